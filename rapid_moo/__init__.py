@@ -1,0 +1,1 @@
+"""Hardware-aware neural architecture search with few evaluations, as a pymoo plugin."""

@@ -1,0 +1,97 @@
+"""Small helpers that every layer shares: coercion, seeds and atomic files."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rapid_moo.errors import InputError
+
+FloatArray: TypeAlias = NDArray[np.float64]
+IntArray: TypeAlias = NDArray[np.int64]
+BoolArray: TypeAlias = NDArray[np.bool_]
+Seed: TypeAlias = int | np.random.Generator | None
+
+
+def as_generator(seed: Seed) -> np.random.Generator:
+    """Turn a seed into a Generator; a Generator is used as it is.
+
+    Parameters
+    ----------
+    seed : int, numpy.random.Generator or None
+        None draws a seed from the operating system.
+    """
+    if seed is None or isinstance(seed, np.random.Generator | int | np.integer):
+        return np.random.default_rng(seed)
+    raise InputError(f"seed: expected an int, a numpy Generator or None, got {seed!r}")
+
+
+def as_points(values: ArrayLike, /, name: str = "points") -> FloatArray:
+    """Coerce to a float array of shape (n_points, n_objectives) without NaN."""
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise InputError(f"{name}: expected shape (n_points, n_objectives), got {array.shape}")
+    if np.isnan(array).any():
+        row = int(np.flatnonzero(np.isnan(array).any(axis=1))[0])
+        raise InputError(f"{name}: NaN in row {row}: {array[row].tolist()}")
+    return array
+
+
+def unique_rows(rows: NDArray[Any]) -> tuple[IntArray, IntArray]:
+    """First occurrences, in order of appearance, and each row's index among them.
+
+    Returns
+    -------
+    first : ndarray of shape (n_unique,)
+        Positions of the first occurrence of each distinct row, increasing.
+    inverse : ndarray of shape (n_rows,)
+        ``rows[first][inverse]`` equals ``rows``.
+    """
+    if len(rows) == 0:
+        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
+    _, first, inverse = np.unique(row_keys(rows), return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    rank = np.empty_like(order)
+    rank[order] = np.arange(len(order))
+    return first[order].astype(np.int64), rank[inverse].astype(np.int64)
+
+
+def row_keys(rows: NDArray[Any]) -> NDArray[Any]:
+    """One opaque, hashable and comparable value per row of an integer array."""
+    packed = np.ascontiguousarray(rows, dtype=">i4")
+    return packed.view(np.dtype((np.void, packed.dtype.itemsize * packed.shape[1]))).ravel()
+
+
+def check_ratio(value: float, name: str) -> float:
+    """Return a ratio that lies strictly between 0 and 1."""
+    if not 0.0 < value < 1.0:
+        raise InputError(f"{name}: expected a ratio in (0, 1), got {value!r}")
+    return float(value)
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path`` that replaces it only if the block succeeds."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file at once: a reader sees the old content or the new, never half."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -1,0 +1,177 @@
+"""Which architectures to evaluate next: the batch that lowers the expected ADRS most.
+
+The predictive distribution is sampled: each draw is one possible truth, with its own front. A candidate is worth what
+it would cover of those fronts beyond what is already known and already chosen. The measure is the one that judges the
+result (ADRS: Chebyshev distance in units of each objective's range), so a batch spreads over the front by itself:
+a second candidate beside the first covers nothing new.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator
+from rapid_moo.pareto import front_indices, is_nondominated
+
+Float32Array = NDArray[np.float32]
+
+
+def draw_truths(mean: FloatArray, std: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
+    """Possible truths of shape (n_draws, n, n_objectives), antithetic pairs of independent normal errors."""
+    half = rng.standard_normal((n_draws // 2, *mean.shape))
+    noise = np.concatenate([half, -half])
+    return np.asarray(mean + noise * std)
+
+
+def probability_nondominated(draws: FloatArray, known: FloatArray) -> FloatArray:
+    """Share of the draws in which each candidate is on the front of candidates and known points, shape (n,)."""
+    counts = np.zeros(draws.shape[1])
+    for truth in draws:
+        counts += is_nondominated(np.vstack([truth, known]))[: len(truth)]
+    return counts / len(draws)
+
+
+def front_range(known: FloatArray, mean: FloatArray) -> FloatArray:
+    """Range of each objective over the expected front, the unit of the distances; never zero."""
+    points = np.vstack([known, mean])
+    front = points[front_indices(points)]
+    span = np.ptp(front, axis=0)
+    whole = np.ptp(points, axis=0)
+    return np.where(span > 0, span, np.where(whole > 0, whole, 1.0))
+
+
+def expected_adrs_batch(
+    mean: FloatArray,
+    std: FloatArray,
+    known: FloatArray,
+    size: int,
+    *,
+    n_draws: int = 32,
+    max_pool: int = 1500,
+    max_front: int = 150,
+    seed: Seed = None,
+) -> IntArray:
+    """Choose a batch that greedily lowers the expected ADRS.
+
+    Parameters
+    ----------
+    mean, std : ndarray of shape (n, n_objectives)
+        Predictive distribution of the candidates, minimised.
+    known : ndarray of shape (n_known, n_objectives)
+        Evaluated points, minimised; may be empty.
+    size : int
+        Number of candidates to choose; all of them if there are fewer.
+    n_draws : int
+        Number of possible truths.
+    max_pool : int
+        Only the candidates most likely to be non-dominated are weighed.
+    max_front : int
+        Points kept of each drawn front.
+    seed : int, numpy.random.Generator or None
+        Source of randomness.
+
+    Returns
+    -------
+    ndarray of shape (size,)
+        Positions of the chosen candidates, in the order chosen.
+    """
+    rng = as_generator(seed)
+    if size >= len(mean):
+        return np.arange(len(mean), dtype=np.int64)
+    scale = front_range(known, mean)
+    elite = known[is_nondominated(known)] if len(known) else known
+    draws = draw_truths(mean, std, n_draws, rng)
+    pool = _pool(draws, elite, mean, max(max_pool, 2 * size))
+    targets, values, covered = _targets(draws[:, pool], elite, scale, max_front, rng)
+    chosen = _greedy(targets, values, covered, size)
+    return pool[chosen]
+
+
+def _pool(draws: FloatArray, known: FloatArray, mean: FloatArray, limit: int) -> IntArray:
+    """The candidates most often on a drawn front, ties by the depth of their expected value."""
+    if len(mean) <= limit:
+        return np.arange(len(mean), dtype=np.int64)
+    likelihood = probability_nondominated(draws, known)
+    spread = mean.std(axis=0) + 1e-12
+    depth = ((mean - mean.min(axis=0)) / spread).sum(axis=1)
+    return np.sort(np.lexsort((depth, -likelihood))[:limit]).astype(np.int64)
+
+
+def _targets(
+    draws: FloatArray, known: FloatArray, scale: FloatArray, limit: int, rng: np.random.Generator
+) -> tuple[Float32Array, Float32Array, Float32Array]:
+    """Fronts to cover.
+
+    Returns
+    -------
+    targets : ndarray of shape (n_draws, limit, n_objectives)
+        Front of each draw, padded with repeats.
+    values : ndarray of shape (n_draws, n_pool, n_objectives)
+        The draws themselves, scaled.
+    covered : ndarray of shape (n_draws, limit)
+        Distance of each target to the nearest known point; 0 for padding, which then gains nothing.
+    """
+    n_draws, _, n_objectives = draws.shape
+    values = (draws / scale).astype(np.float32)
+    base = (known / scale).astype(np.float32)
+    targets = np.zeros((n_draws, limit, n_objectives), dtype=np.float32)
+    covered = np.zeros((n_draws, limit), dtype=np.float32)
+    for i in range(n_draws):
+        points = np.vstack([values[i], base])
+        front = front_indices(points)
+        if len(front) > limit:
+            front = rng.choice(front, limit, replace=False)
+        targets[i, : len(front)] = points[front]
+        weight = 1.0
+        if len(base):
+            distance = np.abs(points[front][:, None, :] - base[None, :, :]).max(axis=2).min(axis=1)
+        else:
+            distance = np.full(len(front), 10.0, dtype=np.float32)
+        covered[i, : len(front)] = distance * weight
+    return targets, values, covered
+
+
+def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, size: int) -> IntArray:
+    """Greedy maximum coverage, lazily updated: gains only fall, so stale ones are upper bounds."""
+    n_draws, n_targets = covered.shape
+    n_pool = values.shape[1]
+    counts = np.maximum((covered > 0).sum(axis=1), 1).astype(np.float32)
+    distance = np.empty((n_pool, n_draws, n_targets), dtype=np.float32)
+    for i in range(n_draws):
+        np.abs(values[i][:, None, 0] - targets[i][None, :, 0], out=distance[:, i])
+        for k in range(1, values.shape[2]):
+            np.maximum(
+                distance[:, i],
+                np.abs(values[i][:, None, k] - targets[i][None, :, k]),
+                out=distance[:, i],
+            )
+    weights = np.repeat((1.0 / counts)[:, None], n_targets, axis=1)
+    left = covered.copy()
+
+    def gain(candidate: int) -> float:
+        return float((np.maximum(left - distance[candidate], 0.0) * weights).sum())
+
+    bounds = np.array([gain(c) for c in range(n_pool)])
+    taken: BoolArray = np.zeros(n_pool, dtype=np.bool_)
+    chosen: list[int] = []
+    while len(chosen) < size:
+        best = _lazy_best(bounds, taken, gain)
+        chosen.append(best)
+        taken[best] = True
+        np.minimum(left, distance[best], out=left)
+    return np.array(chosen, dtype=np.int64)
+
+
+def _lazy_best(bounds: FloatArray, taken: BoolArray, gain: object) -> int:
+    """Candidate of the largest gain, refreshing as few stale bounds as needed."""
+    assert callable(gain)
+    open_bounds = np.where(taken, -np.inf, bounds)
+    best, best_gain = -1, -np.inf
+    for candidate in np.argsort(-open_bounds, kind="stable"):
+        if open_bounds[candidate] <= best_gain or taken[candidate]:
+            break
+        bounds[candidate] = gain(int(candidate))
+        if bounds[candidate] > best_gain:
+            best, best_gain = int(candidate), float(bounds[candidate])
+    return best

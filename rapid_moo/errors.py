@@ -1,0 +1,27 @@
+"""Errors: each says what was expected, what came, and where.
+
+Every error of this package derives from :class:`RapidMooError` and from the built-in that fits, so that
+``except ValueError`` keeps working for callers who do not know this package.
+"""
+
+from __future__ import annotations
+
+
+class RapidMooError(Exception):
+    """Base class of every error that this package raises on purpose."""
+
+
+class InputError(RapidMooError, ValueError):
+    """A value, option or file content is not what was expected."""
+
+
+class DataNotFoundError(RapidMooError, FileNotFoundError):
+    """A table or folder is not where it was looked for."""
+
+
+class FetchError(RapidMooError, OSError):
+    """A published table could not be fetched, or is not what the manifest promises."""
+
+
+class MissingExtraError(RapidMooError, ImportError):
+    """An optional dependency is needed; the message names the extra that brings it."""

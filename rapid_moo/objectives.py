@@ -1,0 +1,91 @@
+"""Objectives: name, direction and unit; raw values at the border, minimised values inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rapid_moo._util import FloatArray
+from rapid_moo.errors import InputError
+
+DIRECTIONS = ("min", "max")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One objective of an architecture.
+
+    Parameters
+    ----------
+    name : str
+        What it is called in reports and output files.
+    direction : {"min", "max"}
+        Whether smaller or larger raw values are better. Never guessed.
+    unit : str
+        Unit of the raw values, for reports.
+    column : str, optional
+        Column of the raw values in a CSV file; ``name`` if not given.
+    """
+
+    name: str
+    direction: str
+    unit: str = ""
+    column: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise InputError("objective: expected a name, got an empty one")
+        if self.direction not in DIRECTIONS:
+            raise InputError(f"objective {self.name!r}: expected direction 'min' or 'max', got {self.direction!r}")
+        if not self.column:
+            object.__setattr__(self, "column", self.name)
+
+    @property
+    def sign(self) -> float:
+        """Factor between raw and minimised values: 1 or -1."""
+        return 1.0 if self.direction == "min" else -1.0
+
+    @property
+    def label(self) -> str:
+        """Name with unit, for axes and tables."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+def signs(objectives: Sequence[Objective]) -> FloatArray:
+    """Signs of the objectives as an array of shape (n_objectives,)."""
+    return np.array([objective.sign for objective in objectives], dtype=np.float64)
+
+
+def to_minimised(raw: ArrayLike, objectives: Sequence[Objective]) -> FloatArray:
+    """Raw values of shape (n, n_objectives) as values to be minimised."""
+    return np.asarray(raw, dtype=np.float64) * signs(objectives)
+
+
+def to_raw(minimised: ArrayLike, objectives: Sequence[Objective]) -> FloatArray:
+    """Minimised values of shape (n, n_objectives) as raw values."""
+    return np.asarray(minimised, dtype=np.float64) * signs(objectives)
+
+
+def parse_objectives(text: str) -> tuple[Objective, ...]:
+    """Parse ``accuracy:max,latency:min,mem:min`` (column, direction).
+
+    Raises
+    ------
+    InputError
+        If a part has no direction, an unknown one, or a column comes twice.
+    """
+    found: list[Objective] = []
+    for part in text.split(","):
+        column, separator, direction = part.strip().rpartition(":")
+        if not separator or not column.strip():
+            raise InputError(f"objectives: expected COLUMN:min or COLUMN:max, got {part.strip()!r} in {text!r}")
+        found.append(Objective(column.strip(), direction.strip().lower()))
+    names = [objective.name for objective in found]
+    if len(set(names)) != len(names):
+        raise InputError(f"objectives: expected distinct columns, got {names}")
+    if len(found) < 2:
+        raise InputError(f"objectives: expected at least two, got {text!r}")
+    return tuple(found)

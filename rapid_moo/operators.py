@@ -1,0 +1,146 @@
+"""Operators made for genotypes: sampling, crossover, mutation, repair and duplicate elimination.
+
+pymoo's own operators work on every problem; these waste fewer evaluations. They never propose an inactive variant of a
+known architecture, change at least one active gene, and compare with everything that was ever evaluated.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.algorithms.moo.nsga3 import NSGA3
+from pymoo.core.algorithm import Algorithm
+from pymoo.core.crossover import Crossover
+from pymoo.core.duplicate import DuplicateElimination
+from pymoo.core.mutation import Mutation
+from pymoo.core.repair import Repair
+from pymoo.core.sampling import Sampling
+from pymoo.util.ref_dirs import get_reference_directions
+
+from rapid_moo._util import BoolArray, IntArray
+from rapid_moo.errors import InputError
+from rapid_moo.problem import ArchitectureProblem
+
+
+class ArchitectureSampling(Sampling):  # type: ignore[misc]  # pymoo ships no types
+    """Distinct random architectures of the problem's table, or of its space where it has none."""
+
+    def _do(
+        self,
+        problem: ArchitectureProblem,
+        n_samples: int,
+        *args: Any,
+        random_state: Any = None,
+        **kwargs: Any,
+    ) -> IntArray:
+        if problem.table is not None and problem.source.true:
+            return problem.table.take(random_state.permutation(len(problem.table))[:n_samples]).X
+        return problem.space.sample(n_samples, random_state)
+
+
+class UniformGeneCrossover(Crossover):  # type: ignore[misc]  # pymoo ships no types
+    """Uniform crossover: each gene comes from either parent with the same probability."""
+
+    def __init__(self, prob: float = 0.9, **kwargs: Any) -> None:
+        super().__init__(n_parents=2, n_offsprings=2, prob=prob, **kwargs)
+
+    def _do(self, _problem: Any, X: IntArray, *args: Any, random_state: Any = None, **kwargs: Any) -> IntArray:
+        swap = random_state.random(X.shape[1:]) < 0.5
+        return np.where(swap[None, :, :], X[::-1], X)
+
+
+class ActiveGeneMutation(Mutation):  # type: ignore[misc]  # pymoo ships no types
+    """Give each active gene another value with probability 1 / (active genes), at least one gene per genotype.
+
+    An ordered gene with more than three choices moves to a neighbouring choice half of the time.
+    """
+
+    def _do(
+        self, problem: ArchitectureProblem, X: IntArray, *args: Any, random_state: Any = None, **kwargs: Any
+    ) -> IntArray:
+        codes = problem.space.repair(X)
+        choices = problem.space.n_choices
+        changeable = problem.space.is_active(codes) & (choices > 1)
+        rate = 1.0 / np.maximum(changeable.sum(axis=1, keepdims=True), 1)
+        draw = np.where(changeable, random_state.random(codes.shape), np.inf)
+        change = (draw < rate) | (draw == draw.min(axis=1, keepdims=True))
+        change &= changeable
+        shift = 1 + (random_state.random(codes.shape) * np.maximum(choices - 1, 1)).astype(np.int64)
+        other = (codes + shift) % choices
+        step = np.where(random_state.random(codes.shape) < 0.5, -1, 1)
+        step = np.where((codes + step < 0) | (codes + step >= choices), -step, step)
+        ordered = np.array([gene.ordered and len(gene.choices) > 3 for gene in problem.space.genes])
+        near = ordered & (random_state.random(codes.shape) < 0.5)
+        return problem.space.repair(np.where(change, np.where(near, codes + step, other), codes))
+
+
+class ArchitectureRepair(Repair):  # type: ignore[misc]  # pymoo ships no types
+    """Round to codes and put inactive genes in their fixed form."""
+
+    def _do(self, problem: ArchitectureProblem, X: Any, **kwargs: Any) -> IntArray:
+        codes = np.clip(np.rint(np.asarray(X, dtype=np.float64)), problem.xl, problem.xu)
+        return problem.space.repair(codes)
+
+
+class ArchitectureDuplicates(DuplicateElimination):  # type: ignore[misc]  # pymoo ships no types
+    """Drop what has been evaluated before, in any generation, and repeats within a generation.
+
+    Parameters
+    ----------
+    problem : ArchitectureProblem
+        Its ledger is the memory; on a table, genotypes that stand for the same member are the same.
+    """
+
+    def __init__(self, problem: ArchitectureProblem) -> None:
+        super().__init__()
+        self.problem = problem
+
+    def _do(self, pop: Any, other: Any, is_duplicate: BoolArray) -> BoolArray:
+        keys = self._keys(pop)
+        seen = set(self._keys(other)) if other is not None else set()
+        known = self.problem.ledger.rows(keys) >= 0
+        for i, key in enumerate(keys):
+            is_duplicate[i] = bool(known[i]) or key in seen
+            if other is None:
+                seen.add(key)
+        return is_duplicate
+
+    def _keys(self, pop: Any) -> list[bytes]:
+        if len(pop) == 0:
+            return []
+        return self.problem.space.keys(self.problem.genotypes(np.atleast_2d(pop.get("X"))))
+
+
+def genotype_operators(problem: ArchitectureProblem) -> dict[str, Any]:
+    """Fresh operators for any of pymoo's genetic algorithms: ``NSGA2(pop_size=40, **genotype_operators(problem))``."""
+    return {
+        "sampling": ArchitectureSampling(),
+        "crossover": UniformGeneCrossover(),
+        "mutation": ActiveGeneMutation(),
+        "repair": ArchitectureRepair(),
+        "eliminate_duplicates": ArchitectureDuplicates(problem),
+    }
+
+
+def evolutionary(name: str, problem: ArchitectureProblem, pop_size: int, seed: int = 1) -> Algorithm:
+    """NSGA-II or NSGA-III with genotype operators.
+
+    Parameters
+    ----------
+    name : {"nsga2", "nsga3"}
+        Which algorithm.
+    problem : ArchitectureProblem
+        What it will search.
+    pop_size : int
+        Population size; NSGA-III takes as many evenly spread reference directions (Riesz s-energy).
+    seed : int
+        Seed of the reference directions.
+    """
+    if name == "nsga2":
+        return NSGA2(pop_size=pop_size, **genotype_operators(problem))
+    if name == "nsga3":
+        directions = get_reference_directions("energy", problem.n_obj, pop_size, seed=seed)
+        return NSGA3(directions, pop_size=pop_size, **genotype_operators(problem))
+    raise InputError(f"algorithm: expected 'nsga2' or 'nsga3', got {name!r}")

@@ -1,0 +1,53 @@
+"""Exact fronts and ranks of points to be minimised; moocore does the sorting.
+
+Rule for ties: a point is dominated if another is no worse in every objective and better in one. Points that are
+equal in every objective do not dominate each other, so a front keeps all of them; :func:`front_points` then drops
+the repeats.
+"""
+
+from __future__ import annotations
+
+import moocore
+import numpy as np
+from numpy.typing import ArrayLike
+
+from rapid_moo._util import BoolArray, FloatArray, IntArray, as_points
+
+
+def is_nondominated(points: ArrayLike, /) -> BoolArray:
+    """Mask of shape (n,) of the points that no other point dominates; equal points all stay.
+
+    Examples
+    --------
+    >>> is_nondominated([[1, 2], [2, 1], [2, 2], [1, 2]]).tolist()
+    [True, True, False, True]
+    """
+    array = as_points(points)
+    if len(array) == 0:
+        return np.zeros(0, dtype=np.bool_)
+    if array.shape[1] == 1:
+        return np.asarray(array[:, 0] == array[:, 0].min())
+    return np.asarray(moocore.is_nondominated(array, keep_weakly=True), dtype=np.bool_)
+
+
+def front_indices(points: ArrayLike, /) -> IntArray:
+    """Positions of the non-dominated points, increasing; equal points all stay."""
+    return np.flatnonzero(is_nondominated(points)).astype(np.int64)
+
+
+def front_points(points: ArrayLike, /) -> FloatArray:
+    """Distinct non-dominated points of shape (m, n_objectives), in lexicographic order."""
+    array = as_points(points)
+    return np.unique(array[is_nondominated(array)], axis=0)
+
+
+def pareto_ranks(points: ArrayLike, /) -> IntArray:
+    """Index of the front each point belongs to, 0 for the non-dominated; equal points share a rank."""
+    array = as_points(points)
+    if len(array) == 0:
+        return np.zeros(0, dtype=np.int64)
+    if array.shape[1] == 1:
+        return np.unique(array[:, 0], return_inverse=True)[1].astype(np.int64)
+    # Dominance only compares, so dense ranks stand for the values: infinities need no care.
+    ranks = np.column_stack([np.unique(column, return_inverse=True)[1] for column in array.T])
+    return np.asarray(moocore.pareto_rank(ranks.astype(np.float64)), dtype=np.int64)

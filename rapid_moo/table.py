@@ -1,0 +1,172 @@
+"""Tables: architectures with measured objectives, and the front that judges a search.
+
+Rules: an architecture that was measured several times counts once, with the mean of its measurements. A table's
+front is the *true* front where the table holds at least 95 % of its space, else a *reference* front.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, check_ratio, unique_rows
+from rapid_moo.errors import InputError
+from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.pareto import front_indices, front_points
+from rapid_moo.space import SearchSpace
+
+COMPLETE = 0.95
+
+
+@dataclass(frozen=True, eq=False)
+class ArchitectureTable:
+    """Architectures of one space with their measured objectives.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        The space that the architectures belong to.
+    objectives : tuple of Objective
+        One per column of ``raw``.
+    X : ndarray of shape (n, n_var)
+        Distinct repaired genotypes, in the order of the source.
+    raw : ndarray of shape (n, n_objectives)
+        Measured values in raw directions and units.
+    name : str
+        Name for reports.
+    n_rows : int
+        Rows of the source, repeated measurements included.
+    """
+
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    X: IntArray
+    raw: FloatArray
+    name: str = "table"
+    n_rows: int = 0
+    _index: dict[bytes, int] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for array in (self.X, self.raw):
+            array.setflags(write=False)
+        object.__setattr__(self, "_index", {key: i for i, key in enumerate(self.space.keys(self.X))})
+        if len(self._index) != len(self.X):
+            raise InputError(f"{self.name}: expected distinct architectures; use ArchitectureTable.build")
+
+    @classmethod
+    def build(
+        cls,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        X: ArrayLike,
+        raw: ArrayLike,
+        name: str = "table",
+    ) -> ArchitectureTable:
+        """Make a table from genotypes and raw values; repeated architectures become their mean.
+
+        Raises
+        ------
+        InputError
+            If shapes do not fit, a value is NaN or infinite, or there is no row.
+        """
+        repaired = space.repair(X)
+        values = np.array(raw, dtype=np.float64)
+        if values.shape != (len(repaired), len(objectives)):
+            raise InputError(
+                f"{name}: expected values of shape ({len(repaired)}, {len(objectives)}), got {values.shape}"
+            )
+        if len(values) == 0:
+            raise InputError(f"{name}: expected at least one architecture, got none")
+        if not np.isfinite(values).all():
+            row, column = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+            raise InputError(
+                f"{name}: row {row}: expected a finite {objectives[column].name}, got {values[row, column]}"
+            )
+        first, inverse = unique_rows(repaired)
+        counts = np.bincount(inverse)
+        means = np.column_stack([np.bincount(inverse, weights=column) / counts for column in values.T])
+        means = np.where(counts[:, None] == 1, values[first], means)
+        return cls(space, tuple(objectives), repaired[first], means, name, len(values))
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @property
+    def F(self) -> FloatArray:
+        """Values to be minimised, shape (n, n_objectives)."""
+        return to_minimised(self.raw, self.objectives)
+
+    @property
+    def coverage(self) -> float:
+        """Share of the space's architectures that the table holds."""
+        return float(len(self) / self.space.size)
+
+    @property
+    def front_kind(self) -> str:
+        """``"true"`` if the table exhausts its space (95 % or more of it), else ``"reference"``."""
+        return "true" if self.coverage >= COMPLETE else "reference"
+
+    @cached_property
+    def front_rows(self) -> IntArray:
+        """Rows of the table's non-dominated architectures."""
+        return front_indices(self.F)
+
+    @cached_property
+    def front(self) -> FloatArray:
+        """Distinct non-dominated points of the table, minimised, in lexicographic order."""
+        return front_points(self.F)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """First 16 hex digits of a SHA-256 of genotypes and values."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.X, dtype="<i4").tobytes())
+        digest.update(np.ascontiguousarray(self.raw, dtype="<f8").tobytes())
+        return digest.hexdigest()[:16]
+
+    def find(self, X: ArrayLike, /) -> IntArray:
+        """Row of each genotype's architecture, -1 where the table does not hold it; shape (n,)."""
+        return np.array([self._index.get(key, -1) for key in self.space.keys(X)], dtype=np.int64)
+
+    def take(self, rows: ArrayLike, name: str | None = None) -> ArchitectureTable:
+        """The table of the given rows."""
+        index = np.asarray(rows, dtype=np.int64)
+        return ArchitectureTable(
+            self.space, self.objectives, self.X[index], self.raw[index], name or self.name, len(index)
+        )
+
+    def sample(self, size: float | int, seed: Seed = None) -> ArchitectureTable:
+        """A random sample without replacement, in the order drawn.
+
+        Parameters
+        ----------
+        size : float or int
+            A share in (0, 1), or a number of architectures.
+        seed : int, numpy.random.Generator or None
+            Source of randomness.
+        """
+        return self.take(self.sample_rows(size, seed))
+
+    def sample_rows(self, size: float | int, seed: Seed = None) -> IntArray:
+        """Rows of a random sample; parameters as in :meth:`sample`."""
+        count = self.count(size)
+        return as_generator(seed).permutation(len(self))[:count].astype(np.int64)
+
+    def count(self, size: float | int) -> int:
+        """Number of architectures of a share in (0, 1), at least 2, or of a number."""
+        if isinstance(size, float):
+            return max(2, round(check_ratio(size, "sample size") * len(self)))
+        if not 1 <= size <= len(self):
+            raise InputError(f"{self.name}: expected a sample of 1 to {len(self)} architectures, got {size}")
+        return int(size)
+
+    def to_frame(self) -> pd.DataFrame:
+        """Architecture strings and raw values, one row per architecture."""
+        frame = pd.DataFrame(self.raw, columns=[objective.name for objective in self.objectives])
+        frame.insert(0, "architecture", [self.space.to_string(x) for x in self.X])
+        return frame
