@@ -1,1 +1,1 @@
-"""Search spaces as pymoo problems, one module each."""
+"""x"""

@@ -77,6 +77,10 @@ class SearchSpace:
         The objectives that its published tables hold, in the order accuracy, latency, memory.
     computed : tuple of Objective
         Objectives that follow exactly from the genotype (parameters, FLOPs): computed, never predicted.
+    optional : tuple of Objective
+        Further objectives of its published tables, on demand (energy).
+    default_memory : str
+        Which memory objective its tables get unless told: ``"profiled"`` or the name of a computed one.
     inactive : int
         Published value of an inactive gene.
     """
@@ -85,6 +89,8 @@ class SearchSpace:
     genes: tuple[Gene, ...] = ()
     objectives: tuple[Objective, ...] = ()
     computed: tuple[Objective, ...] = ()
+    optional: tuple[Objective, ...] = ()
+    default_memory: str = "profiled"
     inactive: int = -1
 
     # ---------------------------------------------------------------- geometry

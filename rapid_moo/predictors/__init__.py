@@ -1,0 +1,20 @@
+"""Predictors: families of regressors, one predictor per objective, and a set of them."""
+
+from rapid_moo.predictors.families import FAMILIES, Family, get_family, register_family
+from rapid_moo.predictors.gaussian_process import GaussianProcess
+from rapid_moo.predictors.metrics import prediction_metrics
+from rapid_moo.predictors.predictor import Predictor, PredictorSpec, out_of_fold
+from rapid_moo.predictors.predictor_set import PredictorSet
+
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "GaussianProcess",
+    "Predictor",
+    "PredictorSet",
+    "PredictorSpec",
+    "get_family",
+    "out_of_fold",
+    "prediction_metrics",
+    "register_family",
+]

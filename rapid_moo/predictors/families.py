@@ -1,0 +1,212 @@
+"""Families of regressors: how to make one, and its hyper-parameter space in Nevergrad's terms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import nevergrad as ng
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import BayesianRidge, SGDRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from xgboost import XGBRegressor
+
+from rapid_moo.errors import InputError
+from rapid_moo.predictors.gaussian_process import GaussianProcess
+
+Params = Mapping[str, Any]
+Configuration = tuple[Params, str, str]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of regressors.
+
+    Parameters
+    ----------
+    name : str
+        Key in :data:`FAMILIES`.
+    make : callable
+        ``make(params, seed)`` returns an unfitted scikit-learn regressor; it runs on one thread.
+    space : callable
+        Returns a fresh Nevergrad parametrization of the hyper-parameters.
+    shortlist : tuple of (params, features, transform)
+        Good configurations to try first, best first.
+    native_spread : bool
+        Whether the regressor itself predicts a standard deviation that varies over the space.
+    """
+
+    name: str
+    make: Callable[[Params, int], Any]
+    space: Callable[[], ng.p.Dict]
+    shortlist: tuple[Configuration, ...]
+    native_spread: bool = False
+
+    def check(self, params: Params) -> None:
+        """Raise an InputError if a hyper-parameter is not one of the family's."""
+        unknown = sorted(set(params) - set(self.space().value))
+        if unknown:
+            raise InputError(
+                f"{self.name}: expected hyper-parameters among {sorted(self.space().value)}, got {unknown}"
+            )
+
+
+def _int(lower: int, upper: int, init: int) -> ng.p.Scalar:
+    return ng.p.Log(init=float(init), lower=float(lower), upper=float(upper)).set_integer_casting()
+
+
+def _gradient_boosting(params: Params, seed: int) -> GradientBoostingRegressor:
+    return GradientBoostingRegressor(**{"n_estimators": 200, **params}, random_state=seed)
+
+
+def _random_forest(params: Params, seed: int) -> RandomForestRegressor:
+    return RandomForestRegressor(**{"n_estimators": 100, **params}, n_jobs=1, random_state=seed)
+
+
+def _xgboost(params: Params, seed: int) -> XGBRegressor:
+    defaults = {"n_estimators": 200, "learning_rate": 0.1, "max_depth": 4}
+    return XGBRegressor(**{**defaults, **params}, n_jobs=1, tree_method="hist", random_state=seed, verbosity=0)
+
+
+def _sgd(params: Params, seed: int) -> Any:
+    defaults = {"loss": "huber", "epsilon": 1.0, "max_iter": 2000, "eta0": 0.01, "learning_rate": "adaptive"}
+    return make_pipeline(StandardScaler(), SGDRegressor(**{**defaults, **params}, random_state=seed))
+
+
+def _gaussian_process(params: Params, seed: int) -> GaussianProcess:
+    return GaussianProcess(**params, random_state=seed)
+
+
+def _kernel_ridge(params: Params, _seed: int) -> Any:
+    values = {"kernel": "rbf", "alpha": 0.05, "gamma": 0.02, **params}
+    return make_pipeline(StandardScaler(), KernelRidge(**values))
+
+
+def _bayesian_ridge(params: Params, _seed: int) -> Any:
+    if params.get("quadratic", False):
+        return make_pipeline(
+            StandardScaler(), PolynomialFeatures(2, include_bias=False), StandardScaler(), BayesianRidge()
+        )
+    return make_pipeline(StandardScaler(), BayesianRidge())
+
+
+def _mean(_params: Params, _seed: int) -> DummyRegressor:
+    return DummyRegressor()
+
+
+def _families() -> dict[str, Family]:
+    families = (
+        Family(
+            "gaussian_process",
+            _gaussian_process,
+            lambda: ng.p.Dict(
+                kernel=ng.p.Choice(["matern52", "rbf"]),
+                ard=ng.p.Choice([True, False]),
+                linear=ng.p.Choice([True, False]),
+            ),
+            (
+                ({}, "engineered", "none"),
+                ({}, "engineered", "normal_scores"),
+                ({"ard": False}, "all", "none"),
+                ({"kernel": "rbf"}, "engineered", "log"),
+            ),
+            native_spread=True,
+        ),
+        Family(
+            "xgboost",
+            _xgboost,
+            lambda: ng.p.Dict(
+                n_estimators=_int(50, 500, 200),
+                learning_rate=ng.p.Log(init=0.1, lower=0.02, upper=0.4),
+                max_depth=ng.p.Scalar(init=4, lower=2, upper=8).set_integer_casting(),
+                min_child_weight=ng.p.Log(init=1.0, lower=0.5, upper=20.0),
+                subsample=ng.p.Scalar(init=0.8, lower=0.5, upper=1.0),
+                colsample_bytree=ng.p.Scalar(init=0.8, lower=0.3, upper=1.0),
+                reg_lambda=ng.p.Log(init=1.0, lower=0.01, upper=30.0),
+            ),
+            (({"subsample": 0.8, "colsample_bytree": 0.8}, "all", "none"), ({}, "engineered", "none")),
+        ),
+        Family(
+            "gradient_boosting",
+            _gradient_boosting,
+            lambda: ng.p.Dict(
+                loss=ng.p.Choice(["squared_error", "huber", "quantile"]),
+                n_estimators=_int(50, 400, 200),
+                learning_rate=ng.p.Log(init=0.08, lower=0.02, upper=0.3),
+                max_depth=ng.p.Scalar(init=3, lower=2, upper=6).set_integer_casting(),
+                subsample=ng.p.Scalar(init=0.7, lower=0.4, upper=1.0),
+                min_samples_leaf=_int(1, 20, 3),
+            ),
+            (({"subsample": 0.6, "min_samples_leaf": 3}, "engineered", "none"),),
+        ),
+        Family(
+            "bayesian_ridge",
+            _bayesian_ridge,
+            lambda: ng.p.Dict(quadratic=ng.p.Choice([False, True])),
+            (({}, "engineered", "none"), ({"quadratic": True}, "engineered", "none")),
+        ),
+        Family(
+            "kernel_ridge",
+            _kernel_ridge,
+            lambda: ng.p.Dict(
+                kernel=ng.p.Choice(["rbf", "laplacian"]),
+                alpha=ng.p.Log(init=0.05, lower=1e-4, upper=10.0),
+                gamma=ng.p.Log(init=0.02, lower=5e-4, upper=0.5),
+            ),
+            (({}, "engineered", "none"),),
+        ),
+        Family(
+            "random_forest",
+            _random_forest,
+            lambda: ng.p.Dict(
+                n_estimators=_int(30, 300, 100),
+                max_features=ng.p.Scalar(init=0.5, lower=0.1, upper=1.0),
+                max_depth=ng.p.Scalar(init=16, lower=3, upper=32).set_integer_casting(),
+                min_samples_leaf=_int(1, 15, 1),
+            ),
+            (({"max_features": 0.5}, "engineered", "none"),),
+        ),
+        Family(
+            "sgd",
+            _sgd,
+            lambda: ng.p.Dict(
+                loss=ng.p.Choice(["squared_error", "huber"]),
+                penalty=ng.p.Choice(["l2", "l1", "elasticnet"]),
+                alpha=ng.p.Log(init=1e-3, lower=1e-6, upper=0.3),
+            ),
+            (({"alpha": 1e-3}, "all", "none"),),
+        ),
+        Family("mean", _mean, lambda: ng.p.Dict(), (({}, "engineered", "none"),)),
+    )
+    return {family.name: family for family in families}
+
+
+_REGISTRY = _families()
+
+FAMILIES: Mapping[str, Family] = MappingProxyType(_REGISTRY)
+"""All registered families by name."""
+
+
+def register_family(family: Family) -> None:
+    """Make a family known to the tuner; a registered name is not replaced."""
+    if family.name in _REGISTRY:
+        raise InputError(f"family {family.name!r}: expected a new name, got one that is registered")
+    _REGISTRY[family.name] = family
+
+
+def get_family(name: str) -> Family:
+    """A family by name.
+
+    Raises
+    ------
+    InputError
+        If there is none; the message lists the known ones.
+    """
+    if name not in _REGISTRY:
+        raise InputError(f"family: expected one of {', '.join(_REGISTRY)}, got {name!r}")
+    return _REGISTRY[name]
