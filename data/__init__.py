@@ -1,0 +1,1 @@
+"""The manifest of published tables and the embedded one."""
