@@ -78,6 +78,12 @@ class SpaceView:
         """Genotypes as variables of the problem."""
         return X if self.native else X + np.ceil(self.problem.xl).astype(np.int64)
 
+    def first_sample(self, n: int, rng: np.random.Generator) -> IntArray:
+        """Distinct random candidates, shape (n, n_var)."""
+        if self.members is not None:
+            return self.members[rng.permutation(len(self.members))[:n]]
+        return self.space.sample(n, rng)
+
     def sample_table(self, X: IntArray, F: FloatArray) -> ArchitectureTable:
         """What is known as a table; failed evaluations (infinite objectives) are left out."""
         done = np.isfinite(F).all(axis=1)
@@ -90,6 +96,10 @@ class SpaceView:
         """Minimised mean and standard deviation of shape (n, n_obj)."""
         mean, std = predictors.predict(X, return_std=True)
         return mean * signs(self.objectives), std
+
+    def predict_mean(self, predictors: PredictorSet, X: IntArray) -> FloatArray:
+        """Minimised predictions of shape (n, n_obj)."""
+        return np.asarray(predictors.predict(X) * signs(self.objectives))
 
     def new_only(self, X: IntArray, known: IntArray) -> IntArray:
         """The architectures of ``X`` that are not among the known ones, each once."""

@@ -27,10 +27,10 @@ from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_func
 from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.indicators import adrs
-from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.objectives import Objective
 from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
 from rapid_moo.predictors import FAMILIES, PredictorSet, PredictorSpec, out_of_fold, prediction_metrics
-from rapid_moo.space import FEATURE_SETS, SearchSpace
+from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 
 logger = logging.getLogger(__name__)
@@ -86,7 +86,7 @@ class Trial:
     mean : ndarray of shape (n,)
         Out-of-fold predictions, minimised.
     error : float
-        Root mean squared error over the standard deviation of the truth: 1 is as good as the mean.
+        One minus Kendall's tau: dominance only compares, so an order is what a predictor must get right.
     seconds : float
         CPU time of the fits.
     """
@@ -243,7 +243,7 @@ class _Bench:
         )
         for (key, spec), (mean, seconds) in zip(todo.items(), done, strict=True):
             truth = raw[:, key[0]]
-            error = float(np.sqrt(np.mean((mean - truth) ** 2)) / (truth.std() or 1.0))
+            error = 1.0 - prediction_metrics(truth, mean)["kendall_tau"]
             sign = self.sample.objectives[key[0]].sign
             self.trials[key] = Trial(spec, mean * sign, error, seconds)
 
@@ -296,7 +296,7 @@ class ADRSTuner:
 
     def __init__(
         self,
-        budget: int = 24,
+        budget: int = 16,
         *,
         families: Sequence[str] | None = None,
         shortlist: int = 5,
@@ -395,7 +395,7 @@ class ADRSTuner:
         """Configurations of the families that did best on an objective."""
         names = list(dict.fromkeys(spec.family for spec in bench.best(k, len(bench.trials))))[:3]
         return ng.p.Dict(
-            model=ng.p.Choice([ng.p.Dict(family=name, params=FAMILIES[name].parametrization()) for name in names]),
+            model=ng.p.Choice([ng.p.Dict(family=name, params=FAMILIES[name].space()) for name in names]),
             features=ng.p.Choice(list(FEATURE_SETS)),
             transform=ng.p.Choice(["none", "log", "normal_scores"]),
         )

@@ -74,7 +74,7 @@ def _xgboost(params: Params, seed: int) -> XGBRegressor:
 
 
 def _sgd(params: Params, seed: int) -> Any:
-    defaults = {"loss": "huber", "epsilon": 1.0, "max_iter": 2000, "eta0": 0.01, "learning_rate": "adaptive"}
+    defaults = {"loss": "huber", "epsilon": 1.0, "max_iter": 300, "eta0": 0.01, "learning_rate": "adaptive"}
     return make_pipeline(StandardScaler(), SGDRegressor(**{**defaults, **params}, random_state=seed))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -225,8 +227,10 @@ def _cross_predict(family: Any, params: dict[str, Any], inputs: FloatArray, goal
 
 
 def _fitted(regressor: Any, inputs: FloatArray, goal: FloatArray) -> Any:
-    # XGBoost and tree ensembles see float32: copies protect the caller's arrays in any case.
-    return regressor.fit(inputs, goal)
+    with warnings.catch_warnings():
+        # A linear model that has not converged is judged by its out-of-fold predictions like any other.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return regressor.fit(inputs, goal)
 
 
 def _unit_scale(standardised: FloatArray) -> float:

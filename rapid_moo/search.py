@@ -1,0 +1,273 @@
+"""RAPID NAS on a table, one-shot as published: sample, tune, search the predictions, verify, report."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
+from rapid_moo.algorithm import RAPID
+from rapid_moo.errors import InputError
+from rapid_moo.indicators import adrs, hypervolume, igd_plus
+from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.pareto import front_indices
+from rapid_moo.predictors import PredictorSet, prediction_metrics
+from rapid_moo.problem import ArchitectureProblem, Constraint
+from rapid_moo.table import ArchitectureTable
+from rapid_moo.tuning import ADRSTuner, Triplet
+
+FRONT_FILE, EVALUATIONS_FILE, SUMMARY_FILE = "front.csv", "evaluations.csv", "summary.json"
+Progress = Callable[[str, int], None]
+
+
+@dataclass(frozen=True)
+class SearchSettings:
+    """Everything that decides a search, beside the table.
+
+    Parameters
+    ----------
+    train_ratio : float
+        Share of the table that is sampled to train on.
+    algorithm : {"auto", "exhaustive", "nsga2", "nsga3"}
+        How the predicted objectives are searched.
+    candidates : {"auto", "members", "space"}
+        Whether proposals are members of the table or come from the whole space.
+    budget : int or None
+        At most so many unique evaluations, verification included; the table's size by default.
+    rounds : int
+        Batches after the first sample; 1 is the published one-shot method.
+    seed : int
+        Seed of everything.
+    constraints : tuple of str
+        Bounds such as ``"latency <= 20"``.
+    """
+
+    train_ratio: float = 0.1
+    algorithm: str = "auto"
+    candidates: str = "auto"
+    budget: int | None = None
+    rounds: int = 1
+    seed: int = 0
+    constraints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class SearchResult:
+    """What a search found and what it cost; see :meth:`summary`."""
+
+    dataset: str
+    settings: SearchSettings
+    table: ArchitectureTable
+    X: IntArray
+    raw: FloatArray
+    n_train: int
+    predictors: PredictorSet
+    triplet: Triplet
+    metrics: tuple[Mapping[str, float], ...]
+    quality: Mapping[str, float]
+    seconds: Mapping[str, float]
+    front_rows: IntArray = field(repr=False)
+
+    @property
+    def objectives(self) -> tuple[Objective, ...]:
+        """Objectives of the columns of ``raw``."""
+        return self.table.objectives
+
+    @property
+    def front(self) -> FloatArray:
+        """Raw values of the evaluated architectures that no other evaluated one dominates."""
+        return self.raw[self.front_rows]
+
+    def summary(self) -> dict[str, Any]:
+        """JSON form of everything but the architectures."""
+        chosen = {}
+        for objective, spec, metrics in zip(self.objectives, self.predictors.specs, self.metrics, strict=True):
+            described = spec.to_dict() if spec is not None else {"family": "exact"}
+            chosen[objective.name] = {**described, "direction": objective.direction, "unit": objective.unit, **metrics}
+        return {
+            "dataset": self.dataset,
+            "space": self.table.space.name,
+            "seed": self.settings.seed,
+            "evaluations": len(self.X),
+            "training_rows": self.n_train,
+            "table_rows": len(self.table),
+            "budget": self.settings.budget if self.settings.budget is not None else len(self.table),
+            "train_ratio": self.settings.train_ratio,
+            "algorithm": self.settings.algorithm,
+            "candidates": self.settings.candidates,
+            "rounds": self.settings.rounds,
+            "constraints": list(self.settings.constraints),
+            "front_kind": self.table.front_kind,
+            "front_size": len(self.front_rows),
+            **self.quality,
+            "tuner_adrs": self.triplet.adrs,
+            "seconds": round(sum(self.seconds.values()), 3),
+            "seconds_by_phase": {name: round(value, 3) for name, value in self.seconds.items()},
+            "triplet": chosen,
+            "data_fingerprint": self.table.fingerprint,
+        }
+
+    def write(self, folder: Path | str) -> None:
+        """Write ``front.csv``, ``evaluations.csv`` and ``summary.json`` into a folder."""
+        path = Path(folder)
+        write_evaluations(path, self.table, self.X, self.raw, self.n_train)
+        rows = self.front_rows
+        frame = _described(self.table, self.X[rows], self.raw[rows])
+        predicted = self.predictors.predict(self.X[rows])
+        for k, objective in enumerate(self.objectives):
+            frame[f"predicted_{objective.name}"] = predicted[:, k]
+        _write_csv(frame.sort_values(self.objectives[0].name, kind="stable"), path / FRONT_FILE)
+        write_text(path / SUMMARY_FILE, json.dumps(self.summary(), indent=2) + "\n")
+
+
+def write_evaluations(folder: Path, table: ArchitectureTable, X: IntArray, raw: FloatArray, n_train: int) -> None:
+    """Write every billed architecture in order; ``phase`` tells the sample from what was chosen."""
+    frame = _described(table, X, raw)
+    frame.insert(0, "evaluation", np.arange(1, len(X) + 1))
+    frame.insert(1, "phase", np.where(np.arange(len(X)) < n_train, "sample", "chosen"))
+    _write_csv(frame, folder / EVALUATIONS_FILE)
+
+
+def _described(table: ArchitectureTable, X: IntArray, raw: FloatArray) -> pd.DataFrame:
+    space = table.space
+    frame = pd.DataFrame(
+        {
+            "architecture": [space.to_string(x) for x in X],
+            "genotype": [str(x.tolist()) for x in X],
+            "vector": [str(vector.tolist()) for vector in space.decode(X)] if len(X) else [],
+        }
+    )
+    for k, objective in enumerate(table.objectives):
+        frame[objective.name] = raw[:, k]
+    return frame
+
+
+def _write_csv(frame: pd.DataFrame, path: Path) -> None:
+    with atomic_path(path) as temporary:
+        frame.to_csv(temporary, index=False)
+
+
+class Search:
+    """A search on a table that can be interrupted: what was evaluated is in ``problem.ledger``.
+
+    Parameters
+    ----------
+    table : ArchitectureTable
+        What is searched, and what judges the result.
+    settings : SearchSettings
+        How.
+    tuner : ADRSTuner, optional
+        Chooses the predictors.
+    triplet : Triplet, optional
+        Predictors to use instead, tuned on this or another table.
+    """
+
+    def __init__(
+        self,
+        table: ArchitectureTable,
+        settings: SearchSettings,
+        tuner: ADRSTuner | None = None,
+        triplet: Triplet | None = None,
+    ) -> None:
+        self.table, self.settings, self.triplet = table, settings, triplet
+        self.n_train = table.count(float(settings.train_ratio))
+        budget = settings.budget if settings.budget is not None else len(table)
+        if not 1 <= budget <= len(table):
+            raise InputError(f"budget: expected 1 to {len(table)} evaluations (the table's size), got {budget}")
+        if self.n_train > budget:
+            raise InputError(
+                f"budget: expected at least the {self.n_train} training rows of train ratio"
+                f" {settings.train_ratio}, got {budget}"
+            )
+        if settings.rounds < 1:
+            raise InputError(f"rounds: expected at least 1, got {settings.rounds}")
+        self.budget = budget
+        self.tuner = tuner or ADRSTuner(seed=settings.seed)
+        constraints: Sequence[Constraint | str] = settings.constraints
+        self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
+        self.seconds = {"sample": 0.0, "tune": 0.0, "fit": 0.0, "search": 0.0, "report": 0.0}
+
+    def run(self, progress: Progress | None = None) -> SearchResult:
+        """Run all phases; ``progress(phase, evaluations)`` is called after each step."""
+        start = time.perf_counter()
+        reference = self.problem.reference_front()
+        if reference is None or len(reference) == 0:
+            raise InputError(f"constraints: no architecture of {self.table.name} meets {self.settings.constraints}")
+        algorithm = RAPID(
+            n_initial=self.n_train,
+            rounds=self.settings.rounds,
+            batch_size=None if self.settings.rounds == 1 else self._batch_size(),
+            tuner=self.tuner,
+            specs=self.triplet.specs if self.triplet is not None else None,
+            search=self.settings.algorithm,
+            candidates=self.settings.candidates,
+        )
+        algorithm.setup(self.problem, termination=("n_eval", self.budget), seed=self.settings.seed)
+        while algorithm.has_next():
+            algorithm.next()
+            if progress is not None:
+                progress("search", len(self.problem.ledger))
+        predictors = algorithm.predictors
+        if predictors is None:
+            raise InputError(
+                f"budget: expected more than the {self.n_train} training rows, so that a front can be verified,"
+                f" got {self.budget}"
+            )
+        triplet = self.triplet or algorithm.tuned.best
+        self.seconds |= algorithm.seconds
+        self.seconds["sample"] = time.perf_counter() - start - sum(algorithm.seconds.values())
+        return self._report(predictors, triplet, reference)
+
+    def _batch_size(self) -> int:
+        return max(1, int(np.ceil((self.budget - self.n_train) / self.settings.rounds)))
+
+    def _report(self, predictors: PredictorSet, triplet: Triplet, reference: FloatArray) -> SearchResult:
+        start = time.perf_counter()
+        table, ledger = self.table, self.problem.ledger
+        X, raw = ledger.X, ledger.raw
+        predicted, std = predictors.predict(table.X, return_std=True)
+        unseen = np.ones(len(table), dtype=np.bool_)
+        unseen[table.find(predictors.sample_.X)] = False
+        rows = np.flatnonzero(unseen) if unseen.sum() >= 2 else np.arange(len(table))
+        metrics = tuple(
+            prediction_metrics(table.raw[rows, k], predicted[rows, k], None if spec is None else std[rows, k])
+            for k, spec in enumerate(predictors.specs)
+        )
+        feasible = np.ones(len(X), dtype=np.bool_)
+        if self.problem.constraints:
+            feasible = (self.problem.violations(X, raw) <= 0.0).all(axis=1)
+        kept = np.flatnonzero(feasible)
+        F = to_minimised(raw, table.objectives)
+        front_rows = kept[front_indices(F[kept])] if len(kept) else kept
+        minimised = to_minimised(predicted, table.objectives)
+        exact = front_indices(minimised)
+        found = minimised[table.find(X)]
+        quality = {
+            "adrs": adrs(reference, F[kept]),
+            "adrs_predictor": adrs(reference, table.F[exact]),
+            "adrs_search": adrs(minimised[exact], found),
+            "hypervolume": hypervolume(reference, F[kept]),
+            "igd_plus": igd_plus(reference, F[kept]),
+        }
+        self.seconds["report"] = time.perf_counter() - start
+        return SearchResult(
+            dataset=table.name,
+            settings=self.settings,
+            table=table,
+            X=X,
+            raw=raw,
+            n_train=min(self.n_train, len(X)),
+            predictors=predictors,
+            triplet=triplet,
+            metrics=metrics,
+            quality=quality,
+            seconds=dict(self.seconds),
+            front_rows=front_rows,
+        )

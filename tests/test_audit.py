@@ -1,0 +1,277 @@
+"""The audit finds what a table is worth, on made-up tables whose truth is known and on the published ones."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rapid_moo.audit import AuditReport, audit
+from rapid_moo.errors import InputError
+from rapid_moo.objectives import Objective
+from rapid_moo.problems import get_space
+from rapid_moo.reading import RawTable, read_csv
+from rapid_moo.space import Gene, GridSpace, SearchSpace
+
+SPEED = Objective("speed", "max", "1/s")
+COST = Objective("cost", "min")
+EXTRA = (Objective("third", "min"), Objective("fourth", "max"))
+
+
+def grid(n_genes: int = 6, choices: int = 3) -> np.ndarray:
+    return np.indices((choices,) * n_genes).reshape(n_genes, -1).T
+
+
+def make(vectors: np.ndarray, **columns: np.ndarray) -> RawTable:
+    frame = pd.DataFrame({name: [repr(float(v)) for v in values] for name, values in columns.items()})
+    return RawTable(Path("made.csv"), np.asarray(vectors, dtype=np.int64), frame)
+
+
+def clean(vectors: np.ndarray) -> np.ndarray:
+    return vectors @ np.arange(1, vectors.shape[1] + 1) + 0.5 * vectors[:, 0] * vectors[:, 1]
+
+
+def verdicts(report: AuditReport) -> dict[str, str]:
+    return {each.name: each.verdict for each in report.objectives}
+
+
+def shuffled(rng: np.random.Generator) -> np.ndarray:
+    return rng.permutation(grid())
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+class TestVerdicts:
+    def test_clean_table(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        report = audit(make(X, speed=clean(X), cost=X.sum(axis=1) ** 2.0), None, (SPEED, COST))
+        assert verdicts(report) == {"speed": "learnable", "cost": "learnable"}
+        assert report.n_rows == report.n_architectures == 729
+        assert report.n_repeated == 0
+        assert report.odd_codes == report.constant_genes == report.constant_positions == ()
+        speed = report.objectives[0]
+        assert (speed.minimum, speed.maximum) == (0.0, 44.0)
+        assert speed.r2 is not None
+        assert speed.r2 > 0.98
+        assert speed.r2_interval is not None
+        assert speed.r2_interval[0] <= speed.r2 <= speed.r2_interval[1]
+
+    def test_noise_is_not_drift(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        signal = clean(X)
+        half = signal + rng.normal(size=len(X)) * signal.std() * 1.5
+        report = audit(make(X, speed=half, cost=rng.normal(size=len(X))), None, (SPEED, COST))
+        assert verdicts(report) == {"speed": "noisy", "cost": "unlearnable"}
+        assert report.objectives[0].r2 == pytest.approx(1 / (1 + 1.5**2), abs=0.1)
+
+    def test_drift(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        walk = np.cumsum(rng.normal(size=len(X)))
+        report = audit(make(X, speed=clean(X), cost=walk), None, (SPEED, COST))
+        assert verdicts(report) == {"speed": "learnable", "cost": "drift"}
+        assert report.objectives[1].drift_share > 0.8  # type: ignore[operator]
+        assert "cost is drift" in report.to_text()
+
+    def test_sorted_file_is_not_drift(self, rng: np.random.Generator) -> None:
+        X = grid()
+        smooth = clean(X)
+        noisy = smooth + rng.normal(size=len(X)) * smooth.std()
+        report = audit(make(X, speed=smooth, cost=noisy), None, (SPEED, COST))
+        assert verdicts(report)["speed"] == "learnable"
+        assert verdicts(report)["cost"] == "noisy"
+        # The values themselves are autocorrelated, since neighbours are similar architectures.
+        assert report.objectives[0].autocorrelation > 0.4  # type: ignore[operator]
+
+    def test_drift_in_a_sorted_file(self, rng: np.random.Generator) -> None:
+        X = grid()
+        wave = np.sin(np.arange(len(X)) / 9.0) * 20 + rng.normal(size=len(X))
+        assert verdicts(audit(make(X, speed=clean(X), cost=wave), None, (SPEED, COST)))["cost"] == "drift"
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_sorted_interactions_are_not_drift(self, seed: int) -> None:
+        X = grid()
+        hidden = np.random.default_rng(seed).normal(size=(3,) * 5)[tuple(X[:, :5].T)]
+        report = audit(make(X, speed=clean(X), cost=hidden), None, (SPEED, COST), seed=seed)
+        assert verdicts(report)["cost"] != "drift"
+
+    def test_constant_objective(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        assert verdicts(audit(make(X, speed=clean(X), cost=np.ones(len(X))), None, (SPEED, COST)))["cost"] == "constant"
+
+    def test_exact_objective_needs_no_column(self, rng: np.random.Generator) -> None:
+        class Counted(GridSpace):
+            computed = (Objective("params", "min"),)
+
+            def _compute(self, X: np.ndarray, name: str) -> np.ndarray:
+                return X.sum(axis=1) + 1.0
+
+        X = shuffled(rng)
+        space = Counted("counted", [Gene(f"g{k}", (0, 1, 2)) for k in range(6)])
+        report = audit(make(X, cost=np.cumsum(rng.normal(size=len(X)))), space, (COST, space.computed[0]))
+        assert verdicts(report) == {"cost": "drift", "params": "exact"}
+        assert report.objectives[1].r2 is None
+        assert "use params, computed from the architecture, instead" in report.to_text()
+
+
+class TestTable:
+    def test_repeats_and_their_noise(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)[:200]
+        X = np.vstack([X, X[:40]])
+        values = clean(X) + rng.normal(size=len(X)) * 2.0
+        report = audit(make(X, speed=values, cost=clean(X)), None, (SPEED, COST))
+        assert (report.n_rows, report.n_architectures, report.n_repeated) == (240, 200, 40)
+        assert report.objectives[0].repeat_noise == pytest.approx(2.0 / np.ptp(values), rel=0.3)
+        assert report.objectives[1].repeat_noise == 0.0
+        assert "40 architectures come more than once" in report.to_text()
+
+    def test_repeats_do_not_leak_into_learnability(self, rng: np.random.Generator) -> None:
+        X = np.repeat(shuffled(rng)[:100], 6, axis=0)
+        X = X[rng.permutation(len(X))]
+        hidden = {tuple(row): value for row, value in zip(np.unique(X, axis=0), rng.normal(size=100), strict=True)}
+        values = np.array([hidden[tuple(row)] for row in X])
+        report = audit(make(X, speed=values, cost=clean(X)), None, (SPEED, COST))
+        assert verdicts(report)["speed"] != "learnable"
+
+    def test_constant_gene_and_position(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        X[:, 2] = 1
+        report = audit(make(X, speed=clean(X), cost=clean(X)), None, (SPEED, COST))
+        assert report.constant_genes == ("g2",)
+        assert report.constant_positions == (2,)
+        assert "vector position 2 is always 1" in report.to_text()
+
+    def test_odd_code_at_the_edge_of_an_inactive_block(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        X[: len(X) // 2, 3:] = -1
+        X[: len(X) // 2, 2] = 2
+        report = audit(make(X, speed=clean(X), cost=clean(X)), None, (SPEED, COST))
+        assert report.odd_codes == ("position 2 holds 2 in the 364 rows whose positions 3-5 are -1",)
+
+    def test_odd_code_inside_an_inactive_block(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        X[:300, 1:] = -1
+        X[:300, 3] = 9
+        report = audit(make(X, speed=clean(X), cost=clean(X)), None, (SPEED, COST))
+        assert report.odd_codes == ("position 3 holds 9 in the 300 rows whose positions 1-2, 4-5 are -1",)
+
+    def test_depth_gene_is_no_odd_code(self, rng: np.random.Generator) -> None:
+        X = np.column_stack([shuffled(rng)[:, :3], np.full(729, 4), shuffled(rng)[:, :2]])
+        X[:300, 3], X[:300, 4:] = 2, -1
+        report = audit(make(X, speed=clean(X), cost=clean(X)), None, (SPEED, COST))
+        assert report.odd_codes == ()
+
+    def test_missing_members_and_kinds_of_front(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        space = GridSpace("six", [Gene(f"g{k}", (0, 1, 2)) for k in range(6)])
+        most = audit(make(X[:700], speed=clean(X[:700]), cost=X[:700, 0]), space, (SPEED, COST))
+        few = audit(make(X[:300], speed=clean(X[:300]), cost=X[:300, 0]), space, (SPEED, COST))
+        assert (most.front_kind, most.space_size) == ("true", 729)
+        assert "29 members of the space are missing" in most.to_text()
+        assert few.front_kind == "reference"
+        assert "a sample: 300 of 729 architectures" in few.to_text()
+
+    def test_ties(self) -> None:
+        X = grid(3)
+        report = audit(make(X, speed=X[:, 0], cost=X[:, 1]), None, (SPEED, COST))
+        assert report.tied_rows == 27
+        assert [each.distinct for each in report.objectives] == [3, 3]
+        assert report.front_size == 1
+
+
+class TestBorder:
+    @pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 19, 20, 21])
+    def test_tiny_tables(self, n: int) -> None:
+        X = grid(4)[:n]
+        report = audit(make(X, speed=clean(X), cost=np.arange(n)), None, (SPEED, COST))
+        assert report.n_architectures == n
+        assert ("unknown" in verdicts(report).values()) == (1 < n < 20)
+        assert report.to_text().startswith("made (space: inferred)\n")
+
+    def test_four_objectives(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        raw = make(X, speed=clean(X), cost=X[:, 0] + 1.0, third=rng.normal(size=729), fourth=-clean(X))
+        assert len(audit(raw, None, (SPEED, COST, *EXTRA)).objectives) == 4
+
+    def test_same_seed_same_report(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)
+        raw = make(X, speed=clean(X) + rng.normal(size=len(X)), cost=rng.normal(size=len(X)))
+        before = raw.vectors.copy(), raw.frame.copy()
+        first, second, other = (audit(raw, None, (SPEED, COST), seed=seed) for seed in (3, 3, 4))
+        assert first == second
+        assert first != other
+        assert (raw.vectors == before[0]).all()
+        assert raw.frame.equals(before[1])
+
+    def test_report_is_json(self, rng: np.random.Generator) -> None:
+        X = shuffled(rng)[:100]
+        report = audit(make(X, speed=clean(X), cost=X[:, 0]), None, (SPEED, COST))
+        assert json.loads(json.dumps(report.to_dict()))["n_rows"] == 100
+
+    def test_missing_column(self) -> None:
+        with pytest.raises(InputError, match="expected a column 'cost' for objective 'cost'"):
+            audit(make(grid(3), speed=np.arange(27)), None, (SPEED, COST))
+
+    def test_vectors_of_another_space(self) -> None:
+        X = grid(3)
+        with pytest.raises(InputError, match=r"made\.csv: .*expected integer vectors of length 6, got shape \(27, 3\)"):
+            audit(make(X, accuracy=clean(X)), get_space("nasbench201"), (Objective("accuracy", "max"),))
+
+
+class TestPublished:
+    """What is known to be odd about the published tables is found without a word about their names."""
+
+    @staticmethod
+    def look(path: Path, space: SearchSpace | None, objectives: tuple[Objective, ...]) -> AuditReport:
+        start = time.perf_counter()
+        report = audit(read_csv(path), space, objectives)
+        assert time.perf_counter() - start < 60
+        return report
+
+    def test_nasbench201(self, published: Callable[[str], Path]) -> None:
+        space = get_space("nasbench201")
+        report = self.look(published("nasbench201_data_final.csv"), space, (*space.objectives, *space.computed))
+        assert verdicts(report) == {
+            "accuracy": "learnable",
+            "latency": "learnable",
+            "memory": "drift",
+            "params": "exact",
+            "flops": "exact",
+        }
+        memory = report.objectives[2]
+        assert memory.autocorrelation > 0.9  # type: ignore[operator]
+        assert memory.r2 < 0.05  # type: ignore[operator]
+        assert "341 members of the space are missing" in report.to_text()
+
+    def test_nasbench201_without_its_space(self, published: Callable[[str], Path]) -> None:
+        objectives = get_space("nasbench201").objectives
+        report = self.look(published("nasbench201_data_final.csv"), None, objectives)
+        assert verdicts(report)["memory"] == "drift"
+
+    def test_nasbench_asr(self, published: Callable[[str], Path]) -> None:
+        space = get_space("nasbench_asr")
+        report = self.look(published("asr_data.csv"), space, space.objectives)
+        assert verdicts(report) == {"phoneme_error_rate": "learnable", "latency": "noisy", "memory": "noisy"}
+        assert report.objectives[1].r2 == pytest.approx(0.35, abs=0.12)
+
+    def test_flexibert(self, published: Callable[[str], Path]) -> None:
+        report = self.look(published("flexibert_data.csv"), None, get_space("flexibert").objectives)
+        assert (report.n_rows, report.n_architectures, report.n_repeated) == (500, 491, 9)
+        assert report.constant_positions == (22,)
+        assert report.odd_codes == ("position 11 holds 2 in the 239 rows whose positions 12-22 are -1",)
+        assert "vector position 21 is -1 or 4" in report.to_text()
+        assert report.objectives[0].repeat_noise > 0.0  # type: ignore[operator]
+
+    def test_hw_gpt(self, published: Callable[[str], Path]) -> None:
+        space = get_space("hw_gpt_s")
+        report = self.look(published("gpt_s_a100.csv"), space, (*space.objectives, *space.optional))
+        assert set(list(verdicts(report).values())[:3]) == {"learnable"}
+        assert report.odd_codes == ()
+        assert "a sample: 10,000 of 1.9e+12 architectures" in report.to_text()
