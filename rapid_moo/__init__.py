@@ -1,1 +1,45 @@
 """Hardware-aware neural architecture search with few evaluations, as a pymoo plugin."""
+
+from rapid_moo.algorithm import RAPID
+from rapid_moo.audit import audit
+from rapid_moo.errors import RapidMooError
+from rapid_moo.indicators import ADRS, IGDPlus, NormalisedHypervolume, adrs, hypervolume, igd_plus
+from rapid_moo.objectives import Objective
+from rapid_moo.operators import genotype_operators
+from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
+from rapid_moo.predictors import PredictorSet, PredictorSpec
+from rapid_moo.problem import ArchitectureProblem, BillingEvaluator
+from rapid_moo.problems import get_problem, get_space, open_table, register_space
+from rapid_moo.space import Gene, GridSpace, SearchSpace
+from rapid_moo.table import ArchitectureTable
+from rapid_moo.tuning import ADRSTuner
+
+__all__ = [
+    "ADRS",
+    "RAPID",
+    "ADRSTuner",
+    "ArchitectureProblem",
+    "ArchitectureTable",
+    "BillingEvaluator",
+    "Gene",
+    "GridSpace",
+    "IGDPlus",
+    "NormalisedHypervolume",
+    "Objective",
+    "PredictorSet",
+    "PredictorSpec",
+    "RapidMooError",
+    "SearchSpace",
+    "adrs",
+    "audit",
+    "front_points",
+    "genotype_operators",
+    "get_problem",
+    "get_space",
+    "hypervolume",
+    "igd_plus",
+    "is_nondominated",
+    "open_table",
+    "pareto_ranks",
+    "register_space",
+]

@@ -1,19 +1,34 @@
-"""Downloads that stall, break off and lie: timeouts, retries, resumption and a length check."""
+"""Downloads that stall, break off and change under way: timeouts, retries, resumption and a length check."""
 
 from __future__ import annotations
 
 import http.client
+import json
+import logging
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from rapid_moo.errors import FetchError
+from rapid_moo._util import write_text
+from rapid_moo.errors import FetchError, InputError
 
+Progress = Callable[[int, int], None]
+
+_LOG = logging.getLogger(__name__)
 _BLOCK = 1 << 16
-_FINAL = (400, 401, 403, 404, 405, 410)
+_RETRIED = (408, 416, 425, 429)
+
+
+@dataclass(frozen=True)
+class _Origin:
+    """What a partial file is a part of: the address, the version that the server named, and its size (0: unknown)."""
+
+    url: str
+    version: str = ""
+    total: int = 0
 
 
 def download(
@@ -21,54 +36,120 @@ def download(
     part: Path,
     *,
     timeout: float,
+    total_timeout: float,
     retries: int,
     pause: float,
-    progress: Callable[[int, int], None] | None = None,
-) -> None:
+    progress: Progress | None = None,
+) -> bool:
     """Download into a partial file, going on with what it already holds.
 
     The partial file stays after a failure or Ctrl-C, so that a later call resumes; whether the whole is right is for
-    the caller to check.
+    the caller to check. A file ``NAME.origin`` beside it tells what it is a part of.
+
+    Returns
+    -------
+    bool
+        Whether bytes of an earlier attempt are part of the file.
     """
+    if not url.startswith(("http://", "https://")):
+        raise InputError(f"address: expected http://… or https://…, got {url!r}")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + total_timeout
     failure: Exception | None = None
+    attempts = 0
     for attempt in range(retries + 1):
-        if attempt:
-            time.sleep(pause * 2 ** (attempt - 1))
+        wait = pause * 2 ** (attempt - 1) if attempt else 0.0
+        if attempt and time.monotonic() + wait >= deadline:
+            break
+        time.sleep(wait)
+        attempts += 1
         try:
-            _attempt(url, part, timeout, progress)
+            return _attempt(url, part, timeout, deadline, progress)
         except urllib.error.HTTPError as error:
             failure = error
+            error.close()
             if error.code == 416:
-                part.unlink(missing_ok=True)
-            if error.code in _FINAL:
+                discard(part)
+            if error.code < 500 and error.code not in _RETRIED:
                 break
         except (OSError, http.client.HTTPException) as error:
             failure = error
-        else:
-            return
-    raise FetchError(f"{url}: expected a file, got after {attempt + 1} attempt(s): {failure}") from failure
-
-
-def _attempt(url: str, part: Path, timeout: float, progress: Callable[[int, int], None] | None) -> None:
+        _LOG.info("%s: attempt %d failed: %s", url, attempts, failure)
     have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    with urllib.request.urlopen(request, timeout=timeout) as response:
-        resumed = response.status == 206 and _starts_at(response, have)
-        if have and not resumed:
-            # The server sends the whole file again (or another part): start over.
-            have = 0
-        length = response.headers.get("Content-Length")
-        total = have + int(length) if length is not None and length.isdigit() else 0
-        with part.open("ab" if have else "wb") as out:
-            while block := response.read(_BLOCK):
+    kept = f"; {have} bytes are kept in {part} for another try" if have else ""
+    tries = f"{attempts} attempt{'s' if attempts != 1 else ''}"
+    raise FetchError(f"{url}: expected a table, got after {tries}: {failure or 'no time left'}{kept}") from failure
+
+
+def discard(part: Path) -> None:
+    """Remove a partial file and what is known about it."""
+    part.unlink(missing_ok=True)
+    _origin_path(part).unlink(missing_ok=True)
+
+
+def _attempt(url: str, part: Path, timeout: float, deadline: float, progress: Progress | None) -> bool:
+    known = _read_origin(part, url)
+    have = part.stat().st_size if known is not None else 0
+    headers = {"User-Agent": "rapid-moo"}
+    if known is not None and have:
+        headers["Range"] = f"bytes={have}-"
+        if known.version:
+            headers["If-Range"] = known.version
+    limit = min(timeout, max(deadline - time.monotonic(), 0.01))
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=limit) as response:
+        origin = _origin_of(response, url)
+        if response.status == 206 and (known is None or not _continues(response, have, known, origin)):
+            discard(part)
+            raise OSError("the file at the address is not the one whose beginning was received; starting again")
+        if response.status != 206:
+            have = 0  # The server sends the whole: it cannot resume, or the file has changed.
+        resumed = have > 0
+        if not resumed:
+            part.unlink(missing_ok=True)
+            write_text(_origin_path(part), json.dumps(asdict(origin)))
+        with part.open("ab") as out:
+            # read1 returns with what has come, so that a trickle cannot outlive the deadline.
+            while block := response.read1(_BLOCK):
                 out.write(block)
                 have += len(block)
                 if progress is not None:
-                    progress(have, total)
-    if total and have != total:
-        raise OSError(f"connection closed after {have} of {total} bytes")
+                    progress(have, origin.total)
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"no time left after {have} of {origin.total or 'unknown'} bytes")
+    if origin.total and have != origin.total:
+        raise OSError(f"connection closed after {have} of {origin.total} bytes")
+    return resumed
 
 
-def _starts_at(response: Any, position: int) -> bool:
-    header = str(response.headers.get("Content-Range", ""))
-    return header.startswith(f"bytes {position}-")
+def _origin_of(response: http.client.HTTPResponse, url: str) -> _Origin:
+    version = response.headers.get("ETag") or ""
+    if version.startswith("W/"):
+        version = ""  # A weak tag does not vouch for bytes.
+    if response.status == 206:
+        total = str(response.headers.get("Content-Range", "")).rpartition("/")[2]
+    else:
+        total = str(response.headers.get("Content-Length", ""))
+    return _Origin(url, version, int(total) if total.isdigit() else 0)
+
+
+def _continues(response: http.client.HTTPResponse, have: int, known: _Origin, now: _Origin) -> bool:
+    starts = str(response.headers.get("Content-Range", "")).startswith(f"bytes {have}-")
+    same_size = not known.total or not now.total or known.total == now.total
+    same_version = not known.version or not now.version or known.version == now.version
+    return have > 0 and starts and same_size and same_version
+
+
+def _origin_path(part: Path) -> Path:
+    return part.with_name(f"{part.name}.origin")
+
+
+def _read_origin(part: Path, url: str) -> _Origin | None:
+    """What the partial file is a part of; None if there is nothing to go on with at this address."""
+    if not part.exists():
+        return None
+    try:
+        origin = _Origin(**json.loads(_origin_path(part).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return None
+    complete = 0 < origin.total <= part.stat().st_size
+    return origin if origin.url == url and not complete else None

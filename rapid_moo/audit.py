@@ -110,7 +110,7 @@ class AuditReport:
             lines.append(f"  coverage     {self.missing:,} of {self.space_size:,} architectures are missing")
         else:
             lines.append(
-                f"  coverage     a sample of {self.space_size:.3g} architectures: its front is a reference, not the truth"
+                f"  coverage     a sample of {self.space_size:.3g} architectures: a reference front, not the true one"
             )
         lines.append(f"  front        {self.front_size} points ({self.front_kind} front)")
         if self.equal_vectors:
@@ -309,7 +309,7 @@ def _odd_codes(vectors: IntArray, inactive: int) -> tuple[str, ...]:
                 f"position {k} always holds {held[0]} in the {int(where.sum())} rows whose position {k + 1} is"
                 f" {inactive} (inactive), but {others.tolist()} elsewhere: there it is a code of its own, not that gene"
             )
-    for k in np.flatnonzero(off.any(axis=0) & ~off.all(axis=0)):
+    for k in np.flatnonzero(off.any(axis=0) & ~off.all(axis=0)).tolist():
         values = np.unique(vectors[~off[:, k], k])
         if len(values) == 1:
             found.append(f"position {k} is {values[0]} or {inactive}: a mark, not a choice")

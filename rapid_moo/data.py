@@ -19,12 +19,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from rapid_moo._fetch import download
+from rapid_moo._fetch import discard, download
 from rapid_moo._util import atomic_path
 from rapid_moo.errors import DataNotFoundError, FetchError, InputError, RapidMooError
+from rapid_moo.objectives import Objective
 from rapid_moo.reading import read_csv
 
 EMBEDDED = "digits"
+_NUMERIC = ("accuracy", "latency", "memory", "mem", "energy")
 _GPT_FILE = re.compile(r"gpt_([sml])_(\w+)\.csv", re.IGNORECASE)
 _GPT_NAME = re.compile(r"hw_gpt_([sml])_(\w+)", re.IGNORECASE)
 
@@ -188,7 +190,10 @@ def locate(name: str) -> Path:
 
 @dataclass(frozen=True)
 class Check:
-    """What :func:`check_file` found: ``state`` is ``"ok"``, ``"no checksum"``, ``"differs"``, ``"broken"`` or ``"missing"``."""
+    """What :func:`check_file` found.
+
+    ``state`` is ``"ok"``, ``"no checksum"``, ``"differs"``, ``"broken"`` or ``"missing"``.
+    """
 
     name: str
     path: Path | None
@@ -200,6 +205,9 @@ def check_file(entry: TableEntry, path: Path) -> Check:
     """Compare a file with the manifest and see that it is a table of its space."""
     try:
         raw = read_csv(path)
+        # A file that breaks off within a row is still readable: only its values tell.
+        for column in (name for name in _NUMERIC if name in raw.frame.columns):
+            raw.values(Objective(column, "min"))
     except RapidMooError as error:
         return Check(entry.name, path, "broken", str(error))
     rows, length = len(raw.vectors), raw.vectors.shape[1]
@@ -212,9 +220,7 @@ def check_file(entry: TableEntry, path: Path) -> Check:
     found = sha256_of(path)
     if found in entry.sha256:
         return Check(entry.name, path, "ok", shape)
-    return Check(
-        entry.name, path, "differs", f"expected SHA-256 {' or '.join(entry.sha256)}, got {found} ({shape})"
-    )
+    return Check(entry.name, path, "differs", f"expected SHA-256 {' or '.join(entry.sha256)}, got {found} ({shape})")
 
 
 def sha256_of(path: Path) -> str:
@@ -241,6 +247,7 @@ def fetch(
     *,
     url: str | None = None,
     timeout: float = 30.0,
+    total_timeout: float = 600.0,
     retries: int = 3,
     pause: float = 1.0,
     progress: Callable[[int, int], None] | None = None,
@@ -255,6 +262,8 @@ def fetch(
         Another address than the manifest's.
     timeout : float
         Seconds without a byte after which an attempt is given up.
+    total_timeout : float
+        Seconds after which the download is given up for good; what has come is kept.
     retries : int
         Further attempts after the first one; each goes on where the last one stopped if the server can.
     pause : float
@@ -281,12 +290,25 @@ def fetch(
     part = target.with_name(f"{target.name}.part")
     target.parent.mkdir(parents=True, exist_ok=True)
     source = url or entry.url
-    download(source, part, timeout=timeout, retries=retries, pause=pause, progress=progress)
-    found = check_file(entry, part)
-    if found.state == "broken" or (entry.enforced and found.state == "differs"):
-        part.unlink(missing_ok=True)
-        raise FetchError(f"{source}: not the table {entry.name!r}: {found.detail}")
+    for again in (False, True):
+        resumed = download(
+            source,
+            part,
+            timeout=timeout,
+            total_timeout=total_timeout,
+            retries=retries,
+            pause=pause,
+            progress=progress,
+        )
+        found = check_file(entry, part)
+        if found.state != "broken" and not (entry.enforced and found.state == "differs"):
+            break
+        discard(part)
+        if again or not resumed:
+            raise FetchError(f"{source}: not the table {entry.name!r}: {found.detail}")
+        # The beginning came from an earlier call: the whole, fetched in one go, may be right.
     part.replace(target)
+    discard(part)
     return target
 
 
@@ -323,6 +345,10 @@ def import_folder(folder: Path | str) -> list[ImportedFile]:
             report.append(ImportedFile(path, entry.name, "refused", found.detail))
             continue
         target = cache_folder() / entry.file
+        if found.state == "differs" and target.is_file() and check_file(entry, target).state == "ok":
+            detail = f"{found.detail}; the file in the cache matches and is kept"
+            report.append(ImportedFile(path, entry.name, "refused", detail))
+            continue
         with atomic_path(target) as temporary:
             shutil.copyfile(path, temporary)
         taken.add(entry.name)

@@ -1,0 +1,264 @@
+"""What each command does; errors are raised, :mod:`rapid_moo.cli.main` reports them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from rapid_moo import data
+from rapid_moo._util import check_ratio, write_text
+from rapid_moo.audit import audit as audit_table
+from rapid_moo.errors import InputError, MissingExtraError
+from rapid_moo.indicators import adrs
+from rapid_moo.objectives import parse_objectives, to_minimised
+from rapid_moo.predictors import prediction_metrics
+from rapid_moo.problems import open_table, space_names
+from rapid_moo.problems.registry import choose_objectives, open_raw
+from rapid_moo.report import search_text, write_front_figure
+from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
+from rapid_moo.table import ArchitectureTable
+from rapid_moo.tuning import RANKING_FILE, TRIPLET_FILE, ADRSTuner, Triplet, load_triplet, pick_loss
+
+PICTURE_FILE = "front.png"
+
+
+def problems(_options: Namespace) -> int:
+    """List search spaces and tables."""
+    print("Search spaces: " + ", ".join(space_names()))
+    return data_list(_options)
+
+
+def data_list(_options: Namespace) -> int:
+    """List published tables."""
+    rows = []
+    for entry in data.manifest().values():
+        path = data.find(entry)
+        where = str(path.parent) if path is not None else "-"
+        if entry.name == data.EMBEDDED:
+            where = "embedded"
+        rows.append({"table": entry.name, "file": entry.file, "at": where, "licence": entry.licence})
+    print(pd.DataFrame(rows).to_string(index=False, justify="left"))
+    return 0
+
+
+def data_fetch(options: Namespace) -> int:
+    """Download tables."""
+    if options.url and len(options.names) > 1:
+        raise InputError(f"--url: expected one NAME with it, got {len(options.names)}")
+    if options.timeout <= 0 or options.retries < 0:
+        raise InputError(f"fetch: expected timeout > 0 and retries >= 0, got {options.timeout} and {options.retries}")
+    for name in options.names:
+        with _progress() as bar:
+            task = bar.add_task(f"fetch {name}", total=None)
+            path = data.fetch(
+                name,
+                url=options.url,
+                timeout=options.timeout,
+                retries=options.retries,
+                progress=lambda done, total, bar=bar, task=task: bar.update(task, completed=done, total=total or None),  # type: ignore[misc]
+            )
+        print(f"{name}: {path}")
+    return 0
+
+
+def data_import(options: Namespace) -> int:
+    """Import tables at hand."""
+    report = data.import_folder(options.folder)
+    for item in report:
+        print(f"{item.state:9} {item.path.name}: {item.detail}")
+    if not any(item.state == "imported" for item in report):
+        raise InputError(f"{options.folder}: expected at least one published table, imported none")
+    return 2 if any(item.state == "refused" for item in report) else 0
+
+
+def data_verify(options: Namespace) -> int:
+    """Compare tables with the manifest."""
+    checks = data.verify(options.names or None)
+    shown = [check for check in checks if options.names or check.state != "missing"]
+    for check in shown:
+        print(f"{check.state:12} {check.name}: {check.detail}")
+    if not options.names:
+        print(f"{len(checks) - len(shown)} further tables of the manifest are not at hand")
+    return 2 if any(check.state in ("differs", "broken", "missing") for check in shown) else 0
+
+
+def audit(options: Namespace) -> int:
+    """Audit a table."""
+    raw, space, name = open_raw(_dataset(options), options.space)
+    if space is None:
+        if options.objectives is None:
+            raise InputError(
+                f"{raw.path}: not a published file name, so directions are not known: state --objectives"
+                f" COLUMN:max,COLUMN:min,… (columns: {', '.join(raw.frame.columns)}) and, if it has one, --space"
+            )
+        objectives = parse_objectives(options.objectives)
+    else:
+        memory = options.memory
+        if memory is None and options.objectives is None:
+            # An audit is of what was measured; computed objectives are asked for by name.
+            memory = "profiled"
+        objectives = choose_objectives(
+            space, objectives=options.objectives, memory=memory, energy=options.energy or "energy" in raw.frame.columns
+        )
+    report = audit_table(raw, space, objectives, name, seed=options.seed)
+    print(report.to_text())
+    if options.out is not None:
+        write_text(options.out / "audit.json", json.dumps(report.to_dict(), indent=2) + "\n")
+        print(f"\nWritten: {options.out / 'audit.json'}")
+    return 0
+
+
+def tune(options: Namespace) -> int:
+    """Tune predictors on a sample of a table."""
+    table = _table(options)
+    train_ratio = check_ratio(options.train_ratio, "--train-ratio")
+    val_ratio = check_ratio(options.val_ratio, "--val-ratio") if options.val_ratio is not None else 0.0
+    n_train = table.count(train_ratio)
+    n_val = table.count(val_ratio) if val_ratio else 0
+    if n_train + n_val > len(table):
+        raise InputError(
+            f"--train-ratio and --val-ratio: expected a sum of at most 1, got {train_ratio} + {val_ratio}"
+        )
+    rows = table.sample_rows(n_train + n_val, options.seed)
+    train = table.take(rows[:n_train])
+    tuner = _tuner(options)
+    with _progress() as bar:
+        task = bar.add_task("tune", total=tuner.budget)
+
+        def show(done: int, total: int, best: float) -> None:
+            bar.update(task, completed=done, total=total, description=f"tune, best ADRS {best:.4f}")
+
+        result = tuner.tune(train, progress=show)
+    result.save(options.dir)
+    print(f"{table.name}: tuned on {n_train} of {len(table):,} architectures in {result.seconds:.1f} s")
+    print(f"{result.n_fits} configurations fitted, {len(result.ranking)} triplets ranked; the best:")
+    print(_ranking_text(result.ranking))
+    if n_val:
+        print(_judged(result.best, train, table.take(rows[n_train:])))
+    print(f"\nWritten: {options.dir / RANKING_FILE}, {options.dir / TRIPLET_FILE}")
+    print(f"Next: rapid-moo search --dataset {_dataset(options)} --tuner {options.dir}")
+    return 0
+
+
+def _ranking_text(ranking: pd.DataFrame) -> str:
+    shown = ranking.head(5)
+    columns = ["adrs", "front", *(c for c in shown.columns if c.endswith(("_model", "_kendall")))]
+    return shown[columns].to_string(index=False, float_format=lambda value: f"{value:.4f}")
+
+
+def _judged(triplet: Triplet, train: ArchitectureTable, unseen: ArchitectureTable) -> str:
+    """What the triplet is worth on rows that it was not tuned on."""
+    predicted = triplet.fit(train).predict(unseen.X)
+    lines = [
+        f"On {len(unseen)} further architectures: ADRS"
+        f" {pick_loss(unseen.F, to_minimised(predicted, unseen.objectives)):.4f} (tuner's estimate {triplet.adrs:.4f})"
+    ]
+    for k, objective in enumerate(unseen.objectives):
+        found = prediction_metrics(unseen.raw[:, k], predicted[:, k])
+        lines.append(
+            f"  {objective.label}: within 1 % {found['within_1pct']:.1%}, 5 % {found['within_5pct']:.1%},"
+            f" 10 % {found['within_10pct']:.1%}, MAPE {found['mape']:.3%}, Kendall {found['kendall_tau']:.3f}"
+        )
+    return "\n".join(lines)
+
+
+def search(options: Namespace) -> int:
+    """Search a table."""
+    table = _table(options)
+    settings = SearchSettings(
+        train_ratio=check_ratio(options.train_ratio, "--train-ratio"),
+        algorithm=options.algorithm,
+        candidates=options.candidates,
+        budget=options.budget,
+        rounds=options.rounds,
+        seed=options.seed,
+        constraints=tuple(options.constraint),
+    )
+    out = options.out or Path("runs") / f"{table.name}-{options.seed}"
+    triplet = load_triplet(options.tuner) if options.tuner is not None else None
+    run = Search(table, settings, tuner=_tuner(options), triplet=triplet)
+    if triplet is not None and len(triplet.specs) != len(table.objectives):
+        print(
+            f"note: the triplet has {len(triplet.specs)} predictors for {len(table.objectives)} objectives:"
+            " matched by position, a missing one is a default Gaussian process",
+            file=sys.stderr,
+        )
+    reference = run.problem.reference_front()
+    with _interruptible(run, out), _progress() as bar:
+        task = bar.add_task("search", total=settings.budget)
+
+        def show(_phase: str, evaluations: int) -> None:
+            found = to_minimised(run.problem.ledger.raw, table.objectives)
+            quality = adrs(reference, found) if reference is not None and len(reference) else np.nan
+            bar.update(task, completed=evaluations, description=f"{evaluations} evaluations, ADRS {quality:.4f}")
+
+        result = run.run(progress=show)
+    result.write(out)
+    print(search_text(result))
+    written = ["front.csv", EVALUATIONS_FILE, "summary.json"]
+    try:
+        write_front_figure(result, out / PICTURE_FILE)
+        written.append(PICTURE_FILE)
+    except MissingExtraError as error:
+        print(f"note: no picture: {error}", file=sys.stderr)
+    print(f"\nWritten to {out}: {', '.join(written)}")
+    return 0
+
+
+@contextmanager
+def _interruptible(run: Search, out: Path) -> Iterator[None]:
+    """After Ctrl-C what was evaluated is written before the interruption goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        ledger = run.problem.ledger
+        write_evaluations(out, run.table, ledger.X, ledger.raw, run.n_train)
+        print(f"\n{len(ledger)} evaluations are in {out / EVALUATIONS_FILE}", file=sys.stderr)
+        raise
+
+
+def _dataset(options: Namespace) -> str:
+    if options.name and options.dataset:
+        raise InputError(f"dataset: expected it once, got {options.name!r} and --dataset {options.dataset!r}")
+    stated: str | None = options.name or options.dataset
+    if not stated:
+        raise InputError("dataset: expected a table's name or a CSV file, got none (--dataset)")
+    return stated
+
+
+def _table(options: Namespace) -> ArchitectureTable:
+    return open_table(
+        _dataset(options),
+        space=options.space,
+        objectives=options.objectives,
+        memory=options.memory,
+        energy=options.energy,
+    )
+
+
+def _tuner(options: Namespace) -> ADRSTuner:
+    families = [name.strip() for name in options.families.split(",")] if options.families else None
+    return ADRSTuner(options.tuner_budget, families=families, seed=options.seed, n_jobs=options.n_jobs)
+
+
+def _progress() -> Progress:
+    """A progress bar on standard error; silent where that is no terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
