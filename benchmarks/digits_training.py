@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,8 +93,7 @@ def train(
     sizes = [x.shape[2], *hidden, 10]
     gain = np.sqrt(2.0) if activation == "relu" else 1.0
     weights = [
-        (rng.standard_normal((len(data), a, b)) * gain / np.sqrt(a)).astype(np.float32)
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        (rng.standard_normal((len(data), a, b)) * gain / np.sqrt(a)).astype(np.float32) for a, b in pairwise(sizes)
     ]
     weights[-1] *= np.float32(1.0 / gain)
     biases = [np.zeros((len(data), 1, b), dtype=np.float32) for b in sizes[1:]]

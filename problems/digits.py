@@ -23,9 +23,11 @@ class Digits(SearchSpace):
     """Fully connected networks of one to four hidden layers on 8 x 8 images of digits: 3,400 architectures.
 
     Genes: the front end (``pool4`` averages 2 x 2 pixels, ``pca8``, ``pca16`` and ``pca32`` project on
-    principal components, ``full`` takes all 64 pixels), the activation, the depth, and the width of each hidden layer; widths beyond the
+    principal components, ``full`` takes all 64 pixels), the activation, the depth, and the width of each
+    hidden layer; widths beyond the
     depth are inactive (-1 in the published vector). Objectives: accuracy [%] to be maximised, latency [us] of the
-    deployed network and memory [KiB] of weights and activations to be minimised. ``data/README.md`` says how they
+    deployed network and memory [KiB] of weights and activations to be minimised. ``data/README.md`` says how
+    they
     were measured.
     """
 
@@ -47,7 +49,8 @@ class Digits(SearchSpace):
     @property
     def size(self) -> int:
         """Number of distinct architectures."""
-        return len(INPUTS) * len(ACTIVATIONS) * sum(len(WIDTHS) ** depth for depth in range(1, MAX_DEPTH + 1))
+
+    return int(len(INPUTS) * len(ACTIVATIONS) * sum(len(WIDTHS) ** depth for depth in range(1, MAX_DEPTH + 1)))
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -99,7 +102,9 @@ class Digits(SearchSpace):
 
 
 def layer_sizes(X: IntArray) -> IntArray:
-    """Sizes (n, 6) from the front end's output over the hidden layers to the classes; 0 for an absent layer."""
+    """Sizes (n, 6) from the front end's output over the hidden layers to the classes; 0 for an absent
+    layer.
+    """
     on = np.arange(MAX_DEPTH) <= X[:, 2:3]
     hidden = np.where(on, np.asarray(WIDTHS)[X[:, 3:]], 0)
     return np.column_stack([INPUT_SIZES[X[:, 0]], hidden, np.full(len(X), CLASSES)])
@@ -128,7 +133,9 @@ def multiplications(X: IntArray) -> IntArray:
 
 
 def memory_kib(X: IntArray) -> FloatArray:
-    """Weights (a projection's included) and the largest input-and-output pair of an operator, float32, in KiB."""
+    """Weights (a projection's included) and the largest input-and-output pair of an operator, float32, in
+    KiB.
+    """
     inputs, outputs = _layers(X)
     front = INPUT_SIZES[X[:, 0]]
     projection = np.where(np.isin(X[:, 0], PROJECTED), (PIXELS + 1) * front, 0)

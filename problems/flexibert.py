@@ -69,7 +69,8 @@ class FlexiBERT(SearchSpace):
         """Names of the engineered features."""
         return (
             "hidden", "depth", "hidden_x_depth", "n_sa", "n_lt", "n_dsc", "n_wma", "n_dct", "n_kernel9",
-            "heads", "attention_heads", "ff_width", "hidden_x_ff", "n_ff", "log_parameters", "first_is_sa", "last_is_sa",
+            "heads", "attention_heads", "ff_width", "hidden_x_ff", "n_ff", "log_parameters", "first_is_sa",
+            "last_is_sa",
         )  # fmt: skip
 
     def _active(self, X: IntArray) -> BoolArray:

@@ -58,7 +58,7 @@ class HWGPT(SearchSpace):
     @property
     def size(self) -> int:
         """Number of distinct architectures."""
-        return len(self.genes[0].choices) * 2 * sum(9 ** int(depth) for depth in self.depths)
+        return int(len(self.genes[0].choices) * 2 * sum(9 ** int(depth) for depth in self.depths))
 
     @property
     def enumerable(self) -> bool:

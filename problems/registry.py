@@ -139,7 +139,8 @@ def open_raw(dataset: str | Path, space: str | None = None) -> tuple[RawTable, S
         path, name = data.locate(entry.name), entry.name
     else:
         raise DataNotFoundError(
-            f"dataset {str(dataset)!r}: expected a CSV file or one of {', '.join(sorted(data.manifest()))}; found neither"
+            f"dataset {str(dataset)!r}: expected a CSV file or one of"
+            f" {', '.join(sorted(data.manifest()))}; found neither"
         )
     known = None
     if space is not None:

@@ -27,7 +27,7 @@ from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS
 from rapid_moo.pareto import front_indices, pareto_ranks
 from rapid_moo.predictors import PredictorSet, PredictorSpec
-from rapid_moo.tuning import ADRSTuner, TunerResult, adapt
+from rapid_moo.tuning import ADRSTuner, adapt
 
 logger = logging.getLogger(__name__)
 
@@ -125,17 +125,19 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.n_initial, self.batch_size, self.rounds = n_initial, batch_size, rounds
         self.tuner, self.specs = tuner or ADRSTuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
-        self.tuned: TunerResult | None = None
-        self.predictors: PredictorSet | None = None
+        self.tuned: Any = None
+        self.predictors: Any = None
         self.seconds: dict[str, float] = {"tune": 0.0, "fit": 0.0, "search": 0.0}
         self._tuned_at = 0
 
     # -------------------------------------------------------------- pymoo hooks
+    pop: Any
+
     def _setup(self, problem: Problem, **kwargs: Any) -> None:
         self.view = SpaceView(problem, self.candidates)
         budget = getattr(self.termination, "n_max_evals", None)
         known = budget is not None and np.isfinite(budget)
-        self._budget = int(min(budget if known else np.inf, self.view.n_members)) if known else None
+        self._budget = min(int(budget), self.view.n_members) if budget is not None and known else None
         total = self._budget if self._budget is not None else min(DEFAULT_BUDGET, self.view.n_members)
         self._n_initial = int(min(self.n_initial or max(8, min(round(total / 5), 60)), self.view.n_members))
         self._batch_size = self.batch_size or max(2, round(total / 25))

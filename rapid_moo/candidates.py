@@ -188,7 +188,7 @@ def within_constraints(view: SpaceView, X: IntArray, mean: FloatArray, std: Floa
         [0.5 * std[:, names.index(c.name)] if c.name in names else np.zeros(len(X)) for c in constraints]
     )
     worst = (violation - slack).max(axis=1)
-    met = worst <= 0.0
+    met: BoolArray = np.asarray(worst <= 0.0)
     if met.sum() < at_least:
         met[np.argsort(worst, kind="stable")[:at_least]] = True
-    return met
+    return np.asarray(met)

@@ -78,9 +78,7 @@ def _hyperparameters(result: SearchResult) -> list[str]:
     ]
 
 
-def front_figure(
-    table: ArchitectureTable, found: FloatArray, title: str, trained: FloatArray | None = None
-) -> Any:
+def front_figure(table: ArchitectureTable, found: FloatArray, title: str, trained: FloatArray | None = None) -> Any:
     """Draw a found front beside the table's, one panel per pair of objectives.
 
     Parameters
@@ -118,7 +116,9 @@ def front_figure(
     for axis, (x, y) in zip(axes, pairs, strict=False):
         axis.scatter(table.raw[:, x], table.raw[:, y], s=3, c=GREY, label="all architectures", rasterized=True)
         if trained is not None:
-            axis.scatter(trained[:, x], trained[:, y], s=6, c=BLUE, label=f"trained on ({len(trained)})", rasterized=True)
+            axis.scatter(
+                trained[:, x], trained[:, y], s=6, c=BLUE, label=f"trained on ({len(trained)})", rasterized=True
+            )
         axis.scatter(best[:, x], best[:, y], s=42, facecolors="none", edgecolors=BLACK, linewidths=0.9, label=kind)
         axis.scatter(found[:, x], found[:, y], s=14, c=ORANGE, marker="D", label=f"found ({len(found)})")
         axis.set_xlabel(_axis_label(table.objectives[x]))
@@ -148,4 +148,3 @@ def write_front_figure(result: SearchResult, path: Path) -> None:
     figure = front_figure(result.table, result.front, title, trained=result.raw[: result.n_train])
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png", metadata={"Software": None})
-

@@ -240,7 +240,7 @@ class Search:
             prediction_metrics(table.raw[rows, k], predicted[rows, k], None if spec is None else std[rows, k])
             for k, spec in enumerate(predictors.specs)
         )
-        feasible = np.ones(len(X), dtype=np.bool_)
+        feasible: Any = np.ones(len(X), dtype=np.bool_)
         if self.problem.constraints:
             feasible = (self.problem.violations(X, raw) <= 0.0).all(axis=1)
         kept = np.flatnonzero(feasible)

@@ -125,9 +125,7 @@ def tune(options: Namespace) -> int:
     n_train = table.count(train_ratio)
     n_val = table.count(val_ratio) if val_ratio else 0
     if n_train + n_val > len(table):
-        raise InputError(
-            f"--train-ratio and --val-ratio: expected a sum of at most 1, got {train_ratio} + {val_ratio}"
-        )
+        raise InputError(f"--train-ratio and --val-ratio: expected a sum of at most 1, got {train_ratio} + {val_ratio}")
     rows = table.sample_rows(n_train + n_val, options.seed)
     train = table.take(rows[:n_train])
     tuner = _tuner(options)

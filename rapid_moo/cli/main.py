@@ -130,14 +130,20 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_dataset(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", nargs="?", metavar="DATASET", help="short for --dataset")
     parser.add_argument("--dataset", metavar="CSV|NAME", help="a table's name, or a CSV file in the published layout")
-    parser.add_argument("--space", metavar="NAME", help="the search space of a file that is not named like a published one")
+    parser.add_argument(
+        "--space", metavar="NAME", help="the search space of a file that is not named like a published one"
+    )
     parser.add_argument("--objectives", metavar="COLUMN:min,...", help="columns and directions, min or max")
-    parser.add_argument("--memory", metavar="KIND", help="memory objective: profiled, or params or flops where computed")
+    parser.add_argument(
+        "--memory", metavar="KIND", help="memory objective: profiled, or params or flops where computed"
+    )
     parser.add_argument("--energy", action="store_true", help="add energy as a further objective (HW-GPT)")
 
 
 def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
-    parser.add_argument(budget, type=int, default=16, metavar="N", dest="tuner_budget", help="tuner trials (default 16)")
+    parser.add_argument(
+        budget, type=int, default=16, metavar="N", dest="tuner_budget", help="tuner trials (default 16)"
+    )
     parser.add_argument("--families", metavar="A,B", help="predictor families to consider (default: all)")
     parser.add_argument("--n-jobs", type=int, default=1, metavar="N", help="fits at the same time (default 1)")
 

@@ -221,7 +221,7 @@ def _kernel(squared: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
     """Correlation and its derivative by the squared distance."""
     if name == "rbf":
         value = np.exp(-0.5 * squared)
-        return value, -0.5 * value
+        return np.asarray(value), np.asarray(-0.5 * value)
     r = _SQRT5 * np.sqrt(squared)
     decay = np.exp(-r)
     return (1.0 + r + r * r / 3.0) * decay, -(5.0 / 6.0) * (1.0 + r) * decay
@@ -229,7 +229,7 @@ def _kernel(squared: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
 
 def _squared_distances(A: FloatArray, B: FloatArray) -> FloatArray:
     squared = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1)[None, :] - 2.0 * (A @ B.T)
-    return np.maximum(squared, 0.0)
+    return np.asarray(np.maximum(squared, 0.0))
 
 
 def _safe_cholesky(covariance: FloatArray) -> FloatArray:
