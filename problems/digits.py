@@ -50,7 +50,8 @@ class Digits(SearchSpace):
     def size(self) -> int:
         """Number of distinct architectures."""
 
-    return int(len(INPUTS) * len(ACTIVATIONS) * sum(len(WIDTHS) ** depth for depth in range(1, MAX_DEPTH + 1)))
+        per_front = sum(len(WIDTHS) ** depth for depth in range(1, MAX_DEPTH + 1))
+        return int(len(INPUTS) * len(ACTIVATIONS) * per_front)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -102,9 +103,7 @@ class Digits(SearchSpace):
 
 
 def layer_sizes(X: IntArray) -> IntArray:
-    """Sizes (n, 6) from the front end's output over the hidden layers to the classes; 0 for an absent
-    layer.
-    """
+    """Sizes (n, 6) from the front end to the classes; 0 for an absent layer."""
     on = np.arange(MAX_DEPTH) <= X[:, 2:3]
     hidden = np.where(on, np.asarray(WIDTHS)[X[:, 3:]], 0)
     return np.column_stack([INPUT_SIZES[X[:, 0]], hidden, np.full(len(X), CLASSES)])
@@ -133,9 +132,7 @@ def multiplications(X: IntArray) -> IntArray:
 
 
 def memory_kib(X: IntArray) -> FloatArray:
-    """Weights (a projection's included) and the largest input-and-output pair of an operator, float32, in
-    KiB.
-    """
+    """Weights and the largest input-and-output pair of an operator, float32, in KiB."""
     inputs, outputs = _layers(X)
     front = INPUT_SIZES[X[:, 0]]
     projection = np.where(np.isin(X[:, 0], PROJECTED), (PIXELS + 1) * front, 0)
