@@ -49,7 +49,6 @@ class Digits(SearchSpace):
     @property
     def size(self) -> int:
         """Number of distinct architectures."""
-
         per_front = sum(len(WIDTHS) ** depth for depth in range(1, MAX_DEPTH + 1))
         return int(len(INPUTS) * len(ACTIVATIONS) * per_front)
 
