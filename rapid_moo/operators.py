@@ -97,6 +97,10 @@ class ArchitectureDuplicates(DuplicateElimination):  # type: ignore[misc]  # pym
         super().__init__()
         self.problem = problem
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> ArchitectureDuplicates:
+        # pymoo's minimize copies the algorithm but not the problem: a copied ledger would never fill.
+        return ArchitectureDuplicates(self.problem)
+
     def _do(self, pop: Any, other: Any, is_duplicate: BoolArray) -> BoolArray:
         keys = self._keys(pop)
         seen = set(self._keys(other)) if other is not None else set()
