@@ -22,13 +22,11 @@ FLOAT_BYTES = 4
 class Digits(SearchSpace):
     """Fully connected networks of one to four hidden layers on 8 x 8 images of digits: 3,400 architectures.
 
-    Genes: the front end (``pool4`` averages 2 x 2 pixels, ``pca8``, ``pca16`` and ``pca32`` project on
-    principal components, ``full`` takes all 64 pixels), the activation, the depth, and the width of each
-    hidden layer; widths beyond the
-    depth are inactive (-1 in the published vector). Objectives: accuracy [%] to be maximised, latency [us] of the
-    deployed network and memory [KiB] of weights and activations to be minimised. ``data/README.md`` says how
-    they
-    were measured.
+    Genes: the front end (``pool4`` averages 2 x 2 pixels, ``pca8``, ``pca16`` and ``pca32`` project on principal
+    components, ``full`` takes all 64 pixels), the activation, the depth, and the width of each hidden layer; widths
+    beyond the depth are inactive (-1 in the published vector). Objectives: accuracy [%] to be maximised, latency [us]
+    of the deployed network and memory [KiB] of weights and activations to be minimised. ``data/README.md`` says how
+    they were measured.
     """
 
     name = "digits"
@@ -60,7 +58,6 @@ class Digits(SearchSpace):
             "is_tanh",
             "depth",
             *(f"log_width{k + 1}" for k in range(MAX_DEPTH)),
-            "log_first",
             "log_last",
             "log_narrowest",
             "log_macs",
@@ -87,7 +84,6 @@ class Digits(SearchSpace):
                 X[:, 1],
                 depth,
                 logs,
-                logs[:, 0],
                 logs[np.arange(len(X)), depth - 1],
                 np.where(on, logs, np.inf).min(axis=1),
                 np.log2(macs),

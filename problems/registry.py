@@ -150,6 +150,27 @@ def open_raw(dataset: str | Path, space: str | None = None) -> tuple[RawTable, S
     return read_csv(path), known, name
 
 
+def audited_objectives(
+    raw: RawTable, space: SearchSpace | None, objectives: str | None, memory: str | None, energy: bool
+) -> tuple[Objective, ...]:
+    """The objectives to audit: what was measured, unless stated otherwise; energy where the file has it."""
+    if space is None:
+        return _stated(raw, objectives)
+    measured = memory or (None if objectives is not None else "profiled")
+    return choose_objectives(
+        space, objectives=objectives, memory=measured, energy=energy or (bool(space.optional) and "energy" in raw.frame)
+    )
+
+
+def _stated(raw: RawTable, objectives: str | Sequence[Objective] | None) -> tuple[Objective, ...]:
+    if objectives is None:
+        raise InputError(
+            f"{raw.path}: not a published file name, so directions are not known: state --objectives"
+            f" COLUMN:max,COLUMN:min,… (columns: {', '.join(raw.frame.columns)}) and, if it has one, --space"
+        )
+    return parse_objectives(objectives) if isinstance(objectives, str) else tuple(objectives)
+
+
 def open_table(
     dataset: str | Path,
     *,
@@ -172,12 +193,7 @@ def open_table(
     """
     raw, known, name = open_raw(dataset, space)
     if known is None:
-        if objectives is None:
-            raise InputError(
-                f"{raw.path}: not a published file name, so directions are not known: state --objectives"
-                f" COLUMN:max,COLUMN:min,… (columns: {', '.join(raw.frame.columns)}) and, if it has one, --space"
-            )
-        stated = parse_objectives(objectives) if isinstance(objectives, str) else tuple(objectives)
+        stated = _stated(raw, objectives)
         return build_table(raw, None, stated, name)
     chosen = choose_objectives(known, objectives=objectives, memory=memory, energy=energy)
     return build_table(raw, known, chosen, name)

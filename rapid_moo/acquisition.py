@@ -8,6 +8,8 @@ a second candidate beside the first covers nothing new.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -123,12 +125,11 @@ def _targets(
         if len(front) > limit:
             front = rng.choice(front, limit, replace=False)
         targets[i, : len(front)] = points[front]
-        weight = 1.0
         if len(base):
             distance = np.abs(points[front][:, None, :] - base[None, :, :]).max(axis=2).min(axis=1)
         else:
             distance = np.full(len(front), 10.0, dtype=np.float32)
-        covered[i, : len(front)] = distance * weight
+        covered[i, : len(front)] = distance
     return targets, values, covered
 
 
@@ -163,9 +164,8 @@ def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, 
     return np.array(chosen, dtype=np.int64)
 
 
-def _lazy_best(bounds: FloatArray, taken: BoolArray, gain: object) -> int:
+def _lazy_best(bounds: FloatArray, taken: BoolArray, gain: Callable[[int], float]) -> int:
     """Candidate of the largest gain, refreshing as few stale bounds as needed."""
-    assert callable(gain)
     open_bounds = np.where(taken, -np.inf, bounds)
     best, best_gain = -1, -np.inf
     for candidate in np.argsort(-open_bounds, kind="stable"):

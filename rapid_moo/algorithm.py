@@ -100,7 +100,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     References
     ----------
     RAPID, hardware-aware neural architecture search with predictor triplets chosen by ADRS (McGill Edge Intelligence
-    Lab). Iteration and batch choice are this project's own; ``docs/architecture.md`` explains them.
+    Lab). Iteration and batch choice are this project's own, see :mod:`rapid_moo.acquisition`.
     """
 
     def __init__(
@@ -220,7 +220,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     # ---------------------------------------------------------------- plumbing
     def _affordable(self, size: int) -> int:
         """At most what the budget leaves, so that it is never exceeded."""
-        left = self._budget - self.evaluator.n_eval if self._budget is not None else size
+        # Counted here and not by the evaluator, which ask-and-tell does without.
+        done = len(self.pop) if self.pop is not None else 0
+        left = self._budget - done if self._budget is not None else size
         return max(0, min(size, left))
 
     def _population(self, X: IntArray) -> Population:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -32,8 +31,6 @@ from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
 from rapid_moo.predictors import FAMILIES, PredictorSet, PredictorSpec, out_of_fold, prediction_metrics
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
-
-logger = logging.getLogger(__name__)
 
 OPTIMIZER = "TwoPointsDE"
 TRIPLET_FILE = "triplet.json"

@@ -19,10 +19,10 @@ from rapid_moo._util import check_ratio, write_text
 from rapid_moo.audit import audit as audit_table
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.indicators import adrs
-from rapid_moo.objectives import parse_objectives, to_minimised
+from rapid_moo.objectives import to_minimised
 from rapid_moo.predictors import prediction_metrics
 from rapid_moo.problems import open_table, space_names
-from rapid_moo.problems.registry import choose_objectives, open_raw
+from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.report import search_text, write_front_figure
 from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
 from rapid_moo.table import ArchitectureTable
@@ -94,21 +94,7 @@ def data_verify(options: Namespace) -> int:
 def audit(options: Namespace) -> int:
     """Audit a table."""
     raw, space, name = open_raw(_dataset(options), options.space)
-    if space is None:
-        if options.objectives is None:
-            raise InputError(
-                f"{raw.path}: not a published file name, so directions are not known: state --objectives"
-                f" COLUMN:max,COLUMN:min,… (columns: {', '.join(raw.frame.columns)}) and, if it has one, --space"
-            )
-        objectives = parse_objectives(options.objectives)
-    else:
-        memory = options.memory
-        if memory is None and options.objectives is None:
-            # An audit is of what was measured; computed objectives are asked for by name.
-            memory = "profiled"
-        objectives = choose_objectives(
-            space, objectives=options.objectives, memory=memory, energy=options.energy or "energy" in raw.frame.columns
-        )
+    objectives = audited_objectives(raw, space, options.objectives, options.memory, options.energy)
     report = audit_table(raw, space, objectives, name, seed=options.seed)
     print(report.to_text())
     if options.out is not None:

@@ -37,15 +37,12 @@ class Family:
         Returns a fresh Nevergrad parametrization of the hyper-parameters.
     shortlist : tuple of (params, features, transform)
         Good configurations to try first, best first.
-    native_spread : bool
-        Whether the regressor itself predicts a standard deviation that varies over the space.
     """
 
     name: str
     make: Callable[[Params, int], Any]
     space: Callable[[], ng.p.Dict]
     shortlist: tuple[Configuration, ...]
-    native_spread: bool = False
 
     def check(self, params: Params) -> None:
         """Raise an InputError if a hyper-parameter is not one of the family's."""
@@ -115,7 +112,6 @@ def _families() -> dict[str, Family]:
                 ({"ard": False}, "all", "none"),
                 ({"kernel": "rbf"}, "engineered", "log"),
             ),
-            native_spread=True,
         ),
         Family(
             "xgboost",
