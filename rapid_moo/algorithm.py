@@ -21,7 +21,7 @@ from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 
 from rapid_moo._util import IntArray
-from rapid_moo.acquisition import expected_adrs_batch
+from rapid_moo.acquisition import expected_adrs_batch, promising
 from rapid_moo.candidates import SEARCHES, SpaceView, search_predictions, within_constraints
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 DEFAULT_BUDGET = 300
 SPREAD_POOL = 3_000
+JOINT_POOL = 1_000
+N_DRAWS = 32
 
 
 class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
@@ -181,7 +183,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
                 logger.info("tuned on %d architectures: %s", len(sample), "/".join(self.tuned.families))
         specs = adapt(self.specs if self.specs is not None else self.tuned.best.specs, sample)
         with self._timed("fit"):
-            self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed).fit(sample)
+            if self.predictors is None or list(self.predictors.specs) != list(specs):
+                self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
+            self.predictors.fit(sample, warm_start=True)
 
     def _proposals(self, known: IntArray) -> IntArray:
         """Candidates: all of them where they can be listed, else what NSGA-II/III visits on the predictions."""
@@ -206,7 +210,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         met = within_constraints(self.view, proposals, mean, std, size)
         proposals, mean, std = proposals[met], mean[met], std[met]
         done = np.isfinite(self.pop.get("F")).all(axis=1) & self.pop.get("feas")
-        return proposals[expected_adrs_batch(mean, std, self.pop.get("F")[done], size, seed=self.random_state)]
+        evaluated = self.pop.get("F")[done]
+        pool = proposals[promising(mean, std, evaluated, max(JOINT_POOL, 2 * size), seed=self.random_state)]
+        draws = self.view.draw(self.predictors, pool, N_DRAWS, self.random_state)
+        return pool[expected_adrs_batch(draws, evaluated, size, seed=self.random_state)]
 
     def _predicted_front(self, proposals: IntArray, known: IntArray) -> IntArray:
         """The published step: every new architecture on the front of the predictions, known ones included."""

@@ -101,6 +101,10 @@ class SpaceView:
         """Minimised predictions of shape (n, n_obj)."""
         return np.asarray(predictors.predict(X) * signs(self.objectives))
 
+    def draw(self, predictors: PredictorSet, X: IntArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Possible minimised truths of shape (n_draws, n, n_obj)."""
+        return np.asarray(predictors.sample_y(X, n_draws, rng) * signs(self.objectives))
+
     def new_only(self, X: IntArray, known: IntArray) -> IntArray:
         """The architectures of ``X`` that are not among the known ones, each once."""
         seen = set(self.space.keys(known))
