@@ -9,6 +9,8 @@ a second candidate beside the first covers nothing new.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,44 @@ from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator
 from rapid_moo.pareto import front_indices, is_nondominated
 
 Float32Array = NDArray[np.float32]
+JOINT_POOL = 1_000
+N_DRAWS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What a batch is chosen from; all values are minimised.
+
+    Attributes
+    ----------
+    mean, std : ndarray of shape (n, n_objectives)
+        Predictive distribution of the candidates, none of which has been evaluated.
+    known : ndarray of shape (n_known, n_objectives)
+        Evaluated (and feasible) points; may be empty.
+    draw : callable
+        ``draw(rows, n_draws)`` gives possible truths of shape (n_draws, len(rows), n_objectives) of some candidates,
+        drawn jointly where the predictors can.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+    known: FloatArray
+    draw: Callable[[IntArray, int], FloatArray]
+
+
+Acquisition: TypeAlias = Callable[[Candidates, int, np.random.Generator], IntArray]
+"""``acquisition(candidates, size, rng)`` gives the positions of the batch, shape (size,)."""
+
+
+def expected_adrs(candidates: Candidates, size: int, rng: np.random.Generator) -> IntArray:
+    """The default acquisition: the batch that lowers the expected ADRS most.
+
+    It values a batch by what would be known after it, so the last batch of a budget is spent on what pays at once;
+    before, uncertainty alone makes it explore.
+    """
+    c = candidates
+    pool = promising(c.mean, c.std, c.known, max(JOINT_POOL, 2 * size), seed=rng)
+    return pool[expected_adrs_batch(c.draw(pool, N_DRAWS), c.known, size, seed=rng)]
 
 
 def draw_truths(mean: FloatArray, std: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:

@@ -11,6 +11,7 @@ from pymoo.core.problem import Problem
 from pymoo.optimize import minimize
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
+from rapid_moo.design import designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective, signs, to_raw
 from rapid_moo.operators import evolutionary
@@ -78,11 +79,14 @@ class SpaceView:
         """Genotypes as variables of the problem."""
         return X if self.native else X + np.ceil(self.problem.xl).astype(np.int64)
 
-    def first_sample(self, n: int, rng: np.random.Generator) -> IntArray:
-        """Distinct random candidates, shape (n, n_var)."""
-        if self.members is not None:
-            return self.members[rng.permutation(len(self.members))[:n]]
-        return self.space.sample(n, rng)
+    def first_sample(self, n: int, sampling: str, rng: np.random.Generator) -> IntArray:
+        """Distinct candidates to begin with, shape (n, n_var): ``"designed"`` or ``"random"``."""
+        pool = self.members
+        if pool is None:
+            pool = self.space.sample(max(n, POOL if sampling == "designed" else n), rng)
+        if sampling == "designed":
+            return designed_sample(self.space, pool, n, rng)
+        return pool[rng.permutation(len(pool))[:n]]
 
     def sample_table(self, X: IntArray, F: FloatArray) -> ArchitectureTable:
         """What is known as a table; failed evaluations (infinite objectives) are left out."""

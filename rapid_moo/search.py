@@ -203,6 +203,7 @@ class Search:
         algorithm = RAPID(
             n_initial=self.n_train,
             rounds=self.settings.rounds,
+            sampling="random" if self.settings.rounds == 1 else "designed",
             batch_size=None if self.settings.rounds == 1 else self._batch_size(),
             tuner=self.tuner,
             specs=self.triplet.specs if self.triplet is not None else None,
