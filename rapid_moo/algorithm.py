@@ -37,6 +37,11 @@ GROWTH = 0.08
 SPREAD_POOL = 3_000
 
 
+def first_sample_size(budget: int | None) -> int:
+    """Default size of the first sample: 40, at most a fifth of a known budget, at least 8."""
+    return FIRST_SAMPLE if budget is None else min(FIRST_SAMPLE, max(8, budget // 5))
+
+
 class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
     """Columns of a verbose run.
 
@@ -177,8 +182,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         budget = getattr(self.termination, "n_max_evals", None)
         known = budget is not None and np.isfinite(budget)
         self._budget = min(int(budget), self.view.n_members) if budget is not None and known else None
-        first = FIRST_SAMPLE if self._budget is None else min(FIRST_SAMPLE, max(8, self._budget // 5))
-        self._n_initial = min(self.n_initial or first, self.view.n_members)
+        self._n_initial = min(self.n_initial or first_sample_size(self._budget), self.view.n_members)
 
     def _initialize_infill(self) -> Population:
         return self._population(self._first_sample())

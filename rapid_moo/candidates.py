@@ -175,7 +175,7 @@ def search_predictions(
     visited = _Visited()
     minimize(problem, algorithm, ("n_gen", generations), seed=seed, callback=visited)
     X, F = np.vstack(visited.X), np.vstack(visited.F)
-    X = view.genotypes(X) if view.restricted else view.space.repair(X)
+    X = view.genotypes(X)
     first, _ = unique_rows(X)
     order = np.argsort(pareto_ranks(F[first]), kind="stable")
     return X[first[order]][:POOL]
