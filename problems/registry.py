@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,21 @@ _BUILT_IN = {
     "nasbench_asr": ("nasbench_asr", "NASBenchASR"),
 }
 _REGISTERED: dict[str, SpaceFactory] = {}
+PLUGIN_GROUP = "rapid_moo.spaces"
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    """Spaces that installed packages announce, by name."""
+    return {entry.name: entry for entry in entry_points(group=PLUGIN_GROUP) if entry.name not in _BUILT_IN}
 
 
 def register_space(name: str, factory: SpaceFactory) -> None:
-    """Make a search space known by name, to Python and to the command line.
+    """Make a search space known by name for the rest of this process.
+
+    A package does it once for all, the command line included, with an entry point in its ``pyproject.toml``::
+
+        [project.entry-points."rapid_moo.spaces"]
+        my_space = "my_package.my_module:MySpace"
 
     Parameters
     ----------
@@ -43,8 +56,8 @@ def register_space(name: str, factory: SpaceFactory) -> None:
 
 
 def space_names() -> list[str]:
-    """Names of all registered search spaces, sorted."""
-    return sorted([*_BUILT_IN, *_REGISTERED])
+    """Names of all search spaces: built in, registered, and announced by installed packages; sorted."""
+    return sorted({*_BUILT_IN, *_REGISTERED, *_plugins()})
 
 
 def get_space(name: str, **options: Any) -> SearchSpace:
@@ -58,17 +71,23 @@ def get_space(name: str, **options: Any) -> SearchSpace:
         Passed to the space.
     """
     if name in _REGISTERED:
-        return _REGISTERED[name](**options)
+        return _made(name, _REGISTERED[name], options)
+    if name not in _BUILT_IN and name in (plugins := _plugins()):
+        return _made(name, plugins[name].load(), options)
     if name.startswith("hw_gpt_"):
         name, options = "hw_gpt", {"scale": name.split("_")[2], **options}
     if name not in _BUILT_IN:
         raise InputError(f"space: expected one of {', '.join(space_names())}, got {name!r}")
     module, attribute = _BUILT_IN[name]
+    return _made(name, getattr(importlib.import_module(f"rapid_moo.problems.{module}"), attribute), options)
+
+
+def _made(name: str, factory: SpaceFactory, options: dict[str, Any]) -> SearchSpace:
     try:
-        found: SearchSpace = getattr(importlib.import_module(f"rapid_moo.problems.{module}"), attribute)(**options)
+        inspect.signature(factory).bind(**options)
     except TypeError as error:
         raise InputError(f"space {name!r}: {error}") from error
-    return found
+    return factory(**options)
 
 
 def choose_objectives(
@@ -138,9 +157,10 @@ def open_raw(dataset: str | Path, space: str | None = None) -> tuple[RawTable, S
     elif entry is not None and path.suffix != ".csv":
         path, name = data.locate(entry.name), entry.name
     else:
+        singles = [known.name for known in data.manifest().values() if not known.options]
         raise DataNotFoundError(
-            f"dataset {str(dataset)!r}: expected a CSV file or one of"
-            f" {', '.join(sorted(data.manifest()))}; found neither"
+            f"dataset {str(dataset)!r}: expected a CSV file or a table's name ({', '.join(sorted(singles))},"
+            " hw_gpt_SCALE_DEVICE such as hw_gpt_s_a100); found neither"
         )
     known = None
     if space is not None:
@@ -240,8 +260,10 @@ def get_problem(
             return ArchitectureProblem(known, source, constraints=constraints)
         chosen = choose_objectives(known, objectives=objectives, memory=memory, energy=energy)
         return ArchitectureProblem(known, source, chosen, constraints=constraints)
+    if options:
+        get_space(str(name), **options)
     parts = [str(name), *(str(value) for value in options.values()), *([str(device)] if device else [])]
-    if str(name) in _REGISTERED:
+    if str(name) not in _BUILT_IN and str(name) in space_names():
         raise InputError(f"problem {name!r}: expected a source (a table or a profiler), got none")
     table = open_table(
         name if len(parts) == 1 else "_".join(parts),
