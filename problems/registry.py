@@ -112,6 +112,7 @@ def choose_objectives(
         Add the space's energy objective.
     """
     if objectives is not None:
+        _nothing_beside_objectives(memory, energy)
         stated = parse_objectives(objectives) if isinstance(objectives, str) else tuple(objectives)
         return tuple(_with_unit(space, objective) for objective in stated)
     chosen = list(space.objectives)
@@ -128,6 +129,12 @@ def choose_objectives(
             raise InputError(f"energy: {space.name} has no energy objective")
         chosen.extend(space.optional)
     return tuple(chosen)
+
+
+def _nothing_beside_objectives(memory: str | None, energy: bool) -> None:
+    for option, given in (("memory", memory is not None), ("energy", energy)):
+        if given:
+            raise InputError(f"{option}: expected it among the stated objectives, got it beside them")
 
 
 def _with_unit(space: SearchSpace, stated: Objective) -> Objective:
@@ -157,10 +164,8 @@ def open_raw(dataset: str | Path, space: str | None = None) -> tuple[RawTable, S
     elif entry is not None and path.suffix != ".csv":
         path, name = data.locate(entry.name), entry.name
     else:
-        singles = [known.name for known in data.manifest().values() if not known.options]
         raise DataNotFoundError(
-            f"dataset {str(dataset)!r}: expected a CSV file or a table's name ({', '.join(sorted(singles))},"
-            " hw_gpt_SCALE_DEVICE such as hw_gpt_s_a100); found neither"
+            f"dataset {str(dataset)!r}: expected a CSV file or a table's name ({data.known_names()}); found neither"
         )
     known = None
     if space is not None:
@@ -175,19 +180,23 @@ def audited_objectives(
 ) -> tuple[Objective, ...]:
     """The objectives to audit: what was measured, unless stated otherwise; energy where the file has it."""
     if space is None:
-        return _stated(raw, objectives)
+        return _stated(raw, objectives, memory, energy)
     measured = memory or (None if objectives is not None else "profiled")
     return choose_objectives(
         space, objectives=objectives, memory=measured, energy=energy or (bool(space.optional) and "energy" in raw.frame)
     )
 
 
-def _stated(raw: RawTable, objectives: str | Sequence[Objective] | None) -> tuple[Objective, ...]:
+def _stated(
+    raw: RawTable, objectives: str | Sequence[Objective] | None, memory: str | None, energy: bool
+) -> tuple[Objective, ...]:
+    """The objectives of a file whose space is not known."""
     if objectives is None:
         raise InputError(
             f"{raw.path}: not a published file name, so directions are not known: state --objectives"
             f" COLUMN:max,COLUMN:min,… (columns: {', '.join(raw.frame.columns)}) and, if it has one, --space"
         )
+    _nothing_beside_objectives(memory, energy)
     return parse_objectives(objectives) if isinstance(objectives, str) else tuple(objectives)
 
 
@@ -213,7 +222,7 @@ def open_table(
     """
     raw, known, name = open_raw(dataset, space)
     if known is None:
-        stated = _stated(raw, objectives)
+        stated = _stated(raw, objectives, memory, energy)
         return build_table(raw, None, stated, name)
     chosen = choose_objectives(known, objectives=objectives, memory=memory, energy=energy)
     return build_table(raw, known, chosen, name)

@@ -26,6 +26,7 @@ MEANING = {
     "exact": "computed from the architecture: use it as it is, nothing needs to be predicted",
     "learnable": "a predictor trained on a sample can rank unseen architectures",
     "noisy": "a predictor sees only part of it: expect a front that is partly luck, and repeat measurements if you can",
+    "constant": "every architecture has the same value: it decides nothing, leave it out",
     "unlearnable": "no predictor does better than the mean: a search on it is a random search",
     "drift": "neighbouring rows agree although their architectures do not: the measuring process drifted."
     " Do not optimise it; measure again in random order, or use a computed value instead",
@@ -41,7 +42,7 @@ class ObjectiveAudit:
     name, direction, unit : str
         The objective.
     verdict : str
-        ``"exact"``, ``"learnable"``, ``"noisy"``, ``"unlearnable"`` or ``"drift"``.
+        ``"exact"``, ``"learnable"``, ``"noisy"``, ``"unlearnable"``, ``"constant"`` or ``"drift"``.
     minimum, median, maximum : float
         Raw values.
     ties : int
@@ -127,7 +128,7 @@ class AuditReport:
             unit = f" {o.unit}" if o.unit else ""
             lines.append(f"{o.name} ({o.direction}): {o.verdict.upper()} - {MEANING[o.verdict]}")
             lines.append(f"  values       {o.minimum:.6g} .. {o.median:.6g} .. {o.maximum:.6g}{unit}, {o.ties} tied")
-            if o.verdict != "exact":
+            if o.verdict not in ("exact", "constant"):
                 lines.append(
                     f"  learnability R2 {o.r2:.2f} [{o.r2_interval[0]:.2f}, {o.r2_interval[1]:.2f}],"
                     f" Kendall tau {o.kendall_tau:.2f}"
@@ -204,11 +205,14 @@ def _audit_objective(
     learned = (1.0, (1.0, 1.0), 1.0, (1.0, 1.0), 0.0) if exact else _learnability(values, features, inverse, rng, seed)
     r2, r2_interval, tau, tau_interval, autocorrelation = learned
     _, counts = np.unique(values, return_counts=True)
+    verdict = "exact" if exact else _verdict(r2_interval, r2, tau, autocorrelation)
+    if len(counts) == 1 and len(values) > 1:
+        verdict = "constant"
     return ObjectiveAudit(
         name=objective.name,
         direction=objective.direction,
         unit=objective.unit,
-        verdict="exact" if exact else _verdict(r2_interval, r2, tau, autocorrelation),
+        verdict=verdict,
         minimum=float(values.min()),
         median=float(np.median(values)),
         maximum=float(values.max()),

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ class RawTable:
             If the column is missing, or a value is no finite number; the message names file, row and column.
         """
         wanted = f"{self.path}: expected a column {objective.column!r} for objective {objective.name!r}"
-        _require_column(self.frame, objective.column, wanted)
+        _require_column([*self.frame.columns], objective.column, wanted)
         text = self.frame[objective.column]
         numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
         if not np.isfinite(numbers).all():
@@ -78,22 +79,23 @@ def read_csv(path: Path | str) -> RawTable:
         raise DataNotFoundError(f"{file}: expected a CSV file, found {'a folder' if file.is_dir() else 'nothing'}")
     try:
         # Without a header pandas neither renames a repeated column nor takes a surplus one for an index.
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8-sig", header=None)
-    except (OSError, UnicodeDecodeError, ValueError, pd.errors.ParserError) as error:
+        layout: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "header": None}
+        columns = [str(column).strip() for column in pd.read_csv(file, nrows=1, **layout).iloc[0]]
+        _require_column(columns, VECTOR, f"{file}: expected a column {VECTOR!r}")
+        frame = pd.read_csv(file, **layout).iloc[1:].reset_index(drop=True)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InputError(f"{file}: expected a readable CSV file, got: {str(error).strip()}") from error
-    frame.columns = [str(column).strip() for column in frame.iloc[0]]
-    frame = frame.iloc[1:].reset_index(drop=True)
-    _require_column(frame, VECTOR, f"{file}: expected a column {VECTOR!r}")
+    frame.columns = columns
     if len(frame) == 0:
         raise InputError(f"{file}: expected at least one row, got none")
     vectors = _parse_vectors(frame[VECTOR], file)
     return RawTable(file, vectors, frame.drop(columns=VECTOR))
 
 
-def _require_column(frame: pd.DataFrame, column: str, wanted: str) -> None:
-    count = [*frame.columns].count(column)
+def _require_column(columns: list[str], column: str, wanted: str) -> None:
+    count = columns.count(column)
     if count != 1:
-        raise InputError(f"{wanted}{' once' if count else ''}, got columns {[*frame.columns]}")
+        raise InputError(f"{wanted}{' once' if count else ''}, got columns {columns}")
 
 
 def _parse_vectors(column: pd.Series, file: Path) -> IntArray:
