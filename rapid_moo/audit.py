@@ -15,6 +15,7 @@ from rapid_moo.reading import RawTable, build_table
 from rapid_moo.space import SearchSpace
 
 GP_ROWS, TREE_ROWS = 500, 1_500
+DRIFT_ROWS, DRIFT_BLOCKS = 4_000, 8
 RESAMPLES = 200
 LEVEL = 0.90
 DRIFT = 0.3
@@ -89,6 +90,7 @@ class AuditReport:
     equal_vectors: int
     constant_positions: dict[int, int]
     odd_codes: tuple[str, ...]
+    computed: tuple[str, ...]
     objectives: tuple[ObjectiveAudit, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,7 +136,13 @@ class AuditReport:
                     f" Kendall tau {o.kendall_tau:.2f}"
                     f" [{o.kendall_tau_interval[0]:.2f}, {o.kendall_tau_interval[1]:.2f}]"
                 )
-                lines.append(f"  along rows   autocorrelation of residuals {o.autocorrelation:+.2f}")
+                drifts = o.verdict != "drift" and o.autocorrelation > DRIFT
+                lines.append(
+                    f"  along rows   autocorrelation of residuals {o.autocorrelation:+.2f}"
+                    + (": what a predictor misses is in part drift of the measurement" if drifts else "")
+                )
+            if o.verdict == "drift" and self.computed:
+                lines.append(f"  instead      {' or '.join(self.computed)}: computed from the architecture")
             if o.repeat_spread is not None:
                 lines.append(f"  repeats      differ by {o.repeat_spread:.1%} of the range on average")
         return lines
@@ -189,6 +197,7 @@ def audit(
         equal_vectors=int(counts[counts > 1].sum()),
         constant_positions=_constant_positions(raw.vectors),
         odd_codes=_odd_codes(raw.vectors, known.inactive),
+        computed=tuple(objective.name for objective in known.computed),
         objectives=tuple(findings),
     )
 
@@ -274,12 +283,22 @@ def _autocorrelation(values: FloatArray, features: dict[str, FloatArray] | None,
     """Lag-1 autocorrelation of out-of-fold residuals in the order of the file; of the values if nothing is learned."""
     residuals = values
     if features is not None:
-        residuals = values - out_of_fold(_TREES, features["all"], values, seed)[0]
+        rows = _stretches(len(values))
+        residuals = values[rows] - out_of_fold(_TREES, features["all"][rows], values[rows], seed)[0]
     # Ranks: a few wild measurements must not hide a drift.
     ranks = np.argsort(np.argsort(residuals)).astype(np.float64)
     if len(ranks) < 20:
         return 0.0
     return float(np.corrcoef(ranks[:-1], ranks[1:])[0, 1])
+
+
+def _stretches(n: int) -> IntArray:
+    """Rows of evenly spread stretches of the file; all of them if they are few."""
+    if n <= DRIFT_ROWS:
+        return np.arange(n, dtype=np.int64)
+    length = DRIFT_ROWS // DRIFT_BLOCKS
+    starts = np.linspace(0, n - length, DRIFT_BLOCKS).astype(np.int64)
+    return (starts[:, None] + np.arange(length)).ravel()
 
 
 def _repeat_spread(values: FloatArray, inverse: IntArray) -> float | None:
