@@ -87,7 +87,7 @@ class FlexiBERT(SearchSpace):
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise InputError(
-                f"{self.name}: vector {row}: expected depth 4 at position 21, or 2 at position 11 and -1 after it,"
+                f"{self.name}: row {row + 1}: expected depth 4 at position 21, or 2 at position 11 and -1 after it,"
                 f" and -1 at position 22, got {vectors[row].tolist()}"
             )
         layers[shallow, 10:] = self.inactive

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,21 @@ _BUILT_IN = {
     "nasbench_asr": ("nasbench_asr", "NASBenchASR"),
 }
 _REGISTERED: dict[str, SpaceFactory] = {}
+PLUGIN_GROUP = "rapid_moo.spaces"
+
+
+def _plugins() -> dict[str, EntryPoint]:
+    """Spaces that installed packages announce, by name."""
+    return {entry.name: entry for entry in entry_points(group=PLUGIN_GROUP) if entry.name not in _BUILT_IN}
 
 
 def register_space(name: str, factory: SpaceFactory) -> None:
-    """Make a search space known by name, to Python and to the command line.
+    """Make a search space known by name for the rest of this process.
+
+    A package does it once for all, the command line included, with an entry point in its ``pyproject.toml``::
+
+        [project.entry-points."rapid_moo.spaces"]
+        my_space = "my_package.my_module:MySpace"
 
     Parameters
     ----------
@@ -43,8 +56,8 @@ def register_space(name: str, factory: SpaceFactory) -> None:
 
 
 def space_names() -> list[str]:
-    """Names of all registered search spaces, sorted."""
-    return sorted([*_BUILT_IN, *_REGISTERED])
+    """Names of all search spaces: built in, registered, and announced by installed packages; sorted."""
+    return sorted({*_BUILT_IN, *_REGISTERED, *_plugins()})
 
 
 def get_space(name: str, **options: Any) -> SearchSpace:
@@ -58,17 +71,23 @@ def get_space(name: str, **options: Any) -> SearchSpace:
         Passed to the space.
     """
     if name in _REGISTERED:
-        return _REGISTERED[name](**options)
+        return _made(name, _REGISTERED[name], options)
+    if name not in _BUILT_IN and name in (plugins := _plugins()):
+        return _made(name, plugins[name].load(), options)
     if name.startswith("hw_gpt_"):
         name, options = "hw_gpt", {"scale": name.split("_")[2], **options}
     if name not in _BUILT_IN:
         raise InputError(f"space: expected one of {', '.join(space_names())}, got {name!r}")
     module, attribute = _BUILT_IN[name]
+    return _made(name, getattr(importlib.import_module(f"rapid_moo.problems.{module}"), attribute), options)
+
+
+def _made(name: str, factory: SpaceFactory, options: dict[str, Any]) -> SearchSpace:
     try:
-        found: SearchSpace = getattr(importlib.import_module(f"rapid_moo.problems.{module}"), attribute)(**options)
+        inspect.signature(factory).bind(**options)
     except TypeError as error:
         raise InputError(f"space {name!r}: {error}") from error
-    return found
+    return factory(**options)
 
 
 def choose_objectives(
@@ -93,6 +112,7 @@ def choose_objectives(
         Add the space's energy objective.
     """
     if objectives is not None:
+        _nothing_beside_objectives(memory, energy)
         stated = parse_objectives(objectives) if isinstance(objectives, str) else tuple(objectives)
         return tuple(_with_unit(space, objective) for objective in stated)
     chosen = list(space.objectives)
@@ -109,6 +129,12 @@ def choose_objectives(
             raise InputError(f"energy: {space.name} has no energy objective")
         chosen.extend(space.optional)
     return tuple(chosen)
+
+
+def _nothing_beside_objectives(memory: str | None, energy: bool) -> None:
+    for option, given in (("memory", memory is not None), ("energy", energy)):
+        if given:
+            raise InputError(f"{option}: expected it among the stated objectives, got it beside them")
 
 
 def _with_unit(space: SearchSpace, stated: Objective) -> Objective:
@@ -139,8 +165,7 @@ def open_raw(dataset: str | Path, space: str | None = None) -> tuple[RawTable, S
         path, name = data.locate(entry.name), entry.name
     else:
         raise DataNotFoundError(
-            f"dataset {str(dataset)!r}: expected a CSV file or one of"
-            f" {', '.join(sorted(data.manifest()))}; found neither"
+            f"dataset {str(dataset)!r}: expected a CSV file or a table's name ({data.known_names()}); found neither"
         )
     known = None
     if space is not None:
@@ -155,19 +180,23 @@ def audited_objectives(
 ) -> tuple[Objective, ...]:
     """The objectives to audit: what was measured, unless stated otherwise; energy where the file has it."""
     if space is None:
-        return _stated(raw, objectives)
+        return _stated(raw, objectives, memory, energy)
     measured = memory or (None if objectives is not None else "profiled")
     return choose_objectives(
         space, objectives=objectives, memory=measured, energy=energy or (bool(space.optional) and "energy" in raw.frame)
     )
 
 
-def _stated(raw: RawTable, objectives: str | Sequence[Objective] | None) -> tuple[Objective, ...]:
+def _stated(
+    raw: RawTable, objectives: str | Sequence[Objective] | None, memory: str | None, energy: bool
+) -> tuple[Objective, ...]:
+    """The objectives of a file whose space is not known."""
     if objectives is None:
         raise InputError(
             f"{raw.path}: not a published file name, so directions are not known: state --objectives"
             f" COLUMN:max,COLUMN:min,… (columns: {', '.join(raw.frame.columns)}) and, if it has one, --space"
         )
+    _nothing_beside_objectives(memory, energy)
     return parse_objectives(objectives) if isinstance(objectives, str) else tuple(objectives)
 
 
@@ -193,7 +222,7 @@ def open_table(
     """
     raw, known, name = open_raw(dataset, space)
     if known is None:
-        stated = _stated(raw, objectives)
+        stated = _stated(raw, objectives, memory, energy)
         return build_table(raw, None, stated, name)
     chosen = choose_objectives(known, objectives=objectives, memory=memory, energy=energy)
     return build_table(raw, known, chosen, name)
@@ -240,8 +269,10 @@ def get_problem(
             return ArchitectureProblem(known, source, constraints=constraints)
         chosen = choose_objectives(known, objectives=objectives, memory=memory, energy=energy)
         return ArchitectureProblem(known, source, chosen, constraints=constraints)
+    if options:
+        get_space(str(name), **options)
     parts = [str(name), *(str(value) for value in options.values()), *([str(device)] if device else [])]
-    if str(name) in _REGISTERED:
+    if str(name) not in _BUILT_IN and str(name) in space_names():
         raise InputError(f"problem {name!r}: expected a source (a table or a profiler), got none")
     table = open_table(
         name if len(parts) == 1 else "_".join(parts),

@@ -28,6 +28,8 @@ def as_generator(seed: Seed) -> np.random.Generator:
     seed : int, numpy.random.Generator or None
         None draws a seed from the operating system.
     """
+    if isinstance(seed, int | np.integer) and seed < 0:
+        raise InputError(f"seed: expected an int that is not negative, got {seed}")
     if seed is None or isinstance(seed, np.random.Generator | int | np.integer):
         return np.random.default_rng(seed)
     raise InputError(f"seed: expected an int, a numpy Generator or None, got {seed!r}")

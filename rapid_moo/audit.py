@@ -15,6 +15,7 @@ from rapid_moo.reading import RawTable, build_table
 from rapid_moo.space import SearchSpace
 
 GP_ROWS, TREE_ROWS = 500, 1_500
+DRIFT_ROWS, DRIFT_BLOCKS = 4_000, 8
 RESAMPLES = 200
 LEVEL = 0.90
 DRIFT = 0.3
@@ -26,6 +27,7 @@ MEANING = {
     "exact": "computed from the architecture: use it as it is, nothing needs to be predicted",
     "learnable": "a predictor trained on a sample can rank unseen architectures",
     "noisy": "a predictor sees only part of it: expect a front that is partly luck, and repeat measurements if you can",
+    "constant": "every architecture has the same value: it decides nothing, leave it out",
     "unlearnable": "no predictor does better than the mean: a search on it is a random search",
     "drift": "neighbouring rows agree although their architectures do not: the measuring process drifted."
     " Do not optimise it; measure again in random order, or use a computed value instead",
@@ -41,7 +43,7 @@ class ObjectiveAudit:
     name, direction, unit : str
         The objective.
     verdict : str
-        ``"exact"``, ``"learnable"``, ``"noisy"``, ``"unlearnable"`` or ``"drift"``.
+        ``"exact"``, ``"learnable"``, ``"noisy"``, ``"unlearnable"``, ``"constant"`` or ``"drift"``.
     minimum, median, maximum : float
         Raw values.
     ties : int
@@ -88,6 +90,7 @@ class AuditReport:
     equal_vectors: int
     constant_positions: dict[int, int]
     odd_codes: tuple[str, ...]
+    computed: tuple[str, ...]
     objectives: tuple[ObjectiveAudit, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -127,13 +130,19 @@ class AuditReport:
             unit = f" {o.unit}" if o.unit else ""
             lines.append(f"{o.name} ({o.direction}): {o.verdict.upper()} - {MEANING[o.verdict]}")
             lines.append(f"  values       {o.minimum:.6g} .. {o.median:.6g} .. {o.maximum:.6g}{unit}, {o.ties} tied")
-            if o.verdict != "exact":
+            if o.verdict not in ("exact", "constant"):
                 lines.append(
                     f"  learnability R2 {o.r2:.2f} [{o.r2_interval[0]:.2f}, {o.r2_interval[1]:.2f}],"
                     f" Kendall tau {o.kendall_tau:.2f}"
                     f" [{o.kendall_tau_interval[0]:.2f}, {o.kendall_tau_interval[1]:.2f}]"
                 )
-                lines.append(f"  along rows   autocorrelation of residuals {o.autocorrelation:+.2f}")
+                drifts = o.verdict != "drift" and o.autocorrelation > DRIFT
+                lines.append(
+                    f"  along rows   autocorrelation of residuals {o.autocorrelation:+.2f}"
+                    + (": what a predictor misses is in part drift of the measurement" if drifts else "")
+                )
+            if o.verdict == "drift" and self.computed:
+                lines.append(f"  instead      {' or '.join(self.computed)}: computed from the architecture")
             if o.repeat_spread is not None:
                 lines.append(f"  repeats      differ by {o.repeat_spread:.1%} of the range on average")
         return lines
@@ -188,6 +197,7 @@ def audit(
         equal_vectors=int(counts[counts > 1].sum()),
         constant_positions=_constant_positions(raw.vectors),
         odd_codes=_odd_codes(raw.vectors, known.inactive),
+        computed=tuple(objective.name for objective in known.computed),
         objectives=tuple(findings),
     )
 
@@ -204,11 +214,14 @@ def _audit_objective(
     learned = (1.0, (1.0, 1.0), 1.0, (1.0, 1.0), 0.0) if exact else _learnability(values, features, inverse, rng, seed)
     r2, r2_interval, tau, tau_interval, autocorrelation = learned
     _, counts = np.unique(values, return_counts=True)
+    verdict = "exact" if exact else _verdict(r2_interval, r2, tau, autocorrelation)
+    if len(counts) == 1 and len(values) > 1:
+        verdict = "constant"
     return ObjectiveAudit(
         name=objective.name,
         direction=objective.direction,
         unit=objective.unit,
-        verdict="exact" if exact else _verdict(r2_interval, r2, tau, autocorrelation),
+        verdict=verdict,
         minimum=float(values.min()),
         median=float(np.median(values)),
         maximum=float(values.max()),
@@ -270,12 +283,22 @@ def _autocorrelation(values: FloatArray, features: dict[str, FloatArray] | None,
     """Lag-1 autocorrelation of out-of-fold residuals in the order of the file; of the values if nothing is learned."""
     residuals = values
     if features is not None:
-        residuals = values - out_of_fold(_TREES, features["all"], values, seed)[0]
+        rows = _stretches(len(values))
+        residuals = values[rows] - out_of_fold(_TREES, features["all"][rows], values[rows], seed)[0]
     # Ranks: a few wild measurements must not hide a drift.
     ranks = np.argsort(np.argsort(residuals)).astype(np.float64)
     if len(ranks) < 20:
         return 0.0
     return float(np.corrcoef(ranks[:-1], ranks[1:])[0, 1])
+
+
+def _stretches(n: int) -> IntArray:
+    """Rows of evenly spread stretches of the file; all of them if they are few."""
+    if n <= DRIFT_ROWS:
+        return np.arange(n, dtype=np.int64)
+    length = DRIFT_ROWS // DRIFT_BLOCKS
+    starts = np.linspace(0, n - length, DRIFT_BLOCKS).astype(np.int64)
+    return (starts[:, None] + np.arange(length)).ravel()
 
 
 def _repeat_spread(values: FloatArray, inverse: IntArray) -> float | None:

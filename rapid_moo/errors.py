@@ -25,3 +25,7 @@ class FetchError(RapidMooError, OSError):
 
 class MissingExtraError(RapidMooError, ImportError):
     """An optional dependency is needed; the message names the extra that brings it."""
+
+
+class ConformanceError(RapidMooError, AssertionError):
+    """A search space, problem or predictor breaks a promise that the rest of the package relies on."""

@@ -122,7 +122,7 @@ class Constraint:
     relation: str
     bound: float
 
-    _PATTERN = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+]?[\d.]+(?:[eE][-+]?\d+)?)\s*")
+    _PATTERN = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 
     @classmethod
     def parse(cls, text: str) -> Constraint:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,11 +51,8 @@ class RawTable:
         InputError
             If the column is missing, or a value is no finite number; the message names file, row and column.
         """
-        if objective.column not in self.frame.columns:
-            raise InputError(
-                f"{self.path}: expected a column {objective.column!r} for objective {objective.name!r},"
-                f" got columns {[*self.frame.columns]}"
-            )
+        wanted = f"{self.path}: expected a column {objective.column!r} for objective {objective.name!r}"
+        _require_column([*self.frame.columns], objective.column, wanted)
         text = self.frame[objective.column]
         numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
         if not np.isfinite(numbers).all():
@@ -80,16 +78,24 @@ def read_csv(path: Path | str) -> RawTable:
     if not file.is_file():
         raise DataNotFoundError(f"{file}: expected a CSV file, found {'a folder' if file.is_dir() else 'nothing'}")
     try:
-        frame = pd.read_csv(file, dtype=str, keep_default_na=False, encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError, pd.errors.ParserError) as error:
-        raise InputError(f"{file}: expected a readable CSV file, got: {error}") from error
-    frame.columns = [str(column).strip() for column in frame.columns]
-    if VECTOR not in frame.columns:
-        raise InputError(f"{file}: expected a column {VECTOR!r}, got columns {[*frame.columns]}")
+        # Without a header pandas neither renames a repeated column nor takes a surplus one for an index.
+        layout: dict[str, Any] = {"dtype": str, "keep_default_na": False, "encoding": "utf-8-sig", "header": None}
+        columns = [str(column).strip() for column in pd.read_csv(file, nrows=1, **layout).iloc[0]]
+        _require_column(columns, VECTOR, f"{file}: expected a column {VECTOR!r}")
+        frame = pd.read_csv(file, **layout).iloc[1:].reset_index(drop=True)
+    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise InputError(f"{file}: expected a readable CSV file, got: {str(error).strip()}") from error
+    frame.columns = columns
     if len(frame) == 0:
         raise InputError(f"{file}: expected at least one row, got none")
     vectors = _parse_vectors(frame[VECTOR], file)
     return RawTable(file, vectors, frame.drop(columns=VECTOR))
+
+
+def _require_column(columns: list[str], column: str, wanted: str) -> None:
+    count = columns.count(column)
+    if count != 1:
+        raise InputError(f"{wanted}{' once' if count else ''}, got columns {columns}")
 
 
 def _parse_vectors(column: pd.Series, file: Path) -> IntArray:

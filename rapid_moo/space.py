@@ -314,7 +314,7 @@ class SearchSpace:
         if (wrong := blank & self._active(X)).any():
             row, k = (int(i) for i in np.argwhere(wrong)[0])
             raise InputError(
-                f"{self.name}: vector {row}, position {k} ({self.genes[k].name}): an active gene is"
+                f"{self.name}: row {row + 1}, position {k} ({self.genes[k].name}): an active gene is"
                 f" {self.inactive}; expected one of {list(self.genes[k].choices)}"
             )
         return X
@@ -332,7 +332,7 @@ class SearchSpace:
         if not (known | blank).all():
             row = int(np.flatnonzero(~(known | blank))[0])
             raise InputError(
-                f"{self.name}: vector {row}, position {position} ({gene.name}): expected one of"
+                f"{self.name}: row {row + 1}, position {position} ({gene.name}): expected one of"
                 f" {list(gene.choices)}, got {values[row]}"
             )
         return np.where(blank, 0, codes).astype(np.int64)

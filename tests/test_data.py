@@ -407,7 +407,7 @@ class TestImport:
         monkeypatch.delenv("RAPID_MOO_DATA")
         assert {item.state for item in data.import_folder(tmp_path / "in")} == {"imported"}
         states = {check.name: check.state for check in data.verify(["nasbench_asr", "flexibert", "hw_gpt_s_a100"])}
-        assert states == {"nasbench_asr": "ok", "flexibert": "ok", "hw_gpt_s_a100": "ok"}
+        assert states == {"nasbench_asr": "ok", "flexibert": "ok", "hw_gpt_s_a100": "rebuilt"}
 
 
 class TestVerify:

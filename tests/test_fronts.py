@@ -1,12 +1,26 @@
 from __future__ import annotations
 
+import time
+
 import moocore
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymoo.indicators.hv import HV
+from pymoo.indicators.igd_plus import IGDPlus as PymooIGDPlus
 
-from rapid_moo import ADRS, adrs, front_points, hypervolume, igd_plus, is_nondominated, pareto_ranks
+from rapid_moo import (
+    ADRS,
+    IGDPlus,
+    NormalisedHypervolume,
+    adrs,
+    front_points,
+    hypervolume,
+    igd_plus,
+    is_nondominated,
+    pareto_ranks,
+)
 from rapid_moo.errors import InputError
 
 
@@ -82,3 +96,105 @@ def test_hypervolume_and_igd_plus_equal_moocore_on_normalised_points():
 def test_bad_reference_is_one_error(bad):
     with pytest.raises(InputError):
         adrs(bad, [[1.0, 2.0]])
+
+
+def naive_hypervolume(points, corner):
+    """Area or volume by counting the cells of the grid that the coordinates span."""
+    points = [p for p in points if (p < corner).all()]
+    edges = [np.unique([*(p[k] for p in points), corner[k]]) for k in range(len(corner))]
+    total = 0.0
+    for cell in np.ndindex(*(len(e) - 1 for e in edges)):
+        low = np.array([edges[k][i] for k, i in enumerate(cell)])
+        if any((p <= low).all() for p in points):
+            total += np.prod([edges[k][i + 1] - edges[k][i] for k, i in enumerate(cell)])
+    return total
+
+
+objective_sets = st.integers(1, 4).flatmap(
+    lambda m: st.tuples(
+        *[st.lists(st.lists(st.integers(0, 4), min_size=m, max_size=m), min_size=1, max_size=8) for _ in range(2)]
+    )
+)
+
+
+def normalised(reference, points):
+    low, span = reference.min(axis=0), np.ptp(reference, axis=0)
+    flat = span == 0
+    scale = np.where(flat, 1.0, span)
+    shifted = (points - low) / scale
+    return np.where(flat, np.sign(shifted), shifted)
+
+
+@settings(deadline=None, max_examples=60)
+@given(objective_sets)
+def test_indicators_equal_brute_force_on_any_input(sets):
+    reference, points = front_points(np.array(sets[0], dtype=float)), np.array(sets[1], dtype=float)
+    target, found = normalised(reference, reference), normalised(reference, points)
+    distances = [min(np.abs(a - r).max() for a in found) for r in target]
+    assert adrs(reference, points) == pytest.approx(np.mean(distances), abs=1e-12)
+    worse = [min(np.sqrt((np.maximum(a - r, 0) ** 2).sum()) for a in found) for r in target]
+    assert igd_plus(reference, points) == pytest.approx(np.mean(worse), abs=1e-12)
+    corner = np.full(reference.shape[1], 1.1)
+    expected = naive_hypervolume(found, corner) / naive_hypervolume(target, corner)
+    assert hypervolume(reference, points) == pytest.approx(expected, abs=1e-9)
+
+
+@settings(deadline=None, max_examples=40)
+@given(objective_sets, st.lists(st.sampled_from([1e-6, 3.0, 1e6]), min_size=4, max_size=4))
+def test_units_change_nothing(sets, scales):
+    reference, points = front_points(np.array(sets[0], dtype=float)), np.array(sets[1], dtype=float)
+    factor, shift = np.array(scales)[: reference.shape[1]], 7.0
+    for indicator in (adrs, igd_plus, hypervolume):
+        scaled = indicator(reference * factor + shift, points * factor + shift)
+        assert scaled == pytest.approx(indicator(reference, points), rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("n_objectives", [2, 3, 4])
+def test_indicators_equal_pymoo(n_objectives):
+    rng = np.random.default_rng(n_objectives)
+    reference, points = front_points(rng.random((40, n_objectives))), rng.random((60, n_objectives))
+    target, found = normalised(reference, reference), normalised(reference, points)
+    assert igd_plus(reference, points) == pytest.approx(PymooIGDPlus(target)(found))
+    corner = np.full(n_objectives, 1.1)
+    expected = HV(ref_point=corner)(found) / HV(ref_point=corner)(target)
+    assert hypervolume(reference, points) == pytest.approx(expected)
+    for indicator, function in ((ADRS, adrs), (IGDPlus, igd_plus), (NormalisedHypervolume, hypervolume)):
+        assert indicator(reference)(points) == function(reference, points)
+
+
+def test_inputs_may_be_read_only():
+    points = np.random.default_rng(0).random((50, 3))
+    points.setflags(write=False)
+    front = front_points(points)
+    front.setflags(write=False)
+    for indicator in (adrs, igd_plus, hypervolume):
+        assert np.isfinite(indicator(front, points))
+    assert pareto_ranks(points).min() == 0
+
+
+@pytest.mark.parametrize("kind", ["cube", "shell", "ties"])
+def test_a_million_points_in_seconds(kind):
+    rng = np.random.default_rng(0)
+    points = rng.random((1_000_000, 3))
+    if kind == "shell":
+        # Every one of these is non-dominated but for a few: the hardest case.
+        points = 1.0 + points / 1e6 - np.abs(rng.normal(size=points.shape))
+        points[:, 2] = -points[:, 0] - points[:, 1] + 1e-3 * rng.random(len(points))
+    if kind == "ties":
+        points = np.floor(points * 20)
+        points[:, 2] += 40 - points[:, :2].sum(axis=1)
+    start = time.perf_counter()
+    front = front_points(points)
+    approximation = points[::2]
+    value = adrs(front, approximation)
+    assert time.perf_counter() - start < 60.0
+    assert 0.0 <= value < 0.2
+    # Against the definition, on a part: nothing dominates a front point, something dominates or equals any other.
+    for point in front[rng.integers(0, len(front), 5)]:
+        assert not ((points <= point).all(axis=1) & (points < point).any(axis=1)).any()
+    for point in points[rng.integers(0, len(points), 5)]:
+        assert (front <= point).all(axis=1).any()
+    some = front[np.unique([*front.argmin(axis=0), *front.argmax(axis=0), *rng.integers(0, len(front), 5)])]
+    nearest = [(np.abs(approximation - point) / np.ptp(front, axis=0)).max(axis=1).min() for point in some]
+    assert adrs(some, approximation) == pytest.approx(np.mean(nearest), abs=1e-12)
+    assert adrs(front, points) == 0.0

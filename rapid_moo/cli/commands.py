@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -94,6 +95,8 @@ def data_verify(options: Namespace) -> int:
 
 def audit(options: Namespace) -> int:
     """Audit a table."""
+    if options.out is not None:
+        _writable(options.out)
     raw, space, name = open_raw(_dataset(options), options.space)
     objectives = audited_objectives(raw, space, options.objectives, options.memory, options.energy)
     report = audit_table(raw, space, objectives, name, seed=options.seed)
@@ -106,13 +109,17 @@ def audit(options: Namespace) -> int:
 
 def tune(options: Namespace) -> int:
     """Tune predictors on a sample of a table."""
+    _writable(options.dir)
     table = _table(options)
     train_ratio = check_ratio(options.train_ratio, "--train-ratio")
     val_ratio = check_ratio(options.val_ratio, "--val-ratio") if options.val_ratio is not None else 0.0
     n_train = table.count(train_ratio)
     n_val = table.count(val_ratio) if val_ratio else 0
     if n_train + n_val > len(table):
-        raise InputError(f"--train-ratio and --val-ratio: expected a sum of at most 1, got {train_ratio} + {val_ratio}")
+        raise InputError(
+            f"--train-ratio {train_ratio} and --val-ratio {val_ratio}: expected at most the table's {len(table)}"
+            f" architectures, got {n_train} + {n_val}"
+        )
     rows = table.sample_rows(n_train + n_val, options.seed)
     train = table.take(rows[:n_train])
     tuner = _tuner(options)
@@ -170,7 +177,7 @@ def search(options: Namespace) -> int:
         constraints=tuple(options.constraint),
     )
     weights = _weights(options.prefer, table)
-    out = options.out or Path("runs") / f"{table.name}-{options.seed}"
+    out = _writable(options.out or Path("runs") / f"{table.name}-{options.seed}")
     triplet = load_triplet(options.tuner) if options.tuner is not None else None
     run = Search(table, settings, tuner=_tuner(options), triplet=triplet)
     if triplet is not None and len(triplet.specs) != len(table.objectives):
@@ -223,6 +230,16 @@ def _interruptible(run: Search, out: Path) -> Iterator[None]:
         write_evaluations(out, run.table, ledger.X, ledger.raw, run.n_train)
         print(f"\n{len(ledger)} evaluations are in {out / EVALUATIONS_FILE}", file=sys.stderr)
         raise
+
+
+def _writable(folder: Path) -> Path:
+    """Refuse an output folder before the work rather than after it."""
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise InputError(f"{folder}: expected a folder to write to, but {existing} is a file")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: expected a folder to write to, but {existing} cannot be written")
+    return folder
 
 
 def _dataset(options: Namespace) -> str:

@@ -6,6 +6,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from rapid_moo.candidates import CANDIDATES
@@ -35,6 +36,18 @@ DIR gets adrs.csv (triplets ranked by ADRS) and triplet.json (the best one, for 
 """
 
 
+def _seed(text: str) -> int:
+    if (value := int(text)) < 0:
+        raise argparse.ArgumentTypeError(f"expected an integer that is not negative, got {text!r}")
+    return value
+
+
+def _jobs(text: str) -> int:
+    if (value := int(text)) == 0:
+        raise argparse.ArgumentTypeError(f"expected a number of workers, or -1 for all processors, got {text!r}")
+    return value
+
+
 class _Parser(argparse.ArgumentParser):
     """One line per mistake, as for every other bad input."""
 
@@ -48,6 +61,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="rapid-moo",
         description="Find the accuracy / latency / memory trade-offs of an architecture space from few measurements.",
     )
+    parser.add_argument("--version", action="version", version=f"rapid-moo {version('rapid-moo')}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log what happens, to standard error")
     commands_of = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
@@ -74,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     audit = commands_of.add_parser("audit", help="what a table is worth: repeats, gaps, learnability, drift")
     _add_dataset(audit)
-    audit.add_argument("--seed", type=int, default=0)
+    audit.add_argument("--seed", type=_seed, default=0)
     audit.add_argument("--out", type=Path, metavar="DIR", help="also write audit.json there")
     audit.set_defaults(run=commands.audit)
 
@@ -94,7 +108,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="further share on which the chosen triplet is judged, never tuned on (default: none)",
     )
     _add_tuner(tune, "--budget")
-    tune.add_argument("--seed", type=int, default=0)
+    tune.add_argument("--seed", type=_seed, default=0)
     tune.set_defaults(run=commands.tune)
 
     search = commands_of.add_parser(
@@ -133,7 +147,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     search.add_argument("--constraint", action="append", default=[], metavar="'latency <= 20'")
     _add_tuner(search, "--tuner-budget")
-    search.add_argument("--seed", type=int, default=0)
+    search.add_argument("--seed", type=_seed, default=0)
     search.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default runs/DATASET-seed)")
     search.set_defaults(run=commands.search)
     return parser
@@ -157,7 +171,7 @@ def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
         budget, type=int, default=16, metavar="N", dest="tuner_budget", help="tuner trials (default 16)"
     )
     parser.add_argument("--families", metavar="A,B", help="predictor families to consider (default: all)")
-    parser.add_argument("--n-jobs", type=int, default=1, metavar="N", help="fits at the same time (default 1)")
+    parser.add_argument("--n-jobs", type=_jobs, default=1, metavar="N", help="fits at the same time (default 1)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

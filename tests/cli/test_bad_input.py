@@ -1,0 +1,234 @@
+"""Broken tables and options: one clear line on standard error, exit code 2, and nothing written."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rapid_moo import data
+from rapid_moo.cli import main
+
+GRID = [(i, j) for i in range(6) for j in range(6)]
+GOOD = "vector,a,b,c\n" + "".join(f'"[{i}, {j}]",{(i - 2) ** 2 + j},{i * i},{(j - 3) ** 2}\n' for i, j in GRID)
+GOALS = ["--objectives", "a:min,b:min"]
+
+
+@pytest.fixture
+def good(tmp_path):
+    path = tmp_path / "good.csv"
+    path.write_text(GOOD)
+    return path
+
+
+def fails(capsys, *arguments):
+    """The one line that a command leaves on standard error."""
+    assert main([str(argument) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+TABLES = {
+    "binary": (bytes(range(256)) * 10, "readable CSV"),
+    "no bytes": (b"", "No columns"),
+    "header only": (b"vector,a,b\n", "at least one row"),
+    "semicolons": (b"vector;a;b\n[1,2];1;1\n", "column 'vector'"),
+    "surplus field": (b'vector,a,b\n"[1, 2]",1,1\n"[2, 2]",1,2,5\n', "line 3"),
+    "surplus field everywhere": (b'vector,a,b\n"[1, 2]",1,1,7\n"[2, 2]",1,2,5\n', "line 2"),
+    "missing field": (b'vector,a,b\n"[1, 2]",1,1\n"[2, 2]",1\n', "row 2, column 'b'"),
+    "missing column": (b'vector,a\n"[1, 2]",1\n', "expected a column 'b' for objective 'b', got columns ['a']"),
+    "repeated column": (b'vector,a,b,a\n"[1, 2]",1,2,1\n', "expected a column 'a' for objective 'a' once"),
+    "repeated vector": (b'vector,vector,a,b\n"[1]","[1]",1,2\n', "expected a column 'vector' once"),
+    "text": (b'vector,a,b\n"[1, 2]",fast,1\n', "row 1, column 'a': expected a finite number, got 'fast'"),
+    "NaN": (b'vector,a,b\n"[1, 2]",1,nan\n', "got 'nan'"),
+    "infinite": (b'vector,a,b\n"[1, 2]",1,-inf\n', "got '-inf'"),
+    "ragged vectors": (b'vector,a,b\n"[1, 2]",1,1\n"[1]",1,1\n', "row 2, column 'vector': expected 2 integers"),
+    "fractions": (b'vector,a,b\n"[1.5, 2]",1,1\n', "integers in brackets, got '[1.5, 2]'"),
+    "huge integer": (b'vector,a,b\n"[99999999999999999999, 2]",1,1\n', "integers in brackets"),
+    "one row": (b'vector,a,b\n"[1, 2]",1,1\n', "got 1"),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_tables(case, tmp_path, capsys):
+    content, said = TABLES[case]
+    path, out = tmp_path / "broken.csv", tmp_path / "out"
+    path.write_bytes(content)
+    assert said in fails(capsys, "search", "--dataset", path, *GOALS, "--out", out)
+    assert not out.exists()
+
+
+def test_unknown_code_in_a_published_file_says_which_row(tmp_path, capsys):
+    path = tmp_path / "asr_data.csv"
+    path.write_text('vector,latency,accuracy,mem\n"[1,0,1,0,1,1,0,0,0]",1,1,1\n"[1,0,1,0,1,7,0,0,0]",1,1,1\n')
+    message = fails(capsys, "audit", path)
+    assert str(path) in message
+    assert "row 2, position 5 (op3): expected one of [0, 1, 2, 3, 4, 5], got 7" in message
+
+
+@pytest.mark.parametrize("name", ["missing.csv", "folder.csv", "nothing", ""])
+def test_no_such_dataset(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.csv").mkdir()
+    assert "expected a" in fails(capsys, "search", "--dataset", name, *GOALS)
+
+
+OPTIONS = {
+    "--train-ratio 0": "(0, 1), got 0.0",
+    "--train-ratio 1": "(0, 1), got 1.0",
+    "--train-ratio 1.5": "(0, 1), got 1.5",
+    "--train-ratio nan": "(0, 1), got nan",
+    "--train-ratio much": "'much'",
+    "--budget 0": "1 to 36 evaluations (the table's size), got 0",
+    "--budget -3": "got -3",
+    "--budget 37": "got 37",
+    "--seed -1": "'-1'",
+    "--seed one": "'one'",
+    "--n-jobs 0": "'0'",
+    "--rounds 0": "got 0",
+    "--tuner-budget 0": "got 0",
+    "--space nonsense": "'nonsense'",
+    "--space digits": "length 7",
+    "--memory params": "memory",
+    "--energy": "energy",
+    "--objectives a:up,b:min": "'up'",
+    "--objectives a:min": "at least two",
+    "--objectives a:min,a:max": "distinct",
+    "--objectives a,b": "COLUMN:min or COLUMN:max, got 'a'",
+    "--objectives z:min,a:max": "column 'z'",
+    "--objectives=": "COLUMN:min",
+    "--families nope": "nope",
+    "--constraint a": "got 'a'",
+    "--constraint a<=1e": "got 'a<=1e'",
+    "--constraint a<=..5": "got 'a<=..5'",
+    "--constraint z<=1": "expected one of ['a', 'b'], got 'z'",
+    "--constraint a<=-1": "no architecture",
+    "--tuner good.csv": "triplet.json",
+    "--tuner nowhere": "triplet.json",
+    "--algorithm magic": "'magic'",
+    "--candidates magic": "'magic'",
+    "--magic": "--magic",
+}
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+def test_options(options, good, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert OPTIONS[options] in fails(capsys, "search", "--dataset", good, *GOALS, "--out", out, *options.split(" "))
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("command", [["search"], ["tune", "--dir", "out"], ["audit"]])
+def test_no_direction_is_guessed(command, good, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "state --objectives" in fails(capsys, *command, "--dataset", good)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("command", ["search", "tune", "audit"])
+@pytest.mark.parametrize("below", ["", "x/y"])
+def test_output_that_cannot_be_written_is_found_before_the_work(command, below, good, tmp_path, capsys):
+    blocker = tmp_path / "blocker"
+    blocker.write_text("kept")
+    option = "--dir" if command == "tune" else "--out"
+    assert "is a file" in fails(capsys, command, "--dataset", good, *GOALS, option, blocker / below)
+    assert blocker.read_text() == "kept"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "COMMAND"),
+        (["nonsense"], "'nonsense'"),
+        (["audit"], "got none"),
+        (["audit", "digits", "--dataset", "digits"], "once"),
+        (["tune", "digits"], "--dir"),
+        (["tune", "digits", "--dir", "out", "--train-ratio", "0.7", "--val-ratio", "0.5"], "3400"),
+        (["tune", "digits", "--dir", "out", "--val-ratio", "0"], "--val-ratio"),
+        (["data"], "ACTION"),
+        (["data", "fetch"], "NAME"),
+        (["data", "fetch", "nonsense"], "'nonsense'"),
+        (["data", "fetch", "digits", "--timeout", "0"], "timeout"),
+        (["data", "import", "nowhere"], "nowhere"),
+        (["data", "verify", "nonsense"], "'nonsense'"),
+        (["search", "digits", "--memory", "flops"], "'flops'"),
+        (["search", "digits", "--energy"], "energy"),
+    ],
+)
+def test_commands(arguments, said, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert said in fails(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+class TestOddButFine:
+    """Degenerate tables are searched without a warning: warnings are errors here."""
+
+    @pytest.mark.parametrize(
+        ("name", "a", "b"),
+        [("one point", "i + j", "i + j"), ("constant objective", "i + j", "7"), ("all equal", "7", "7")],
+    )
+    def test_fronts(self, name, a, b, tmp_path, capsys):
+        path = tmp_path / "odd.csv"
+        rows = [f'"[{i}, {j}]",{eval(a, {"i": i, "j": j})},{eval(b, {"i": i, "j": j})}' for i, j in GRID]
+        path.write_text("\n".join(["vector,a,b", *rows]))
+        out = tmp_path / "out"
+        assert main(["search", str(path), *GOALS, "--tuner-budget", "2", "--out", str(out)]) == 0
+        assert "nan" not in (out / "summary.json").read_text().lower()
+        assert "nan" not in (out / "evaluations.csv").read_text().lower()
+        assert main(["audit", str(path), *GOALS]) == 0
+        assert "nan" not in capsys.readouterr().out.lower()
+
+    @pytest.mark.parametrize("end", ["\n", "\r\n"])
+    @pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+    def test_line_ends_and_byte_order_marks(self, start, end, tmp_path, capsys):
+        path = tmp_path / "odd.csv"
+        path.write_bytes(start + GOOD.replace("\n", end).encode())
+        assert main(["audit", str(path), *GOALS]) == 0
+        assert "36 architectures" in capsys.readouterr().out
+
+
+def test_other_devices_are_recognised_by_their_file_names(tmp_path, capsys, monkeypatch):
+    rng = np.random.default_rng(0)
+    space_length = {"s": 12, "m": 24}
+    for scale, device in (("s", "v100"), ("m", "a6000"), ("s", "cpu_future_9000")):
+        layers = space_length[scale]
+        codes = rng.integers(0, 2, size=(40, 2 * layers))
+        embed = {"s": 192, "m": 256}[scale]
+        heads = {"s": (4, 8), "m": (8, 12)}[scale]
+        lines = ["vector,latency,accuracy,mem,energy"]
+        for row in codes:
+            mlp, head = 2 + row[:layers], np.asarray(heads)[row[layers:]]
+            vector = [embed, layers, *mlp.tolist(), *head.tolist(), 1]
+            lines.append(f'"{vector}",{mlp.sum()},{100 - head.sum() / 3},{row.sum()},{row[:9].sum()}')
+        file = tmp_path / f"gpt_{scale}_{device}.csv"
+        file.write_text("\n".join(lines))
+        assert main(["audit", str(file)]) == 0
+        said = capsys.readouterr().out
+        assert f"hw_gpt_{scale}" in said
+        assert "perplexity (min)" in said
+        assert "energy (min)" in said
+    monkeypatch.setenv("RAPID_MOO_DATA", str(tmp_path))
+    out = tmp_path / "out"
+    assert main(["search", "hw_gpt_s_cpu_future_9000", "--energy", "--tuner-budget", "2", "--out", str(out)]) == 0
+    assert "energy" in (out / "front.csv").read_text().splitlines()[0]
+    assert main(["data", "verify", "hw_gpt_m_a6000"]) == 0
+    assert "no checksum" in capsys.readouterr().out
+
+
+def test_verify_tells_a_rebuild_from_the_published_file(published, capsys):
+    published("gpt_s_a100.csv")
+    published("asr_data.csv")
+    assert main(["data", "verify", "hw_gpt_s_a100", "nasbench_asr"]) == 0
+    rebuilt, original = capsys.readouterr().out.splitlines()
+    assert rebuilt.startswith("rebuilt ")
+    assert "not the published file" in rebuilt
+    assert original.startswith("ok ")
+    assert data.check_file(data.manifest()["nasbench_asr"], published("asr_data.csv")).state == "ok"
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("rapid-moo 0.")

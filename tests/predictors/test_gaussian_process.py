@@ -1,0 +1,157 @@
+"""The Gaussian process against finite differences, refits, scikit-learn and its own promises."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import approx_fprime
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Matern, WhiteKernel
+
+from rapid_moo.errors import InputError
+from rapid_moo.predictors import GaussianProcess, gaussian_process
+
+FORMS = [
+    {"kernel": kernel, "ard": ard, "linear": linear}
+    for kernel in ("matern52", "rbf")
+    for ard in (True, False)
+    for linear in (True, False)
+]
+NAMES = ["-".join(str(value) for value in form.values()) for form in FORMS]
+
+
+@pytest.fixture(scope="module")
+def sample():
+    rng = np.random.default_rng(5)
+    X = rng.integers(0, 4, size=(60, 4)) * [1.0, 10.0, 0.1, 1.0] + [0.0, 500.0, 0.0, 0.0]
+    y = 50.0 + X[:, 0] ** 2 + 0.2 * X[:, 1] + 10 * np.sin(20 * X[:, 2]) + 0.5 * rng.normal(size=60)
+    return X, y
+
+
+def reference(model, y):
+    """The same covariance in scikit-learn, hyper-parameters fixed, on standardised data."""
+    scales = model.length_scales_[np.isfinite(model.length_scales_)]
+    shape = Matern(scales, "fixed", nu=2.5) if model.kernel == "matern52" else RBF(scales, "fixed")
+    kernel = ConstantKernel(model.amplitude_**2, "fixed") * shape + WhiteKernel(model.noise_**2, "fixed")
+    if model.slope_ > 0.0:
+        kernel += ConstantKernel(model.slope_**2, "fixed") * DotProduct(0.0, "fixed")
+    return GaussianProcessRegressor(kernel, alpha=1e-8, optimizer=None)
+
+
+def standard(X):
+    return (X - X.mean(axis=0)) / X.std(axis=0)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=NAMES)
+def test_gradient_equals_finite_differences(form, sample, monkeypatch):
+    caught = []
+    real = gaussian_process.minimize
+
+    def spy(function, start, **options):
+        caught.append((function, np.array(start), options["args"]))
+        return real(function, start, **options)
+
+    monkeypatch.setattr(gaussian_process, "minimize", spy)
+    GaussianProcess(**form).fit(*sample)
+    ((function, start, arguments),) = caught
+    rng = np.random.default_rng(0)
+    for theta in (start, start + 0.3 * rng.normal(size=start.shape)):
+        gradient = function(theta, *arguments)[1].copy()
+        numeric = approx_fprime(theta, lambda t: function(t, *arguments)[0], 1e-6)
+        if not form["linear"]:
+            # Its slope is fixed at zero, whatever the parameter says.
+            gradient[-1] = numeric[-1]
+        np.testing.assert_allclose(gradient, numeric, rtol=2e-3, atol=2e-3)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=NAMES)
+def test_posterior_equals_scikit_learn(form, sample):
+    X, y = sample
+    model = GaussianProcess(**form).fit(X[:40], y[:40])
+    shift, spread = X[:40].mean(axis=0), X[:40].std(axis=0)
+    mean, std = y[:40].mean(), y[:40].std()
+    rival = reference(model, y).fit((X[:40] - shift) / spread, (y[:40] - mean) / std)
+    expected, expected_std = rival.predict((X[40:] - shift) / spread, return_std=True)
+    found, found_std = model.predict(X[40:], return_std=True)
+    np.testing.assert_allclose(found, expected * std + mean, rtol=1e-6)
+    np.testing.assert_allclose(found_std, expected_std * std, rtol=1e-4)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=NAMES)
+def test_leave_one_out_equals_a_refit_without_each_row(form, sample):
+    X, y = sample
+    model = GaussianProcess(**form).fit(X, y)
+    Z, z = standard(X), standard(y)
+    mean, std = model.leave_one_out()
+    for row in (0, 17, 59):
+        rest = np.arange(len(y)) != row
+        expected, expected_std = reference(model, y).fit(Z[rest], z[rest]).predict(Z[[row]], return_std=True)
+        assert mean[row] == pytest.approx(expected[0] * y.std() + y.mean(), rel=1e-5)
+        assert std[row] == pytest.approx(expected_std[0] * y.std(), rel=1e-3)
+
+
+def test_likelihood_is_no_worse_than_at_the_start(sample):
+    X, y = sample
+    tuned = GaussianProcess().fit(X, y)
+    fixed = GaussianProcess(max_iter=1).fit(X, y)
+    values = [
+        reference(model, y).fit(standard(X), standard(y)).log_marginal_likelihood_value_ for model in (fixed, tuned)
+    ]
+    assert values[1] > values[0] + 5.0
+
+
+def test_relevant_features_have_shorter_scales():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 3))
+    model = GaussianProcess(linear=False).fit(X, np.sin(2.0 * X[:, 0]))
+    assert model.length_scales_[0] < 0.3 * model.length_scales_[1:].min()
+
+
+def test_constant_features_are_left_out(sample):
+    X, y = sample
+    wide = np.column_stack([np.full(len(X), 7.0), X, np.full(len(X), 0.1) + 1e-16])
+    model = GaussianProcess().fit(wide, y)
+    assert np.isinf(model.length_scales_[[0, -1]]).all()
+    np.testing.assert_allclose(model.predict(wide), GaussianProcess().fit(X, y).predict(X), rtol=1e-9)
+
+
+def test_units_do_not_matter(sample):
+    X, y = sample
+    mean, std = GaussianProcess().fit(X, y).predict(X, return_std=True)
+    scaled, scaled_std = GaussianProcess().fit(X * 1e3 - 5.0, y * 1e6 + 3e6).predict(X * 1e3 - 5.0, return_std=True)
+    np.testing.assert_allclose(scaled, mean * 1e6 + 3e6, rtol=1e-4)
+    np.testing.assert_allclose(scaled_std, std * 1e6, rtol=1e-2)
+
+
+def test_blocks_do_not_show():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 5, size=(9_000, 3)).astype(float)
+    model = GaussianProcess().fit(X[:50], X[:50].sum(axis=1))
+    mean, std = model.predict(X, return_std=True)
+    backwards, backwards_std = model.predict(X[::-1], return_std=True)
+    np.testing.assert_allclose(backwards[::-1], mean, rtol=1e-9)
+    np.testing.assert_allclose(backwards_std[::-1], std, rtol=1e-6)
+
+
+def test_many_rows_are_thinned_by_seed():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2))
+    y = X[:, 0] - X[:, 1]
+    models = [GaussianProcess(max_rows=100, n_tune=50, random_state=seed).fit(X, y) for seed in (1, 1, 2)]
+    assert [len(model.rows_) for model in models] == [100] * 3
+    assert (models[0].rows_ == models[1].rows_).all()
+    assert (models[0].rows_ != models[2].rows_).any()
+    assert len(models[0].leave_one_out()[0]) == 100
+
+
+def test_repeated_rows_with_other_values_are_noise():
+    X = np.repeat(np.arange(6.0)[:, None], 10, axis=0)
+    y = X[:, 0] + np.tile([-0.5, 0.5], 30)
+    mean, std = GaussianProcess().fit(X, y).predict(X, return_std=True)
+    np.testing.assert_allclose(mean, X[:, 0], atol=0.2)
+    np.testing.assert_allclose(std, 0.5, atol=0.15)
+
+
+def test_unknown_kernel_is_one_error(sample):
+    with pytest.raises(InputError, match="expected one of matern52, rbf, got 'linear'"):
+        GaussianProcess(kernel="linear").fit(*sample)

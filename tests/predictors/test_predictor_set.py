@@ -1,0 +1,131 @@
+"""Predictor sets: exact objectives, persistence without pickle, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from rapid_moo import PredictorSet, PredictorSpec, get_problem, get_space
+from rapid_moo.errors import DataNotFoundError, InputError
+from rapid_moo.predictors import FAMILIES
+
+RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
+
+
+@pytest.fixture(scope="module")
+def table():
+    return get_problem("digits").table
+
+
+@pytest.fixture(scope="module")
+def fitted(table):
+    specs = [PredictorSpec(transform="normal_scores"), RIDGE, None]
+    return PredictorSet(table.space, table.objectives, specs, seed=3).fit(table.sample(60, 0))
+
+
+class TestPredict:
+    def test_shapes_and_exact_objectives(self, fitted, table):
+        mean, std = fitted.predict(table.X, return_std=True)
+        assert mean.shape == std.shape == (len(table), 3)
+        assert (mean == fitted.predict(table.X)).all()
+        assert (mean[:, 2] == table.space.compute(table.X, "memory")).all()
+        assert (std[:, 2] == 0).all()
+        assert (std[:, :2] > 0).all()
+        assert (fitted.predict_minimised(table.X) == mean * [-1.0, 1.0, 1.0]).all()
+
+    def test_learns(self, fitted, table):
+        mean = fitted.predict(table.X)
+        for k in range(2):
+            assert np.corrcoef(mean[:, k], table.raw[:, k])[0, 1] > 0.7
+
+    def test_inputs_are_unchanged(self, table):
+        sample = table.sample(40, 0)
+        X = table.X[:50].copy()
+        kept = sample.X.copy(), sample.raw.copy(), X.copy()
+        PredictorSet(table.space, table.objectives, [RIDGE, RIDGE, None]).fit(sample).predict(X, return_std=True)
+        assert all((a == b).all() for a, b in zip(kept, (sample.X, sample.raw, X), strict=True))
+
+    @pytest.mark.parametrize("extra", [0, 1, -1])
+    def test_two_to_four_objectives(self, extra, published):
+        problem = get_problem(published("gpt_s_a100.csv"), energy=extra == 1)
+        table = problem.table.sample(50, 0)
+        if extra == -1:
+            objectives = tuple(o for o in table.objectives if o.name != "memory")
+            table = type(table).build(table.space, objectives, table.X, table.raw[:, :2])
+        count = 3 + extra
+        found = PredictorSet(table.space, table.objectives, [RIDGE] * count).fit(table).predict(table.X[:5])
+        assert found.shape == (5, count)
+
+
+class TestRefuse:
+    def test_one_spec_per_objective(self, table):
+        with pytest.raises(InputError, match="expected 3 specs, one per objective, got 2"):
+            PredictorSet(table.space, table.objectives, [RIDGE, RIDGE])
+
+    def test_what_is_not_computed_needs_a_spec(self, table):
+        with pytest.raises(InputError, match="'latency'"):
+            PredictorSet(table.space, table.objectives, [RIDGE, None, None])
+
+    def test_predict_before_fit(self, table):
+        with pytest.raises(InputError, match="fit"):
+            PredictorSet(table.space, table.objectives, [RIDGE, RIDGE, None]).predict(table.X)
+
+    def test_other_objectives(self, table):
+        predictors = PredictorSet(table.space, table.objectives[:2], [RIDGE, RIDGE])
+        with pytest.raises(InputError, match="memory"):
+            predictors.fit(table)
+
+    @pytest.mark.parametrize(
+        "options",
+        [{"family": "magic"}, {"params": {"magic": 1}}, {"features": "magic"}, {"transform": "magic"}],
+    )
+    def test_unknown_spec(self, options):
+        with pytest.raises(InputError, match="magic"):
+            PredictorSpec(**options)
+
+
+class TestPersistence:
+    def test_same_predictions_after_loading(self, fitted, table, tmp_path):
+        fitted.save(tmp_path)
+        loaded = PredictorSet.load(tmp_path, get_space("digits"))
+        for before, after in zip(
+            fitted.predict(table.X, return_std=True), loaded.predict(table.X, return_std=True), strict=True
+        ):
+            assert before.tobytes() == after.tobytes()
+        assert loaded.objectives == fitted.objectives
+        assert loaded.specs == fitted.specs
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_every_family_is_saved_as_json(self, family, table, tmp_path):
+        sample = table.sample(30, 1)
+        specs = [PredictorSpec(family), PredictorSpec(family, transform="log"), None]
+        predictors = PredictorSet(table.space, table.objectives, specs).fit(sample)
+        predictors.save(tmp_path)
+        for path in tmp_path.iterdir():
+            json.loads(path.read_text())
+        loaded = PredictorSet.load(tmp_path, table.space)
+        assert loaded.predict(table.X[:200]).tobytes() == predictors.predict(table.X[:200]).tobytes()
+
+    def test_another_space(self, fitted, tmp_path):
+        fitted.save(tmp_path)
+        with pytest.raises(InputError, match="expected predictors of 'nasbench201', got those of 'digits'"):
+            PredictorSet.load(tmp_path, get_space("nasbench201"))
+
+    def test_nothing_there(self, tmp_path):
+        with pytest.raises(DataNotFoundError, match="found nothing"):
+            PredictorSet.load(tmp_path, get_space("digits"))
+
+    @pytest.mark.parametrize("damage", ["", "{", "[]", '{"space": "digits"}', "\x00"])
+    def test_damaged_file(self, damage, fitted, tmp_path):
+        fitted.save(tmp_path)
+        (path,) = tmp_path.iterdir()
+        path.write_text(damage)
+        with pytest.raises(InputError, match=path.name):
+            PredictorSet.load(tmp_path, get_space("digits"))
+
+    def test_not_fitted(self, table, tmp_path):
+        with pytest.raises(InputError, match="fit"):
+            PredictorSet(table.space, table.objectives, [RIDGE, RIDGE, None]).save(tmp_path)
+        assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,86 @@
+"""Names of spaces: built in, registered by a script, announced by an installed package."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from rapid_moo import GridSpace, Objective, get_problem, get_space, register_space
+from rapid_moo.errors import InputError
+from rapid_moo.problems import registry, space_names
+from rapid_moo.space import Gene
+
+
+def tiny():
+    return GridSpace("tiny", [Gene("a", (1, 2)), Gene("b", (0, 1, 2))], [Objective("x", "min"), Objective("y", "max")])
+
+
+@pytest.fixture
+def _clean_registry(monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+
+
+@pytest.mark.usefixtures("_clean_registry")
+class TestRegister:
+    def test_by_name(self):
+        register_space("tiny", tiny)
+        assert "tiny" in space_names()
+        assert get_space("tiny").size == 6
+        problem = get_problem("tiny", source=lambda X: [[X[0, 0], X[0, 1]]])
+        assert problem.evaluate([[1, 2]]).tolist() == [[1.0, -2.0]]
+
+    @pytest.mark.parametrize("name", ["tiny", "digits"])
+    def test_a_name_is_taken_once(self, name):
+        register_space("tiny", tiny)
+        with pytest.raises(InputError, match=name):
+            register_space(name, tiny)
+
+    def test_no_source(self):
+        register_space("tiny", tiny)
+        with pytest.raises(InputError, match="expected a source"):
+            get_problem("tiny")
+
+    def test_states_the_space_of_a_file(self, tmp_path):
+        register_space("tiny", tiny)
+        path = tmp_path / "mine.csv"
+        path.write_text('vector,x,y\n"[1, 0]",1,2\n"[2, 2]",2,3\n"[2, 1]",3,1\n')
+        problem = get_problem(path, space="tiny")
+        assert problem.space.genes[0].name == "a"
+        assert problem.front_kind == "reference"
+        assert len(problem.pareto_front()) == 2
+
+    def test_unknown_option(self):
+        register_space("tiny", tiny)
+        with pytest.raises(InputError, match=r"'tiny'.*scale"):
+            get_space("tiny", scale="s")
+
+
+def test_announced_by_an_installed_package(tmp_path, monkeypatch):
+    info = tmp_path / "other_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: other-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(f"[{registry.PLUGIN_GROUP}]\nannounced = other_module:Announced\n")
+    (tmp_path / "other_module.py").write_text(
+        "from rapid_moo import Gene, SearchSpace\n"
+        "class Announced(SearchSpace):\n"
+        "    name = 'announced'\n"
+        "    genes = (Gene('a', (0, 1, 2)),)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "announced" in space_names()
+    assert get_space("announced").size == 3
+
+
+@pytest.mark.parametrize("name", ["nonsense", "", "hw_gpt_x", "hw_gpt_", "nasbench"])
+def test_unknown_names_are_one_error(name):
+    with pytest.raises(InputError, match=re.escape(repr(name)) if not name.startswith("hw_gpt_") else "scale"):
+        get_space(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [("hw_gpt", {"scale": "xl"}), ("digits", {"scale": "s"}), ("nasbench201", {"memory": "ram"})]
+)
+def test_unknown_options_are_one_error(name, options):
+    with pytest.raises(InputError):
+        get_problem(name, **options)

@@ -1,0 +1,41 @@
+"""Notebooks run from the first cell to the last on the embedded table, and draw what they promise."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+FOLDER = Path(__file__).parents[1] / "notebooks"
+FIGURES = {"first_front.ipynb": 2}
+
+
+def test_every_notebook_is_run():
+    assert {path.name for path in FOLDER.glob("*.ipynb")} == set(FIGURES)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_committed_without_outputs(name):
+    notebook = nbformat.read(FOLDER / name, as_version=4)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell for cell in code if cell.outputs or cell.execution_count is not None] == []
+
+
+# The kernel's own libraries warn about sockets and event loops on some platforms.
+@pytest.mark.filterwarnings("default")
+@pytest.mark.parametrize("name", FIGURES)
+def test_runs_and_draws(name, tmp_path, monkeypatch):
+    monkeypatch.delenv("RAPID_MOO_DATA", raising=False)
+    monkeypatch.setenv("RAPID_MOO_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(FOLDER.parent), os.environ.get("PYTHONPATH", "")]))
+    notebook = nbformat.read(FOLDER / name, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    assert [output for output in outputs if output.output_type == "error" or output.get("name") == "stderr"] == []
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) == FIGURES[name]
+    assert all(len(output.data["image/png"]) > 10_000 for output in pictures)
