@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rapid_moo.candidates import CANDIDATES
-from rapid_moo.cli import commands
+from rapid_moo.cli import commands, compare
 from rapid_moo.errors import RapidMooError
 
 EXIT_BAD_INPUT = 2
@@ -124,6 +124,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument("--seed", type=int, default=0)
     search.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default runs/DATASET-seed)")
     search.set_defaults(run=commands.search)
+    compare.add_parser(commands_of, _add_dataset)
     return parser
 
 
