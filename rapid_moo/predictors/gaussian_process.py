@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -24,8 +25,8 @@ from rapid_moo.errors import InputError
 
 KERNELS = ("matern52", "rbf")
 _JITTER = 1e-8
-_CHUNK = 4096
-_SQRT5 = np.sqrt(5.0)
+_BLOCK = 2**18
+_SQRT5 = float(np.sqrt(5.0))
 
 
 class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -54,6 +55,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
     ----------
     length_scales_ : ndarray of shape (n_features,)
         In units of standardised features.
+    theta_ : ndarray
+        Logarithms of the hyper-parameters, for a warm start of another fit.
     amplitude_, slope_, noise_ : float
         Standard deviations a, b and s, in units of the target's standard deviation.
     n_iter_ : int
@@ -69,7 +72,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         linear: bool = True,
         n_tune: int = 300,
         max_rows: int = 2500,
-        max_iter: int = 60,
+        max_iter: int = 40,
         random_state: int = 0,
     ) -> None:
         self.kernel = kernel
@@ -80,8 +83,16 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> GaussianProcess:
-        """Fit to features of shape (n, n_features) and a target of shape (n,)."""
+    def fit(self, X: ArrayLike, y: ArrayLike, start: FloatArray | None = None) -> GaussianProcess:
+        """Fit to features of shape (n, n_features) and a target of shape (n,).
+
+        Parameters
+        ----------
+        X, y : array-like
+            Features and target.
+        start : ndarray, optional
+            ``theta_`` of a fit to the same features (of another transform of the target, say) to start L-BFGS from.
+        """
         if self.kernel not in KERNELS:
             raise InputError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
@@ -94,14 +105,19 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         rng = np.random.default_rng(self.random_state)
         Z, z = self._standardised(inputs), (target - self._y_mean) / self._y_std
         rows = rng.permutation(len(Z))
-        self._tune(Z[rows[: self.n_tune]], z[rows[: self.n_tune]])
+        self._tune(Z[rows[: self.n_tune]], z[rows[: self.n_tune]], start)
         kept = np.sort(rows[: self.max_rows])
         self.rows_ = kept
         self._Z, self._z = Z[kept], z[kept]
-        covariance = self._covariance(self._Z, self._Z)
+        self._scaled = self._Z / self._scales
+        covariance = _squared_distances(self._scaled, self._scaled)
+        _correlate(covariance, self.kernel)
+        covariance *= self.amplitude_**2
+        covariance += self.slope_**2 * (self._Z @ self._Z.T)
         covariance[np.diag_indices_from(covariance)] += self.noise_**2 + _JITTER
         self._factor = _safe_cholesky(covariance)
-        self._alpha = cho_solve((self._factor, True), self._z)
+        self._alpha = cho_solve((self._factor, True), self._z, check_finite=False)
+        self._weights = self.slope_**2 * (self._alpha @ self._Z)
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
@@ -111,15 +127,23 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         """
         check_is_fitted(self)
         inputs = self._standardised(validate_data(self, X, dtype=np.float64, reset=False))
-        mean, std = np.empty(len(inputs)), np.empty(len(inputs))
-        for start in range(0, len(inputs), _CHUNK):
-            block = slice(start, start + _CHUNK)
-            cross = self._covariance(inputs[block], self._Z)
-            mean[block] = cross @ self._alpha
+        mean, std = inputs @ self._weights, np.empty(len(inputs))
+        scaled = inputs / self._scales
+        # Blocks that stay in the processor's cache: the kernel is a dozen passes over each of them.
+        size = max(16, _BLOCK // len(self._z))
+        for start in range(0, len(inputs), size):
+            block = slice(start, start + size)
+            cross = _squared_distances(scaled[block], self._scaled)
+            _correlate(cross, self.kernel)
+            cross *= self.amplitude_**2
+            mean[block] += cross @ self._alpha
             if return_std:
+                if self.slope_:
+                    cross += self.slope_**2 * (inputs[block] @ self._Z.T)
                 explained = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
-                prior = self.amplitude_**2 + self.slope_**2 * (inputs[block] ** 2).sum(axis=1) + self.noise_**2
-                std[block] = np.sqrt(np.maximum(prior - (explained**2).sum(axis=0), _JITTER))
+                prior = self.amplitude_**2 + self.slope_**2 * (inputs[block] ** 2).sum(axis=1)
+                left = prior - np.einsum("ij,ij->j", explained, explained)
+                std[block] = np.sqrt(np.maximum(left, 0.0) + self.noise_**2 + _JITTER)
         mean = mean * self._y_std + self._y_mean
         return (mean, std * self._y_std) if return_std else mean
 
@@ -131,41 +155,69 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         mean, std : ndarray of shape (n_rows,)
             In the order of ``rows_``, the training rows that the posterior uses. Hyper-parameters stay as fitted.
         """
+        return self.leave_folds_out(np.arange(len(self.rows_)))
+
+    def leave_folds_out(self, folds: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Prediction of each training row from the rows of all other folds, without a refit.
+
+        The block form of GPML, eq. 5.12: with ``P`` the inverse covariance, the residuals of a fold ``I`` are
+        ``inv(P_II) (P z)_I`` and their covariance is ``inv(P_II)``.
+
+        Parameters
+        ----------
+        folds : array-like of shape (n_rows,)
+            Fold of each of ``rows_``.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n_rows,)
+            In the order of ``rows_``. Hyper-parameters stay as fitted.
+        """
         check_is_fitted(self)
-        inverse = cho_solve((self._factor, True), np.eye(len(self._z)))
-        precision = np.diag(inverse)
-        mean = self._z - self._alpha / precision
-        return mean * self._y_std + self._y_mean, np.sqrt(1.0 / precision) * self._y_std
+        labels = np.asarray(folds)
+        if labels.shape != (len(self._z),):
+            raise InputError(f"folds: expected shape ({len(self._z)},), got {labels.shape}")
+        inverse = _inverse(self._factor)
+        distinct = np.unique(labels)
+        if len(distinct) == len(labels):
+            precision = np.diag(inverse)
+            residual, variance = self._alpha / precision, 1.0 / precision
+        else:
+            residual, variance = np.empty_like(self._z), np.empty_like(self._z)
+            for label in distinct:
+                rows = np.flatnonzero(labels == label)
+                covariance = np.linalg.inv(inverse[np.ix_(rows, rows)])
+                residual[rows] = covariance @ self._alpha[rows]
+                variance[rows] = np.diag(covariance)
+        mean, std = self._z - residual, np.sqrt(np.maximum(variance, _JITTER))
+        return mean * self._y_std + self._y_mean, std * self._y_std
 
     # ---------------------------------------------------------------- internals
     def _standardised(self, inputs: FloatArray) -> FloatArray:
         return np.asarray(((inputs - self._shift) / self._spread)[:, self._keep])
 
-    def _covariance(self, A: FloatArray, B: FloatArray) -> FloatArray:
-        scales = self._scales
-        squared = _squared_distances(A / scales, B / scales)
-        stationary = _kernel(squared, self.kernel)[0] * self.amplitude_**2
-        return np.asarray(stationary + self.slope_**2 * (A @ B.T))
-
-    def _tune(self, Z: FloatArray, z: FloatArray) -> None:
+    def _tune(self, Z: FloatArray, z: FloatArray, warm: FloatArray | None) -> None:
         """Maximise the marginal likelihood times the prior."""
         d = Z.shape[1]
         n_scales = d if self.ard else min(d, 1)
         typical = 0.5 * np.log(max(d, 1))
         start = np.concatenate([np.full(n_scales, typical), [0.0, np.log(0.3), np.log(0.1)]])
+        if warm is not None and warm.shape == start.shape:
+            start = warm
         if d == 0 or len(Z) < 3 or np.ptp(z) == 0.0:
             best, self.n_iter_ = start, 1
         else:
             found = minimize(
                 self._objective,
                 start,
-                args=(Z, z, typical),
+                args=(Z, z, typical, Z @ Z.T),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=[(-4.0, 9.0)] * n_scales + [(-5.0, 4.0), (-6.0, 1.5), (-7.0, 4.0)],
                 options={"maxiter": self.max_iter},
             )
             best, self.n_iter_ = found.x, max(1, int(found.nit))
+        self.theta_ = np.asarray(best, dtype=np.float64)
         self._unpack(best, d)
         self.length_scales_ = np.full(len(self._keep), np.inf)
         self.length_scales_[self._keep] = self._scales
@@ -176,26 +228,29 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.amplitude_, self.noise_ = float(np.exp(theta[-3])), float(np.exp(theta[-2]))
         self.slope_ = float(np.exp(theta[-1])) if self.linear else 0.0
 
-    def _objective(self, theta: FloatArray, Z: FloatArray, z: FloatArray, typical: float) -> tuple[float, FloatArray]:
+    def _objective(
+        self, theta: FloatArray, Z: FloatArray, z: FloatArray, typical: float, gram: FloatArray
+    ) -> tuple[float, FloatArray]:
         """Negative log posterior of the hyper-parameters and its gradient (GPML, eq. 5.8 and 5.9)."""
         n, d = Z.shape
         self._unpack(theta, d)
         scaled = Z / self._scales
-        shape, slope = _kernel(_squared_distances(scaled, scaled), self.kernel)
-        stationary = self.amplitude_**2 * shape
-        straight = self.slope_**2 * (Z @ Z.T)
-        covariance = stationary + straight
+        shape = _squared_distances(scaled, scaled)
+        mixed = _correlate(shape, self.kernel, slope=True)
+        covariance = self.amplitude_**2 * shape
+        covariance += self.slope_**2 * gram
         covariance[np.diag_indices(n)] += self.noise_**2 + _JITTER
         try:
             factor = cholesky(covariance, lower=True, check_finite=False)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(theta)
         alpha = cho_solve((factor, True), z, check_finite=False)
-        inverse = cho_solve((factor, True), np.eye(n), check_finite=False)
-        weight = np.outer(alpha, alpha) - inverse
+        weight = np.outer(alpha, alpha)
+        weight -= _inverse(factor)
         value = -0.5 * z @ alpha - np.log(np.diag(factor)).sum()
         # d k / d log l_j = -2 slope (x_j - x'_j)^2 / l_j^2: the double sum over pairs is two matrix products.
-        mixed = weight * (-(self.amplitude_**2) * slope)
+        mixed *= weight
+        mixed *= -(self.amplitude_**2)
         by_scale = 2.0 * (
             (scaled**2 * mixed.sum(axis=1)[:, None]).sum(axis=0) - (scaled * (mixed @ scaled)).sum(axis=0)
         )
@@ -205,9 +260,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             [
                 by_scale,
                 [
-                    (weight * stationary).sum(),
+                    self.amplitude_**2 * np.vdot(weight, shape),
                     self.noise_**2 * np.trace(weight),
-                    (weight * straight).sum(),
+                    self.slope_**2 * np.vdot(weight, gram),
                 ],
             ]
         )
@@ -217,19 +272,45 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return float(0.5 * away @ away - value), away / width - gradient
 
 
-def _kernel(squared: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
-    """Correlation and its derivative by the squared distance."""
+def _correlate(squared: FloatArray, name: str, slope: bool = False) -> Any:
+    """Turn squared distances into correlations, in place; the derivative by the squared distance if asked for."""
     if name == "rbf":
-        value = np.exp(-0.5 * squared)
-        return np.asarray(value), np.asarray(-0.5 * value)
-    r = _SQRT5 * np.sqrt(squared)
+        squared *= -0.5
+        np.exp(squared, out=squared)
+        return -0.5 * squared if slope else None
+    r = np.sqrt(squared)
+    r *= _SQRT5
     decay = np.exp(-r)
-    return (1.0 + r + r * r / 3.0) * decay, -(5.0 / 6.0) * (1.0 + r) * decay
+    np.multiply(r, 1.0 / 3.0, out=squared)
+    squared += 1.0
+    squared *= r
+    squared += 1.0
+    squared *= decay
+    if not slope:
+        return None
+    r += 1.0
+    r *= decay
+    r *= -5.0 / 6.0
+    return r
 
 
 def _squared_distances(A: FloatArray, B: FloatArray) -> FloatArray:
-    squared = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1)[None, :] - 2.0 * (A @ B.T)
-    return np.asarray(np.maximum(squared, 0.0))
+    squared = A @ B.T
+    squared *= -2.0
+    squared += np.einsum("ij,ij->i", A, A)[:, None]
+    squared += np.einsum("ij,ij->i", B, B)[None, :]
+    return np.asarray(np.maximum(squared, 0.0, out=squared))
+
+
+def _inverse(factor: FloatArray) -> FloatArray:
+    """Inverse of a matrix from its lower Cholesky factor."""
+    lower, info = dpotri(factor, lower=1)
+    if info != 0:
+        return np.asarray(cho_solve((factor, True), np.eye(len(factor)), check_finite=False))
+    lower = np.tril(lower)
+    full = lower + lower.T
+    full[np.diag_indices_from(full)] *= 0.5
+    return np.asarray(full)
 
 
 def _safe_cholesky(covariance: FloatArray) -> FloatArray:
