@@ -20,7 +20,7 @@ from rapid_moo.pareto import front_indices, is_nondominated
 
 Float32Array = NDArray[np.float32]
 JOINT_POOL = 1_000
-N_DRAWS = 32
+N_DRAWS = 64
 
 
 @dataclass(frozen=True, eq=False)

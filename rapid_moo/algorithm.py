@@ -33,7 +33,7 @@ from rapid_moo.tuning import ADRSTuner, adapt
 logger = logging.getLogger(__name__)
 
 FIRST_SAMPLE = 16
-GROWTH = 0.08
+GROWTH = 0.12
 SPREAD_POOL = 3_000
 
 
@@ -96,7 +96,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     n_initial : int, optional
         Size of the first sample; 16 by default, or half of a budget that is smaller than twice that.
     batch_size : int, optional
-        Architectures evaluated per round; by default 8 % of what has been evaluated so far, at least 2: a schedule
+        Architectures evaluated per round; by default 12 % of what has been evaluated so far, at least 2: a schedule
         that does not depend on the budget.
     rounds : int, optional
         Rounds after the first sample; until termination by default. 1 is the published one-shot method, whose only

@@ -5,6 +5,7 @@ from rapid_moo.predictors.gaussian_process import GaussianProcess
 from rapid_moo.predictors.metrics import prediction_metrics
 from rapid_moo.predictors.predictor import Predictor, PredictorSpec, out_of_fold
 from rapid_moo.predictors.predictor_set import PredictorSet
+from rapid_moo.predictors.transforms import TargetTransform
 
 __all__ = [
     "FAMILIES",
@@ -13,6 +14,7 @@ __all__ = [
     "Predictor",
     "PredictorSet",
     "PredictorSpec",
+    "TargetTransform",
     "get_family",
     "out_of_fold",
     "prediction_metrics",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import nevergrad as ng
+import numpy as np
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.kernel_ridge import KernelRidge
@@ -16,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from xgboost import XGBRegressor
 
+from rapid_moo._util import FloatArray
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.gaussian_process import GaussianProcess
 
@@ -37,20 +40,32 @@ class Family:
         Returns a fresh Nevergrad parametrization of the hyper-parameters.
     shortlist : tuple of (params, features, transform)
         Good configurations to try first, best first.
+    stages : callable, optional
+        For an ensemble that grows with ``n_estimators``: ``stages(fitted, inputs, counts)`` returns the predictions of
+        its first ``counts`` members, shape (n_counts, n), so that one fit gives all shorter versions.
+    first : int
+        How many of the shortlist are tried before any family's others.
     """
 
     name: str
     make: Callable[[Params, int], Any]
     space: Callable[[], ng.p.Dict]
     shortlist: tuple[Configuration, ...]
+    stages: Callable[[Any, FloatArray, Sequence[int]], FloatArray] | None = None
+    first: int = 1
 
     def check(self, params: Params) -> None:
         """Raise an InputError if a hyper-parameter is not one of the family's."""
-        unknown = sorted(set(params) - set(self.space().value))
+        unknown = sorted(set(params) - self.hyperparameters)
         if unknown:
             raise InputError(
-                f"{self.name}: expected hyper-parameters among {sorted(self.space().value)}, got {unknown}"
+                f"{self.name}: expected hyper-parameters among {sorted(self.hyperparameters)}, got {unknown}"
             )
+
+    @cached_property
+    def hyperparameters(self) -> frozenset[str]:
+        """Names of the hyper-parameters."""
+        return frozenset(self.space().value)
 
 
 def _int(lower: int, upper: int, init: int) -> ng.p.Scalar:
@@ -96,6 +111,20 @@ def _mean(_params: Params, _seed: int) -> DummyRegressor:
     return DummyRegressor()
 
 
+def _boosted_stages(fitted: GradientBoostingRegressor, inputs: FloatArray, counts: Sequence[int]) -> FloatArray:
+    staged = list(fitted.staged_predict(inputs))
+    return np.stack([staged[count - 1] for count in counts])
+
+
+def _xgboost_stages(fitted: XGBRegressor, inputs: FloatArray, counts: Sequence[int]) -> FloatArray:
+    return np.stack([fitted.predict(inputs, iteration_range=(0, count)) for count in counts])
+
+
+def _forest_stages(fitted: RandomForestRegressor, inputs: FloatArray, counts: Sequence[int]) -> FloatArray:
+    total = np.cumsum([tree.predict(inputs) for tree in fitted.estimators_], axis=0)
+    return np.stack([total[count - 1] / count for count in counts])
+
+
 def _families() -> dict[str, Family]:
     families = (
         Family(
@@ -109,9 +138,12 @@ def _families() -> dict[str, Family]:
             (
                 ({}, "engineered", "none"),
                 ({}, "engineered", "normal_scores"),
-                ({"ard": False}, "all", "none"),
-                ({"kernel": "rbf"}, "engineered", "log"),
+                ({}, "all", "none"),
+                ({}, "all", "normal_scores"),
+                ({}, "engineered", "log"),
+                ({"ard": False}, "all", "normal_scores"),
             ),
+            first=4,
         ),
         Family(
             "xgboost",
@@ -125,7 +157,11 @@ def _families() -> dict[str, Family]:
                 colsample_bytree=ng.p.Scalar(init=0.8, lower=0.3, upper=1.0),
                 reg_lambda=ng.p.Log(init=1.0, lower=0.01, upper=30.0),
             ),
-            (({"subsample": 0.8, "colsample_bytree": 0.8}, "all", "none"), ({}, "engineered", "none")),
+            (
+                ({"subsample": 0.8, "colsample_bytree": 0.8}, "all", "none"),
+                ({"subsample": 0.8, "colsample_bytree": 0.8}, "all", "normal_scores"),
+            ),
+            _xgboost_stages,
         ),
         Family(
             "gradient_boosting",
@@ -139,12 +175,13 @@ def _families() -> dict[str, Family]:
                 min_samples_leaf=_int(1, 20, 3),
             ),
             (({"subsample": 0.6, "min_samples_leaf": 3}, "engineered", "none"),),
+            _boosted_stages,
         ),
         Family(
             "bayesian_ridge",
             _bayesian_ridge,
             lambda: ng.p.Dict(quadratic=ng.p.Choice([False, True])),
-            (({}, "engineered", "none"), ({"quadratic": True}, "engineered", "none")),
+            (({"quadratic": True}, "engineered", "none"), ({"quadratic": True}, "engineered", "normal_scores")),
         ),
         Family(
             "kernel_ridge",
@@ -154,7 +191,7 @@ def _families() -> dict[str, Family]:
                 alpha=ng.p.Log(init=0.05, lower=1e-4, upper=10.0),
                 gamma=ng.p.Log(init=0.02, lower=5e-4, upper=0.5),
             ),
-            (({}, "engineered", "none"),),
+            (({}, "engineered", "normal_scores"),),
         ),
         Family(
             "random_forest",
@@ -166,6 +203,7 @@ def _families() -> dict[str, Family]:
                 min_samples_leaf=_int(1, 15, 1),
             ),
             (({"max_features": 0.5}, "engineered", "none"),),
+            _forest_stages,
         ),
         Family(
             "sgd",

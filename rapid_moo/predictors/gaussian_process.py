@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -24,11 +25,8 @@ from rapid_moo.errors import InputError
 
 KERNELS = ("matern52", "rbf")
 _JITTER = 1e-8
-WARM_ITERATIONS = 6
-# Elements of one block: small enough for the cache, large enough for the triangular solves.
-_CACHE_CHUNK = 100_000
-_STD_CHUNK = 400_000
-_SQRT5 = np.sqrt(5.0)
+_BLOCK = 2**18
+_SQRT5 = float(np.sqrt(5.0))
 
 
 class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -52,13 +50,13 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         Iterations of L-BFGS.
     random_state : int
         Seed of the two draws of rows.
-    warm_start : bool
-        Start from the hyper-parameters of the last fit and improve them for at most ``WARM_ITERATIONS``.
 
     Attributes
     ----------
     length_scales_ : ndarray of shape (n_features,)
         In units of standardised features.
+    theta_ : ndarray
+        Logarithms of the hyper-parameters, for a warm start of another fit.
     amplitude_, slope_, noise_ : float
         Standard deviations a, b and s, in units of the target's standard deviation.
     n_iter_ : int
@@ -74,11 +72,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         linear: bool = True,
         n_tune: int = 300,
         max_rows: int = 2500,
-        max_iter: int = 60,
+        max_iter: int = 40,
         random_state: int = 0,
-        warm_start: bool = False,
     ) -> None:
-        self.warm_start = warm_start
         self.kernel = kernel
         self.ard = ard
         self.linear = linear
@@ -87,8 +83,16 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> GaussianProcess:
-        """Fit to features of shape (n, n_features) and a target of shape (n,)."""
+    def fit(self, X: ArrayLike, y: ArrayLike, start: FloatArray | None = None) -> GaussianProcess:
+        """Fit to features of shape (n, n_features) and a target of shape (n,).
+
+        Parameters
+        ----------
+        X, y : array-like
+            Features and target.
+        start : ndarray, optional
+            ``theta_`` of a fit to the same features (of another transform of the target, say) to start L-BFGS from.
+        """
         if self.kernel not in KERNELS:
             raise InputError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
@@ -101,14 +105,16 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         rng = np.random.default_rng(self.random_state)
         Z, z = self._standardised(inputs), (target - self._y_mean) / self._y_std
         rows = rng.permutation(len(Z))
-        self._tune(Z[rows[: self.n_tune]], z[rows[: self.n_tune]])
+        self._tune(Z[rows[: self.n_tune]], z[rows[: self.n_tune]], start)
         kept = np.sort(rows[: self.max_rows])
         self.rows_ = kept
         self._Z, self._z = Z[kept], z[kept]
-        covariance = self._covariance(self._Z, self._Z)
+        self._scaled = self._Z / self._scales
+        covariance = self._prior(self._Z, self._scaled, self._Z, self._scaled)
         covariance[np.diag_indices_from(covariance)] += self.noise_**2 + _JITTER
         self._factor = _safe_cholesky(covariance)
-        self._alpha = cho_solve((self._factor, True), self._z)
+        self._alpha = cho_solve((self._factor, True), self._z, check_finite=False)
+        self._weights = self.slope_**2 * (self._alpha @ self._Z)
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
@@ -118,16 +124,23 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         """
         check_is_fitted(self)
         inputs = self._standardised(validate_data(self, X, dtype=np.float64, reset=False))
-        mean, std = np.empty(len(inputs)), np.empty(len(inputs))
-        step = max(64, (_STD_CHUNK if return_std else _CACHE_CHUNK) // max(len(self._Z), 1))
-        for start in range(0, len(inputs), step):
-            block = slice(start, start + step)
-            cross = self._covariance(inputs[block], self._Z)
-            mean[block] = cross @ self._alpha
+        mean, std = inputs @ self._weights, np.empty(len(inputs))
+        scaled = inputs / self._scales
+        # Blocks that stay in the processor's cache: the kernel is a dozen passes over each of them.
+        size = max(16, _BLOCK // len(self._z))
+        for start in range(0, len(inputs), size):
+            block = slice(start, start + size)
+            cross = _squared_distances(scaled[block], self._scaled)
+            _correlate(cross, self.kernel)
+            cross *= self.amplitude_**2
+            mean[block] += cross @ self._alpha
             if return_std:
+                if self.slope_:
+                    cross += self.slope_**2 * (inputs[block] @ self._Z.T)
                 explained = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
-                prior = self.amplitude_**2 + self.slope_**2 * (inputs[block] ** 2).sum(axis=1) + self.noise_**2
-                std[block] = np.sqrt(np.maximum(prior - (explained**2).sum(axis=0), _JITTER))
+                prior = self.amplitude_**2 + self.slope_**2 * (inputs[block] ** 2).sum(axis=1)
+                left = prior - np.einsum("ij,ij->j", explained, explained)
+                std[block] = np.sqrt(np.maximum(left, 0.0) + self.noise_**2 + _JITTER)
         mean = mean * self._y_std + self._y_mean
         return (mean, std * self._y_std) if return_std else mean
 
@@ -140,13 +153,16 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         check_is_fitted(self)
         rng = as_generator(random_state)
         inputs = self._standardised(validate_data(self, X, dtype=np.float64, reset=False))
-        cross = self._covariance(inputs, self._Z)
+        scaled = inputs / self._scales
+        cross = self._prior(inputs, scaled, self._Z, self._scaled)
         explained = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
-        covariance = self._covariance(inputs, inputs) - explained.T @ explained
+        covariance = self._prior(inputs, scaled, inputs, scaled)
+        covariance -= explained.T @ explained
         covariance[np.diag_indices_from(covariance)] += _JITTER
-        latent = _safe_cholesky(covariance) @ rng.standard_normal((len(inputs), n_samples))
-        noise = self.noise_ * rng.standard_normal(latent.shape)
-        return np.asarray(((cross @ self._alpha)[:, None] + latent + noise) * self._y_std + self._y_mean)
+        draws = _safe_cholesky(covariance) @ rng.standard_normal((len(inputs), n_samples))
+        draws += (cross @ self._alpha)[:, None]
+        draws += self.noise_ * rng.standard_normal(draws.shape)
+        return np.asarray(draws * self._y_std + self._y_mean)
 
     def leave_one_out(self) -> tuple[FloatArray, FloatArray]:
         """Prediction of each training row from all others, without a refit (GPML, eq. 5.12).
@@ -156,58 +172,81 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         mean, std : ndarray of shape (n_rows,)
             In the order of ``rows_``, the training rows that the posterior uses. Hyper-parameters stay as fitted.
         """
+        return self.leave_folds_out(np.arange(len(self.rows_)))
+
+    def leave_folds_out(self, folds: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """Prediction of each training row from the rows of all other folds, without a refit.
+
+        The block form of GPML, eq. 5.12: with ``P`` the inverse covariance, the residuals of a fold ``I`` are
+        ``inv(P_II) (P z)_I`` and their covariance is ``inv(P_II)``.
+
+        Parameters
+        ----------
+        folds : array-like of shape (n_rows,)
+            Fold of each of ``rows_``.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n_rows,)
+            In the order of ``rows_``. Hyper-parameters stay as fitted.
+        """
         check_is_fitted(self)
-        inverse = cho_solve((self._factor, True), np.eye(len(self._z)))
-        precision = np.diag(inverse)
-        mean = self._z - self._alpha / precision
-        return mean * self._y_std + self._y_mean, np.sqrt(1.0 / precision) * self._y_std
+        labels = np.asarray(folds)
+        if labels.shape != (len(self._z),):
+            raise InputError(f"folds: expected shape ({len(self._z)},), got {labels.shape}")
+        inverse = _inverse(self._factor)
+        distinct = np.unique(labels)
+        if len(distinct) == len(labels):
+            precision = np.diag(inverse)
+            residual, variance = self._alpha / precision, 1.0 / precision
+        else:
+            residual, variance = np.empty_like(self._z), np.empty_like(self._z)
+            for label in distinct:
+                rows = np.flatnonzero(labels == label)
+                covariance = np.linalg.inv(inverse[np.ix_(rows, rows)])
+                residual[rows] = covariance @ self._alpha[rows]
+                variance[rows] = np.diag(covariance)
+        mean, std = self._z - residual, np.sqrt(np.maximum(variance, _JITTER))
+        return mean * self._y_std + self._y_mean, std * self._y_std
 
     # ---------------------------------------------------------------- internals
     def _standardised(self, inputs: FloatArray) -> FloatArray:
         return np.asarray(((inputs - self._shift) / self._spread)[:, self._keep])
 
-    def _covariance(self, A: FloatArray, B: FloatArray) -> FloatArray:
-        squared = _squared_distances(A / self._scales, B / self._scales)
-        covariance = _correlation(squared, self.kernel)
+    def _prior(self, A: FloatArray, scaled_a: FloatArray, B: FloatArray, scaled_b: FloatArray) -> FloatArray:
+        """Prior covariance of the latent function between standardised inputs, shape (n_a, n_b)."""
+        covariance = _squared_distances(scaled_a, scaled_b)
+        _correlate(covariance, self.kernel)
         covariance *= self.amplitude_**2
-        if self.slope_ > 0.0:
+        if self.slope_:
             covariance += (self.slope_**2 * A) @ B.T
         return covariance
 
-    def _tune(self, Z: FloatArray, z: FloatArray) -> None:
+    def _tune(self, Z: FloatArray, z: FloatArray, warm: FloatArray | None) -> None:
         """Maximise the marginal likelihood times the prior."""
         d = Z.shape[1]
         n_scales = d if self.ard else min(d, 1)
         typical = 0.5 * np.log(max(d, 1))
-        last: FloatArray | None = getattr(self, "_theta", None) if self.warm_start else None
-        warm = last is not None
-        scales = np.full(n_scales, typical) if last is None else self._last_scales(last, typical)
-        tail = np.array([0.0, np.log(0.3), np.log(0.1)]) if last is None else last[-3:]
-        start = np.concatenate([scales, tail])
+        start = np.concatenate([np.full(n_scales, typical), [0.0, np.log(0.3), np.log(0.1)]])
+        if warm is not None and warm.shape == start.shape:
+            start = warm
         if d == 0 or len(Z) < 3 or np.ptp(z) == 0.0:
             best, self.n_iter_ = start, 1
         else:
             found = minimize(
                 self._objective,
                 start,
-                args=(Z, z, typical),
+                args=(Z, z, typical, Z @ Z.T),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=[(-4.0, 9.0)] * n_scales + [(-5.0, 4.0), (-6.0, 1.5), (-7.0, 4.0)],
-                options={"maxiter": WARM_ITERATIONS if warm else self.max_iter},
+                options={"maxiter": self.max_iter},
             )
             best, self.n_iter_ = found.x, max(1, int(found.nit))
+        self.theta_ = np.asarray(best, dtype=np.float64)
         self._unpack(best, d)
-        self._theta: FloatArray = best
         self.length_scales_ = np.full(len(self._keep), np.inf)
         self.length_scales_[self._keep] = self._scales
-
-    def _last_scales(self, theta: FloatArray, typical: float) -> FloatArray:
-        """Logarithms of the last fit's length scales; the typical one for a feature that was constant then."""
-        if not self.ard:
-            return theta[:-3]
-        known = np.isfinite(self.length_scales_[self._keep])
-        return np.where(known, np.log(np.where(known, self.length_scales_[self._keep], 1.0)), typical)
 
     def _unpack(self, theta: FloatArray, d: int) -> None:
         scales = np.exp(theta[:-3])
@@ -215,26 +254,29 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.amplitude_, self.noise_ = float(np.exp(theta[-3])), float(np.exp(theta[-2]))
         self.slope_ = float(np.exp(theta[-1])) if self.linear else 0.0
 
-    def _objective(self, theta: FloatArray, Z: FloatArray, z: FloatArray, typical: float) -> tuple[float, FloatArray]:
+    def _objective(
+        self, theta: FloatArray, Z: FloatArray, z: FloatArray, typical: float, gram: FloatArray
+    ) -> tuple[float, FloatArray]:
         """Negative log posterior of the hyper-parameters and its gradient (GPML, eq. 5.8 and 5.9)."""
         n, d = Z.shape
         self._unpack(theta, d)
         scaled = Z / self._scales
-        shape, slope = _kernel(_squared_distances(scaled, scaled), self.kernel)
-        stationary = self.amplitude_**2 * shape
-        straight = self.slope_**2 * (Z @ Z.T)
-        covariance = stationary + straight
+        shape = _squared_distances(scaled, scaled)
+        mixed = _correlate(shape, self.kernel, slope=True)
+        covariance = self.amplitude_**2 * shape
+        covariance += self.slope_**2 * gram
         covariance[np.diag_indices(n)] += self.noise_**2 + _JITTER
         try:
             factor = cholesky(covariance, lower=True, check_finite=False)
         except np.linalg.LinAlgError:
             return 1e10, np.zeros_like(theta)
         alpha = cho_solve((factor, True), z, check_finite=False)
-        inverse = cho_solve((factor, True), np.eye(n), check_finite=False)
-        weight = np.outer(alpha, alpha) - inverse
+        weight = np.outer(alpha, alpha)
+        weight -= _inverse(factor)
         value = -0.5 * z @ alpha - np.log(np.diag(factor)).sum()
         # d k / d log l_j = -2 slope (x_j - x'_j)^2 / l_j^2: the double sum over pairs is two matrix products.
-        mixed = weight * (-(self.amplitude_**2) * slope)
+        mixed *= weight
+        mixed *= -(self.amplitude_**2)
         by_scale = 2.0 * (
             (scaled**2 * mixed.sum(axis=1)[:, None]).sum(axis=0) - (scaled * (mixed @ scaled)).sum(axis=0)
         )
@@ -244,9 +286,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             [
                 by_scale,
                 [
-                    (weight * stationary).sum(),
+                    self.amplitude_**2 * np.vdot(weight, shape),
                     self.noise_**2 * np.trace(weight),
-                    (weight * straight).sum(),
+                    self.slope_**2 * np.vdot(weight, gram),
                 ],
             ]
         )
@@ -256,37 +298,45 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return float(0.5 * away @ away - value), away / width - gradient
 
 
-def _kernel(squared: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
-    """Correlation and its derivative by the squared distance."""
-    if name == "rbf":
-        value = np.exp(-0.5 * squared)
-        return np.asarray(value), np.asarray(-0.5 * value)
-    r = _SQRT5 * np.sqrt(squared)
-    decay = np.exp(-r)
-    return (1.0 + r + r * r / 3.0) * decay, -(5.0 / 6.0) * (1.0 + r) * decay
-
-
-def _correlation(squared: FloatArray, name: str) -> FloatArray:
-    """The correlation alone, computed in place: prediction is bound by memory traffic."""
+def _correlate(squared: FloatArray, name: str, slope: bool = False) -> Any:
+    """Turn squared distances into correlations, in place; the derivative by the squared distance if asked for."""
     if name == "rbf":
         squared *= -0.5
-        return np.asarray(np.exp(squared, out=squared))
-    squared *= 5.0
-    r = np.sqrt(squared, out=squared)
-    shape = r / 3.0
-    shape += 1.0
-    shape *= r
-    shape += 1.0
-    np.negative(r, out=r)
-    shape *= np.exp(r, out=r)
-    return np.asarray(shape)
+        np.exp(squared, out=squared)
+        return -0.5 * squared if slope else None
+    r = np.sqrt(squared)
+    r *= _SQRT5
+    decay = np.exp(-r)
+    np.multiply(r, 1.0 / 3.0, out=squared)
+    squared += 1.0
+    squared *= r
+    squared += 1.0
+    squared *= decay
+    if not slope:
+        return None
+    r += 1.0
+    r *= decay
+    r *= -5.0 / 6.0
+    return r
 
 
 def _squared_distances(A: FloatArray, B: FloatArray) -> FloatArray:
-    squared = A @ (-2.0 * B.T)
-    squared += (A**2).sum(axis=1)[:, None]
-    squared += (B**2).sum(axis=1)[None, :]
+    squared = A @ B.T
+    squared *= -2.0
+    squared += np.einsum("ij,ij->i", A, A)[:, None]
+    squared += np.einsum("ij,ij->i", B, B)[None, :]
     return np.asarray(np.maximum(squared, 0.0, out=squared))
+
+
+def _inverse(factor: FloatArray) -> FloatArray:
+    """Inverse of a matrix from its lower Cholesky factor."""
+    lower, info = dpotri(factor, lower=1)
+    if info != 0:
+        return np.asarray(cho_solve((factor, True), np.eye(len(factor)), check_finite=False))
+    lower = np.tril(lower)
+    full = lower + lower.T
+    full[np.diag_indices_from(full)] *= 0.5
+    return np.asarray(full)
 
 
 def _safe_cholesky(covariance: FloatArray) -> FloatArray:

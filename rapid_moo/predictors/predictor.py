@@ -12,19 +12,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import KFold
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from rapid_moo._util import FloatArray, Seed, as_generator
+from rapid_moo._util import FloatArray, IntArray, Seed, as_generator
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.families import get_family
 from rapid_moo.predictors.gaussian_process import GaussianProcess
+from rapid_moo.predictors.spread import TINY, LocalFactor, ResidualSpread
 from rapid_moo.predictors.transforms import TRANSFORMS, TargetTransform
 from rapid_moo.space import FEATURE_SETS
 
 N_FOLDS = 5
-_CHUNK = 16_384
+WARM_ITERATIONS = 6
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,10 @@ class PredictorSpec:
             raise InputError(f"features: expected one of {', '.join(FEATURE_SETS)}, got {self.features!r}")
         if self.transform not in TRANSFORMS:
             raise InputError(f"transform: expected one of {', '.join(TRANSFORMS)}, got {self.transform!r}")
+
+    def replace(self, **params: Any) -> PredictorSpec:
+        """The same configuration with some hyper-parameters changed."""
+        return PredictorSpec(self.family, {**self.params, **params}, self.features, self.transform)
 
     @property
     def label(self) -> str:
@@ -100,13 +103,13 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
     random_state : int
         Seed of the regressor and of the folds.
     warm_start : bool
-        Fit a Gaussian process again from where the last fit ended; other families start anew.
+        Fit a Gaussian process again from the hyper-parameters of the last fit, in few iterations; other families start
+        anew.
 
     Notes
     -----
-    The spread of a Gaussian process is its own, scaled so that its leave-one-out residuals have unit variance. Any
-    other family gets the root mean squared out-of-fold residual of the nearest training rows, drawn halfway towards
-    the overall one, on the same scale.
+    The spread of a Gaussian process is its own; any other family gets a kernel average of its out-of-fold residuals.
+    Both are corrected by what the out-of-fold residuals say, see :mod:`rapid_moo.predictors.spread`.
     """
 
     def __init__(
@@ -118,12 +121,12 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         random_state: int = 0,
         warm_start: bool = False,
     ) -> None:
-        self.warm_start = warm_start
         self.family = family
         self.params = params
         self.target_transform = target_transform
         self.spread = spread
         self.random_state = random_state
+        self.warm_start = warm_start
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Predictor:
         """Fit to features of shape (n, n_features) and raw values of shape (n,)."""
@@ -134,16 +137,12 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self.transform_ = TargetTransform(self.target_transform).fit(target)
         goal = self.transform_.forward(target)
         last: Any = getattr(self, "regressor_", None)
-        warm = self.warm_start and isinstance(last, GaussianProcess)
-        regressor = last.set_params(warm_start=True) if warm else family.make(params, self.random_state)
-        self.regressor_: Any = _fitted(regressor, inputs, goal)
-        self.scale_ = 1.0
-        if self.spread and isinstance(self.regressor_, GaussianProcess):
-            mean, std = self.regressor_.leave_one_out()
-            self.scale_ = _unit_scale((goal[self.regressor_.rows_] - mean) / np.maximum(std, 1e-12))
-        elif self.spread:
-            residuals = goal - _cross_predict(family, params, inputs, goal, self.random_state)
-            self._fit_spread(inputs, residuals)
+        if self.warm_start and isinstance(last, GaussianProcess):
+            self.regressor_: Any = last.set_params(max_iter=WARM_ITERATIONS).fit(inputs, goal, start=last.theta_)
+        else:
+            self.regressor_ = fit_quietly(family.make(params, self.random_state), inputs, goal)
+        if self.spread:
+            self._fit_spread(inputs, goal)
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
@@ -157,8 +156,8 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         if isinstance(self.regressor_, GaussianProcess):
             mean, std = self.regressor_.predict(inputs, return_std=True)
         else:
-            mean, std = np.asarray(self.regressor_.predict(inputs), dtype=np.float64), self._local_spread(inputs)
-        std = std * self.scale_
+            mean, std = np.asarray(self.regressor_.predict(inputs), dtype=np.float64), self.base_(inputs)
+        std = std * self.factor_(mean)
         return self.transform_.backward(mean), std * np.abs(self.transform_.slope(mean, std))
 
     def sample_y(self, X: ArrayLike, n_samples: int = 1, random_state: Seed = 0) -> FloatArray:
@@ -167,14 +166,16 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         A Gaussian process draws all rows jointly; the errors of any other family are drawn independently.
         """
         check_is_fitted(self)
+        if not self.spread:
+            raise InputError("sample_y: expected a predictor with spread=True, got spread=False")
         inputs = validate_data(self, X, dtype=np.float64, reset=False)
         rng = as_generator(random_state)
-        mean = np.asarray(self.regressor_.predict(inputs), dtype=np.float64)[:, None]
+        mean = np.asarray(self.regressor_.predict(inputs), dtype=np.float64)
         if isinstance(self.regressor_, GaussianProcess):
-            errors = self.regressor_.sample_y(inputs, n_samples, rng) - mean
+            errors = self.regressor_.sample_y(inputs, n_samples, rng) - mean[:, None]
         else:
-            errors = self._local_spread(inputs)[:, None] * rng.standard_normal((len(inputs), n_samples))
-        return self.transform_.backward(mean + self.scale_ * errors)
+            errors = self.base_(inputs)[:, None] * rng.standard_normal((len(inputs), n_samples))
+        return self.transform_.backward(mean[:, None] + self.factor_(mean)[:, None] * errors)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -182,22 +183,16 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         tags.regressor_tags.poor_score = self.family == "mean"
         return tags
 
-    # ---------------------------------------------------------------- spread
-    def _fit_spread(self, inputs: FloatArray, residuals: FloatArray) -> None:
-        self._center, self._width = inputs.mean(axis=0), np.maximum(inputs.std(axis=0), 1e-9)
-        self._squared = residuals**2
-        count = int(np.clip(np.sqrt(len(inputs)), 1, 30))
-        self._neighbours = NearestNeighbors(n_neighbors=count).fit((inputs - self._center) / self._width)
-        self.scale_ = _unit_scale(residuals / np.maximum(self._local_spread(inputs), 1e-12))
-
-    def _local_spread(self, inputs: FloatArray) -> FloatArray:
-        overall = self._squared.mean()
-        spread = np.empty(len(inputs))
-        for start in range(0, len(inputs), _CHUNK):
-            block = (inputs[start : start + _CHUNK] - self._center) / self._width
-            near = self._neighbours.kneighbors(block, return_distance=False)
-            spread[start : start + _CHUNK] = np.sqrt(0.5 * (self._squared[near].mean(axis=1) + overall))
-        return spread
+    def _fit_spread(self, inputs: FloatArray, goal: FloatArray) -> None:
+        if isinstance(self.regressor_, GaussianProcess):
+            goal = goal[self.regressor_.rows_]
+            mean, base = self.regressor_.leave_folds_out(assign_folds(len(goal), self.random_state))
+        else:
+            family, params = get_family(self.family), dict(self.params or {})
+            mean = _cross_predict(family, params, inputs, goal, self.random_state)
+            self.base_ = ResidualSpread(inputs, goal - mean)
+            base = self.base_.own
+        self.factor_ = LocalFactor(mean, (goal - mean) / np.maximum(base, TINY))
 
 
 def out_of_fold(
@@ -236,25 +231,26 @@ def out_of_fold(
     return transform.backward(mean), std * np.abs(transform.slope(mean, std))
 
 
-def _cross_predict(family: Any, params: dict[str, Any], inputs: FloatArray, goal: FloatArray, seed: int) -> FloatArray:
-    n = len(inputs)
-    if n < 3:
-        return np.full(n, goal.mean())
-    folds = KFold(n if n < 10 else N_FOLDS, shuffle=True, random_state=seed)
-    predicted = np.empty(n)
-    for train, test in folds.split(inputs):
-        regressor = _fitted(family.make(params, seed), inputs[train], goal[train])
-        predicted[test] = regressor.predict(inputs[test])
-    return predicted
+def assign_folds(n: int, seed: int) -> IntArray:
+    """Fold of each of n rows, shape (n,): five random folds, each row its own below ten rows."""
+    count = n if n < 2 * N_FOLDS else N_FOLDS
+    return np.asarray(np.random.default_rng(seed).permutation(np.arange(n) % count), dtype=np.int64)
 
 
-def _fitted(regressor: Any, inputs: FloatArray, goal: FloatArray) -> Any:
+def fit_quietly(regressor: Any, inputs: FloatArray, goal: FloatArray) -> Any:
+    """The regressor, fitted; a linear model that has not converged is judged by its predictions like any other."""
     with warnings.catch_warnings():
-        # A linear model that has not converged is judged by its out-of-fold predictions like any other.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return regressor.fit(inputs, goal)
 
 
-def _unit_scale(standardised: FloatArray) -> float:
-    """Factor that gives standardised residuals unit variance, kept within reason."""
-    return float(np.clip(np.sqrt(np.mean(standardised**2)), 0.3, 5.0))
+def _cross_predict(family: Any, params: dict[str, Any], inputs: FloatArray, goal: FloatArray, seed: int) -> FloatArray:
+    n = len(inputs)
+    if n < 3:
+        return np.full(n, goal.mean())
+    folds = assign_folds(n, seed)
+    predicted = np.empty(n)
+    for fold in range(int(folds.max()) + 1):
+        train, test = folds != fold, folds == fold
+        predicted[test] = fit_quietly(family.make(params, seed), inputs[train], goal[train]).predict(inputs[test])
+    return predicted

@@ -1,0 +1,29 @@
+"""The ADRS tuner: Nevergrad outside, ADRS of out-of-fold predictions inside."""
+
+from rapid_moo.tuning.bench import Bench, Trial
+from rapid_moo.tuning.loss import ResampledLoss, pick_loss, pick_order
+from rapid_moo.tuning.result import (
+    RANKING_FILE,
+    TRIPLET_FILE,
+    Triplet,
+    TunerResult,
+    adapt,
+    load_triplet,
+)
+from rapid_moo.tuning.tuner import OPTIMIZER, ADRSTuner
+
+__all__ = [
+    "OPTIMIZER",
+    "RANKING_FILE",
+    "TRIPLET_FILE",
+    "ADRSTuner",
+    "Bench",
+    "ResampledLoss",
+    "Trial",
+    "Triplet",
+    "TunerResult",
+    "adapt",
+    "load_triplet",
+    "pick_loss",
+    "pick_order",
+]

@@ -1,0 +1,155 @@
+"""What the tuner found: ranked triplets, what they promise, and the files that keep them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rapid_moo._util import atomic_path, write_text
+from rapid_moo.errors import DataNotFoundError, InputError
+from rapid_moo.objectives import Objective
+from rapid_moo.predictors import PredictorSet, PredictorSpec
+from rapid_moo.table import ArchitectureTable
+
+TRIPLET_FILE = "triplet.json"
+RANKING_FILE = "adrs.csv"
+DEFAULT_SPEC = PredictorSpec("gaussian_process", {}, "engineered", "none")
+
+
+@dataclass(frozen=True, eq=False)
+class Triplet:
+    """Chosen predictors, one per objective; None for an objective that the space computes.
+
+    ``fit(sample)`` gives predictors for any table of a space with as many objectives: that is mix and match.
+    """
+
+    specs: tuple[PredictorSpec | None, ...]
+    objectives: tuple[Objective, ...]
+    adrs: float
+    seed: int
+    interval: tuple[float, float] | None = None
+
+    def fit(self, sample: ArchitectureTable) -> PredictorSet:
+        """Predictors fitted on a sample, of the tuned table or of another one."""
+        return PredictorSet(sample.space, sample.objectives, adapt(self.specs, sample), seed=self.seed).fit(sample)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Family of each objective's predictor; "exact" for a computed one."""
+        return tuple(spec.family if spec is not None else "exact" for spec in self.specs)
+
+
+def adapt(specs: Sequence[PredictorSpec | None], sample: ArchitectureTable) -> list[PredictorSpec | None]:
+    """The specs for another table's objectives, by position.
+
+    An objective that the table's space computes needs no predictor; one that it does not, but for which the triplet
+    has none, gets a default Gaussian process.
+    """
+    computed = {objective.name for objective in sample.space.computed}
+    padded = [*specs, *[None] * len(sample.objectives)]
+    return [
+        None if objective.name in computed else (spec or DEFAULT_SPEC)
+        for objective, spec in zip(sample.objectives, padded, strict=False)
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class TunerResult:
+    """What the tuner found.
+
+    Attributes
+    ----------
+    ranking : pandas.DataFrame
+        Triplets, best first: RAPID's columns (``adrs``, ``front``, ``<objective>_model``,
+        ``<objective>_hyperparams``, ``mse``, ``mape``); ``adrs_se`` (standard error of ``adrs``), ``tied`` (whether
+        the triplet is within one standard error of the lowest ADRS), ``order_error`` (summed error of order near the
+        front, by which tied triplets are ranked); and features, transform and Kendall tau of each objective.
+    triplets : tuple of Triplet
+        The same triplets. The first one's ``adrs`` is corrected for having been chosen, and has an ``interval``.
+    unlearnable : tuple of str
+        Objectives of which no configuration predicts anything; their predictor is the mean, with honest spread.
+    n_fits : int
+        Configurations that were fitted.
+    trace : tuple of float
+        Best loss after each trial.
+    seconds : float
+        Wall time.
+    settings : dict
+        Everything needed to repeat the run.
+    """
+
+    ranking: pd.DataFrame
+    triplets: tuple[Triplet, ...]
+    unlearnable: tuple[str, ...]
+    n_fits: int
+    trace: tuple[float, ...]
+    seconds: float
+    settings: dict[str, Any]
+
+    @property
+    def best(self) -> Triplet:
+        """The chosen triplet."""
+        return self.triplets[0]
+
+    @property
+    def adrs(self) -> float:
+        """ADRS to expect of the chosen triplet's first picks among as many unseen architectures as were tuned on."""
+        return self.best.adrs
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Where that ADRS will lie with a probability of 90 %."""
+        return self.best.interval or (self.best.adrs, self.best.adrs)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Families of the best triplet."""
+        return self.best.families
+
+    def save(self, folder: Path | str) -> None:
+        """Write ``adrs.csv`` (the ranking) and ``triplet.json`` (the best triplet) into a folder."""
+        path = Path(folder)
+        with atomic_path(path / RANKING_FILE) as temporary:
+            self.ranking.to_csv(temporary, index=False, float_format="%.10g")
+        best = {
+            "specs": [spec.to_dict() if spec is not None else None for spec in self.best.specs],
+            "objectives": [
+                {"name": o.name, "direction": o.direction, "unit": o.unit, "column": o.column}
+                for o in self.best.objectives
+            ],
+            "adrs": self.best.adrs,
+            "interval": self.best.interval,
+            "unlearnable": list(self.unlearnable),
+            "seed": self.best.seed,
+            "settings": self.settings,
+        }
+        write_text(path / TRIPLET_FILE, json.dumps(best, indent=2) + "\n")
+
+
+def load_triplet(folder: Path | str) -> Triplet:
+    """Read the triplet that :meth:`TunerResult.save` wrote.
+
+    Raises
+    ------
+    DataNotFoundError
+        If the folder holds none.
+    InputError
+        If the file cannot be understood.
+    """
+    path = Path(folder) / TRIPLET_FILE
+    if not path.is_file():
+        raise DataNotFoundError(f"{path}: expected the result of 'rapid-moo tune --dir {folder}', found nothing")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        specs = tuple(PredictorSpec.from_dict(item) if item is not None else None for item in content["specs"])
+        objectives = tuple(Objective(**item) for item in content["objectives"])
+        stated = content.get("interval")
+        interval = (float(stated[0]), float(stated[1])) if stated is not None else None
+        return Triplet(specs, objectives, float(content["adrs"]), int(content["seed"]), interval)
+    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise InputError(f"{path}: expected a triplet that 'rapid-moo tune' wrote, got: {error}") from error

@@ -1,0 +1,167 @@
+"""Which triplet to take: not the luckiest of many noisy losses, but the soundest of those that are not worse."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rapid_moo._util import FloatArray
+from rapid_moo.pareto import is_nondominated
+from rapid_moo.predictors import PredictorSpec, prediction_metrics
+from rapid_moo.tuning.bench import Bench, Trial
+from rapid_moo.tuning.loss import ResampledLoss
+
+FIRST_HALVES = 6
+FINALISTS = 25
+NORMAL_90 = 1.645
+LEARNABLE_Z = 2.5
+Trials = tuple[Trial | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """A triplet and what is known about it.
+
+    Attributes
+    ----------
+    trials : tuple of Trial or None
+        One per objective; None for a computed one.
+    adrs : float
+        Loss on the whole sample.
+    error : float
+        Sum of the trials' errors of order, each in units of its objective's smallest.
+    losses : ndarray of shape (n_halves,)
+        Loss on each half-sample.
+    se : float
+        Standard error of the difference to the triplet of the lowest mean loss.
+    tied : bool
+        Whether that difference is within one standard error.
+    """
+
+    trials: Trials
+    adrs: float
+    error: float
+    losses: FloatArray
+    se: float
+    tied: bool
+
+    @property
+    def specs(self) -> tuple[PredictorSpec | None, ...]:
+        """Configurations of the trials."""
+        return tuple(trial.spec if trial is not None else None for trial in self.trials)
+
+
+def learnable(bench: Bench, k: int) -> bool:
+    """Whether any configuration orders an objective better than chance.
+
+    Kendall's tau of independent rows has a standard deviation of ``sqrt(2 (2n + 5) / (9 n (n - 1)))`` (Kendall, 1938).
+    The best of many configurations is the luckiest of them, so it must be 2.5 of them above 0.
+    """
+    n = len(bench.sample)
+    chance = np.sqrt(2.0 * (2.0 * n + 5.0) / (9.0 * n * (n - 1.0)))
+    truth = bench.F[:, k]
+    taus = [prediction_metrics(truth, trial.mean)["kendall_tau"] for trial in bench.best(k, 3)]
+    return bool(taus) and max(taus) > LEARNABLE_Z * chance
+
+
+def judge(bench: Bench, loss: ResampledLoss, choices: list[list[Trial | None]]) -> list[Judged]:
+    """All combinations of the choices, soundest first.
+
+    Differences between triplets are paired: both are judged on the same half-samples. Those that are not more than
+    one standard error worse than the best come first, ordered by their errors of order near the front; the others
+    follow by mean loss. All triplets get a few halves, the promising ones all of them.
+    """
+    combinations = list(product(*choices))
+    errors = _errors(choices, combinations)
+    predicted = [bench.predicted(trials) for trials in combinations]
+    first = np.array([loss.losses(values, FIRST_HALVES) for values in predicted])
+    order = np.lexsort((errors, first.mean(axis=1)))
+    kept = sorted({*order[:FINALISTS].tolist(), int(np.argmin(errors))})
+    losses = np.array([loss.losses(predicted[i]) for i in kept])
+    best = int(np.argmin(losses.mean(axis=1)))
+    difference = losses - losses[best]
+    # Half-samples vary as much around the sample's value as samples do around the truth (McCarthy, 1969).
+    se = difference.std(axis=1)
+    tied = difference.mean(axis=1) <= se
+    found = [
+        Judged(combinations[i], loss.whole(predicted[i]), float(errors[i]), losses[j], float(se[j]), bool(tied[j]))
+        for j, i in enumerate(kept)
+    ]
+    return sorted(found, key=lambda t: (not t.tied, t.error if t.tied else float(t.losses.mean()), t.adrs))
+
+
+def _errors(choices: list[list[Trial | None]], combinations: list[Trials]) -> FloatArray:
+    floor = [min((trial.error for trial in column if trial is not None), default=1.0) for column in choices]
+    unit = [max(value, 1e-3) for value in floor]
+    return np.array(
+        [sum(trial.error / unit[k] for k, trial in enumerate(trials) if trial is not None) for trials in combinations]
+    )
+
+
+def promise(bench: Bench, loss: ResampledLoss, judged: list[Judged]) -> tuple[float, tuple[float, float]]:
+    """ADRS to expect of the chosen triplet, with an interval of 90 %.
+
+    The loss on the sample that it was chosen on, plus what being chosen is worth: the rule is applied to one half of
+    each pair and the choice judged on the other. The interval is for what an equally large set of unseen
+    architectures would give: both the estimate and that set vary by a standard error.
+    """
+    chosen = judged[0]
+    gain = []
+    for i in range(len(loss)):
+        pick = _choose_on(bench, loss, judged, i)
+        gain.append(pick.losses[i ^ 1] - pick.losses[i])
+    # Being chosen on a half is worth more than on the whole, by the root of two.
+    expected = chosen.adrs + max(0.0, float(np.mean(gain))) / np.sqrt(2.0)
+    width = NORMAL_90 * np.sqrt(2.0) * float(chosen.losses.std())
+    return expected, (max(0.0, expected - width), expected + width)
+
+
+def _choose_on(bench: Bench, loss: ResampledLoss, judged: list[Judged], i: int) -> Judged:
+    """The rule on one half only: of those within a standard error of its best, the smallest error of order."""
+    rows = loss.halves[i]
+    best = min(judged, key=lambda t: t.losses[i])
+    tied = [t for t in judged if t.losses[i] - best.losses[i] <= float((t.losses - best.losses).std())]
+    errors = {
+        (k, trial.spec.label): bench.order.error(k, trial.mean, rows)
+        for triplet in tied
+        for k, trial in enumerate(triplet.trials)
+        if trial is not None
+    }
+    return min(tied, key=lambda t: sum(errors[k, x.spec.label] for k, x in enumerate(t.trials) if x is not None))
+
+
+def ranking_frame(bench: Bench, judged: list[Judged]) -> pd.DataFrame:
+    """RAPID's table of triplets and more."""
+    metrics: dict[tuple[int, str], dict[str, float]] = {}
+    rows = []
+    for triplet in judged:
+        predicted = bench.predicted(triplet.trials)
+        row: dict[str, Any] = {
+            "adrs": triplet.adrs,
+            "adrs_se": float(triplet.losses.std()),
+            "tied": triplet.tied,
+            "order_error": triplet.error,
+            "front": int(is_nondominated(predicted).sum()),
+        }
+        mse, mape = [], []
+        for k, (objective, spec) in enumerate(zip(bench.sample.objectives, triplet.specs, strict=True)):
+            label = spec.label if spec is not None else "exact"
+            if (k, label) not in metrics:
+                metrics[k, label] = prediction_metrics(bench.F[:, k] * objective.sign, predicted[:, k] * objective.sign)
+            found = metrics[k, label]
+            row[f"{objective.name}_model"] = spec.family if spec is not None else "exact"
+            row[f"{objective.name}_hyperparams"] = json.dumps(dict(spec.params) if spec is not None else {})
+            row[f"{objective.name}_features"] = spec.features if spec is not None else ""
+            row[f"{objective.name}_transform"] = spec.transform if spec is not None else ""
+            row[f"{objective.name}_kendall"] = found["kendall_tau"]
+            mse.append(found["mse"])
+            mape.append(found["mape"])
+        row["mse"] = json.dumps([float(f"{value:.6g}") for value in mse])
+        row["mape"] = json.dumps([float(f"{value:.6g}") for value in mape])
+        rows.append(row)
+    return pd.DataFrame(rows)

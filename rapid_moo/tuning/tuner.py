@@ -1,0 +1,242 @@
+"""The tuner: screens each family's shortlist, lets Nevergrad search on, and ranks triplets.
+
+For each objective a configuration is a family, its hyper-parameters, a feature set and a target transform. Each is
+fitted once per objective on :class:`~rapid_moo.tuning.bench.Bench`; only triplets multiply, and a triplet costs no
+fit. Nevergrad's loss is the ADRS of :class:`~rapid_moo.tuning.loss.ResampledLoss`;
+:mod:`rapid_moo.tuning.selection` says which triplet is taken.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import nevergrad as ng
+import numpy as np
+
+from rapid_moo.errors import InputError
+from rapid_moo.predictors import FAMILIES, PredictorSpec
+from rapid_moo.predictors.transforms import TRANSFORMS
+from rapid_moo.space import FEATURE_SETS
+from rapid_moo.table import ArchitectureTable
+from rapid_moo.tuning.bench import Bench, Trial
+from rapid_moo.tuning.loss import ResampledLoss
+from rapid_moo.tuning.result import Triplet, TunerResult
+from rapid_moo.tuning.selection import judge, learnable, promise, ranking_frame
+
+logger = logging.getLogger(__name__)
+
+OPTIMIZER = "TwoPointsDE"
+SCREENED = 0.75
+FAMILIES_REFINED = 3
+ASKS_PER_FIT = 8
+MEAN = PredictorSpec("mean")
+Progress = Callable[[int, int, float], None]
+
+
+class ADRSTuner:
+    """Choose one predictor per objective by ADRS.
+
+    Parameters
+    ----------
+    budget : int
+        Configurations to fit per objective, the families' shortlists included.
+    families : sequence of str, optional
+        Families to consider; all registered ones by default.
+    shortlist : int
+        Configurations per objective of which all triplets are ranked in the end.
+    max_rows : int
+        Tune on at most so many rows of the sample, drawn at random: which configuration is best is seen on a few
+        hundred rows, and every fit gets cheaper.
+    optimizer : str
+        Name of a Nevergrad optimizer.
+    seed : int
+        Seed of folds, rows and optimizer.
+    n_jobs : int
+        Fits at the same time, on joblib's current backend (``with joblib.parallel_config("dask"): ...``); the result
+        does not depend on it.
+
+    Examples
+    --------
+    ``ADRSTuner(budget=30, seed=0).tune(sample).best.fit(sample)`` gives a fitted
+    :class:`~rapid_moo.predictors.PredictorSet`.
+    """
+
+    def __init__(
+        self,
+        budget: int = 16,
+        *,
+        families: Sequence[str] | None = None,
+        shortlist: int = 5,
+        max_rows: int = 400,
+        optimizer: str = OPTIMIZER,
+        seed: int = 0,
+        n_jobs: int = 1,
+    ) -> None:
+        for name, value in (("tuner budget", budget), ("shortlist", shortlist)):
+            if value < 1:
+                raise InputError(f"{name}: expected at least one, got {value}")
+        if max_rows < 4:
+            raise InputError(f"max_rows: expected at least 4, got {max_rows}")
+        unknown = sorted(set(families or ()) - set(FAMILIES))
+        if unknown:
+            raise InputError(f"families: expected some of {', '.join(FAMILIES)}, got {', '.join(unknown)}")
+        if optimizer not in ng.optimizers.registry:
+            raise InputError(f"optimizer: expected a Nevergrad optimizer, got {optimizer!r}")
+        self.budget, self.shortlist, self.max_rows = budget, shortlist, max_rows
+        self.families = tuple(families or FAMILIES)
+        self.optimizer, self.seed, self.n_jobs = optimizer, seed, n_jobs
+
+    def with_seed(self, seed: int) -> ADRSTuner:
+        """The same tuner with another seed."""
+        other = copy.copy(self)
+        other.seed = seed
+        return other
+
+    def tune(self, sample: ArchitectureTable, progress: Progress | None = None) -> TunerResult:
+        """Tune on a sample.
+
+        Parameters
+        ----------
+        sample : ArchitectureTable
+            Measured architectures, four at least.
+        progress : callable, optional
+            Called with configurations per objective done, all of them, and the best loss so far.
+        """
+        if len(sample) < 4:
+            raise InputError(f"sample: expected at least 4 architectures to tune on, got {len(sample)}")
+        start = time.perf_counter()
+        rows = sample if len(sample) <= self.max_rows else sample.sample(self.max_rows, self.seed)
+        bench, loss = Bench(rows, self.seed, self.n_jobs), ResampledLoss(rows.F, self.seed)
+        trace: list[float] = []
+
+        def tell(best: float, done: int) -> None:
+            trace.append(min(best, trace[-1]) if trace else best)
+            if progress is not None:
+                progress(done, self.budget, trace[-1])
+
+        if bench.tuned:
+            self._screen(bench, loss, tell)
+            self._refine(bench, loss, tell)
+        unlearnable = self._unlearnable(bench)
+        judged = judge(bench, loss, self._choices(bench, unlearnable))
+        expected, interval = promise(bench, loss, judged)
+        triplets = [Triplet(t.specs, sample.objectives, t.adrs, self.seed) for t in judged]
+        triplets[0] = Triplet(judged[0].specs, sample.objectives, expected, self.seed, interval)
+        return TunerResult(
+            ranking=ranking_frame(bench, judged),
+            triplets=tuple(triplets),
+            unlearnable=tuple(sample.objectives[k].name for k in unlearnable),
+            n_fits=bench.n_fits,
+            trace=tuple(trace),
+            seconds=time.perf_counter() - start,
+            settings={
+                "budget": self.budget,
+                "families": list(self.families),
+                "shortlist": self.shortlist,
+                "max_rows": self.max_rows,
+                "optimizer": self.optimizer,
+                "seed": self.seed,
+                "rows": len(rows),
+                "sample": sample.name,
+                "fingerprint": sample.fingerprint,
+            },
+        )
+
+    # ------------------------------------------------------------------- steps
+    def _screen(self, bench: Bench, loss: ResampledLoss, tell: Callable[[float, int], None]) -> None:
+        """Fit the families' shortlists on every objective, as far as the budget goes, the cheapest and best first."""
+        specs = _screening(self.families)[: max(1, round(self.budget * SCREENED))]
+        head = max(FAMILIES[name].first for name in self.families)
+        for start, stop in ((0, head), (head, len(specs))):
+            if specs[start:stop]:
+                bench.evaluate((k, spec) for spec in specs[start:stop] for k in bench.tuned)
+                tell(loss.losses(bench.predicted(_soundest(bench))).mean(), min(stop, len(specs)))
+
+    def _refine(self, bench: Bench, loss: ResampledLoss, tell: Callable[[float, int], None]) -> None:
+        """Nevergrad over the joint configuration of all objectives, ADRS as the loss."""
+        n_tuned = len(bench.tuned)
+        limit = self.budget * n_tuned
+        left = limit - bench.n_fits
+        if left <= 0:
+            return
+        space = ng.p.Tuple(*(_parametrization(bench, k) for k in bench.tuned))
+        space.random_state = np.random.RandomState(self.seed)
+        asks = ASKS_PER_FIT * -(-left // n_tuned)
+        optimizer = ng.optimizers.registry[self.optimizer](parametrization=space, budget=asks)
+        for _ in range(asks):
+            candidate = optimizer.ask()
+            specs = {k: _spec_of(value) for k, value in zip(bench.tuned, candidate.value, strict=True)}
+            bench.evaluate(specs.items())
+            trials = [
+                bench.best_version(k, specs[k]) if k in specs else None for k in range(len(bench.sample.objectives))
+            ]
+            value = float(loss.losses(bench.predicted(trials)).mean())
+            optimizer.tell(candidate, value)
+            tell(value, min(self.budget, bench.n_fits // n_tuned))
+            if bench.n_fits >= limit:
+                return
+
+    def _unlearnable(self, bench: Bench) -> list[int]:
+        found = [k for k in bench.tuned if not learnable(bench, k)]
+        for k in found:
+            logger.warning(
+                "%s: no predictor orders it better than chance on %d architectures: its mean is used",
+                bench.sample.objectives[k].name,
+                len(bench.sample),
+            )
+        bench.evaluate((k, MEAN) for k in found)
+        return found
+
+    def _choices(self, bench: Bench, unlearnable: Sequence[int]) -> list[list[Trial | None]]:
+        """Trials of each objective from which triplets are formed."""
+        choices: list[list[Trial | None]] = []
+        for k in range(len(bench.sample.objectives)):
+            if k not in bench.tuned:
+                choices.append([None])
+            elif k in unlearnable:
+                choices.append([bench.trial(k, MEAN)])
+            else:
+                choices.append(list(bench.best(k, self.shortlist)))
+        return choices
+
+
+def _screening(families: Sequence[str]) -> list[PredictorSpec]:
+    """The families' shortlists in the order in which they are tried."""
+    entries: list[tuple[int, int, PredictorSpec]] = []
+    for place, name in enumerate(families):
+        family = FAMILIES[name]
+        for rank, (params, features, transform) in enumerate(family.shortlist):
+            turn = 0 if rank < family.first else 1 + rank - family.first
+            entries.append((turn, place, PredictorSpec(name, dict(params), features, transform)))
+    return [spec for _, _, spec in sorted(entries, key=lambda entry: entry[:2])]
+
+
+def _soundest(bench: Bench) -> list[Trial | None]:
+    return [bench.best(k, 1)[0] if k in bench.tuned else None for k in range(len(bench.sample.objectives))]
+
+
+def _parametrization(bench: Bench, k: int) -> ng.p.Parameter:
+    """Configurations of the families that did best on an objective."""
+    names = list(dict.fromkeys(trial.spec.family for trial in bench.best(k)))[:FAMILIES_REFINED]
+    return ng.p.Dict(
+        model=ng.p.Choice([ng.p.Dict(family=name, params=_searched(name)) for name in names]),
+        features=ng.p.Choice(list(FEATURE_SETS)),
+        transform=ng.p.Choice(list(TRANSFORMS)),
+    )
+
+
+def _searched(name: str) -> ng.p.Dict:
+    """Hyper-parameters that are searched; an ensemble's length is not, since one fit gives all."""
+    space = FAMILIES[name].space()
+    if FAMILIES[name].stages is None:
+        return space
+    return ng.p.Dict(**{key: space[key] for key in space.keys() if key != "n_estimators"})  # noqa: SIM118
+
+
+def _spec_of(value: dict[str, Any]) -> PredictorSpec:
+    model = value["model"]
+    return PredictorSpec(model["family"], dict(model["params"]), value["features"], value["transform"])
