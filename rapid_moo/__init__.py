@@ -8,6 +8,7 @@ from rapid_moo.objectives import Objective
 from rapid_moo.operators import genotype_operators
 from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
 from rapid_moo.predictors import PredictorSet, PredictorSpec
+from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.problem import ArchitectureProblem, BillingEvaluator
 from rapid_moo.problems import get_problem, get_space, open_table, register_space
 from rapid_moo.space import Gene, GridSpace, SearchSpace
@@ -39,7 +40,9 @@ __all__ = [
     "hypervolume",
     "igd_plus",
     "is_nondominated",
+    "knee_point",
     "open_table",
     "pareto_ranks",
+    "preferred_point",
     "register_space",
 ]

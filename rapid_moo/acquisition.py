@@ -9,6 +9,8 @@ a second candidate beside the first covers nothing new.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,44 @@ from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator
 from rapid_moo.pareto import front_indices, is_nondominated
 
 Float32Array = NDArray[np.float32]
+JOINT_POOL = 1_000
+N_DRAWS = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What a batch is chosen from; all values are minimised.
+
+    Attributes
+    ----------
+    mean, std : ndarray of shape (n, n_objectives)
+        Predictive distribution of the candidates, none of which has been evaluated.
+    known : ndarray of shape (n_known, n_objectives)
+        Evaluated (and feasible) points; may be empty.
+    draw : callable
+        ``draw(rows, n_draws)`` gives possible truths of shape (n_draws, len(rows), n_objectives) of some candidates,
+        drawn jointly where the predictors can.
+    """
+
+    mean: FloatArray
+    std: FloatArray
+    known: FloatArray
+    draw: Callable[[IntArray, int], FloatArray]
+
+
+Acquisition: TypeAlias = Callable[[Candidates, int, np.random.Generator], IntArray]
+"""``acquisition(candidates, size, rng)`` gives the positions of the batch, shape (size,)."""
+
+
+def expected_adrs(candidates: Candidates, size: int, rng: np.random.Generator) -> IntArray:
+    """The default acquisition: the batch that lowers the expected ADRS most.
+
+    It values a batch by what would be known after it, so the last batch of a budget is spent on what pays at once;
+    before, uncertainty alone makes it explore.
+    """
+    c = candidates
+    pool = promising(c.mean, c.std, c.known, max(JOINT_POOL, 2 * size), seed=rng)
+    return pool[expected_adrs_batch(c.draw(pool, N_DRAWS), c.known, size, seed=rng)]
 
 
 def draw_truths(mean: FloatArray, std: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
@@ -43,18 +83,10 @@ def front_range(known: FloatArray, mean: FloatArray) -> FloatArray:
     return np.where(span > 0, span, np.where(whole > 0, whole, 1.0))
 
 
-def expected_adrs_batch(
-    mean: FloatArray,
-    std: FloatArray,
-    known: FloatArray,
-    size: int,
-    *,
-    n_draws: int = 32,
-    max_pool: int = 1500,
-    max_front: int = 150,
-    seed: Seed = None,
+def promising(
+    mean: FloatArray, std: FloatArray, known: FloatArray, limit: int, *, n_draws: int = 16, seed: Seed = None
 ) -> IntArray:
-    """Choose a batch that greedily lowers the expected ADRS.
+    """The candidates most likely to be non-dominated, at most ``limit``; positions, increasing.
 
     Parameters
     ----------
@@ -62,12 +94,35 @@ def expected_adrs_batch(
         Predictive distribution of the candidates, minimised.
     known : ndarray of shape (n_known, n_objectives)
         Evaluated points, minimised; may be empty.
+    limit : int
+        How many to keep.
+    n_draws : int
+        Number of possible truths, with independent errors.
+    seed : int, numpy.random.Generator or None
+        Source of randomness.
+    """
+    if len(mean) <= limit:
+        return np.arange(len(mean), dtype=np.int64)
+    elite = known[is_nondominated(known)] if len(known) else known
+    likelihood = probability_nondominated(draw_truths(mean, std, n_draws, as_generator(seed)), elite)
+    spread = mean.std(axis=0) + 1e-12
+    depth = ((mean - mean.min(axis=0)) / spread).sum(axis=1)
+    return np.sort(np.lexsort((depth, -likelihood))[:limit]).astype(np.int64)
+
+
+def expected_adrs_batch(
+    draws: FloatArray, known: FloatArray, size: int, *, max_front: int = 150, seed: Seed = None
+) -> IntArray:
+    """Choose a batch that greedily lowers the expected ADRS.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (n_draws, n, n_objectives)
+        Possible truths of the candidates, minimised, drawn jointly where the predictors can.
+    known : ndarray of shape (n_known, n_objectives)
+        Evaluated points, minimised; may be empty.
     size : int
         Number of candidates to choose; all of them if there are fewer.
-    n_draws : int
-        Number of possible truths.
-    max_pool : int
-        Only the candidates most likely to be non-dominated are weighed.
     max_front : int
         Points kept of each drawn front.
     seed : int, numpy.random.Generator or None
@@ -78,26 +133,11 @@ def expected_adrs_batch(
     ndarray of shape (size,)
         Positions of the chosen candidates, in the order chosen.
     """
-    rng = as_generator(seed)
-    if size >= len(mean):
-        return np.arange(len(mean), dtype=np.int64)
-    scale = front_range(known, mean)
-    elite = known[is_nondominated(known)] if len(known) else known
-    draws = draw_truths(mean, std, n_draws, rng)
-    pool = _pool(draws, elite, mean, max(max_pool, 2 * size))
-    targets, values, covered = _targets(draws[:, pool], elite, scale, max_front, rng)
-    chosen = _greedy(targets, values, covered, size)
-    return pool[chosen]
-
-
-def _pool(draws: FloatArray, known: FloatArray, mean: FloatArray, limit: int) -> IntArray:
-    """The candidates most often on a drawn front, ties by the depth of their expected value."""
-    if len(mean) <= limit:
-        return np.arange(len(mean), dtype=np.int64)
-    likelihood = probability_nondominated(draws, known)
-    spread = mean.std(axis=0) + 1e-12
-    depth = ((mean - mean.min(axis=0)) / spread).sum(axis=1)
-    return np.sort(np.lexsort((depth, -likelihood))[:limit]).astype(np.int64)
+    if size >= draws.shape[1]:
+        return np.arange(draws.shape[1], dtype=np.int64)
+    scale = front_range(known, draws.mean(axis=0))
+    targets, values, covered = _targets(draws, known, scale, max_front, as_generator(seed))
+    return _greedy(targets, values, covered, size)
 
 
 def _targets(
@@ -117,10 +157,11 @@ def _targets(
     n_draws, _, n_objectives = draws.shape
     values = (draws / scale).astype(np.float32)
     base = (known / scale).astype(np.float32)
+    elite = base[is_nondominated(known)] if len(known) else base
     targets = np.zeros((n_draws, limit, n_objectives), dtype=np.float32)
     covered = np.zeros((n_draws, limit), dtype=np.float32)
     for i in range(n_draws):
-        points = np.vstack([values[i], base])
+        points = np.vstack([values[i], elite])
         front = front_indices(points)
         if len(front) > limit:
             front = rng.choice(front, limit, replace=False)

@@ -20,37 +20,54 @@ from pymoo.core.problem import Problem
 from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 
-from rapid_moo._util import IntArray
-from rapid_moo.acquisition import expected_adrs_batch
+from rapid_moo._util import FloatArray, IntArray
+from rapid_moo.acquisition import Acquisition, Candidates, expected_adrs
 from rapid_moo.candidates import SEARCHES, SpaceView, search_predictions, within_constraints
+from rapid_moo.design import SAMPLINGS
 from rapid_moo.errors import InputError
-from rapid_moo.indicators import ADRS
+from rapid_moo.indicators import ADRS, box_hypervolume
 from rapid_moo.pareto import front_indices, pareto_ranks
 from rapid_moo.predictors import PredictorSet, PredictorSpec
 from rapid_moo.tuning import ADRSTuner, adapt
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_BUDGET = 300
+FIRST_SAMPLE = 40
+GROWTH = 0.08
 SPREAD_POOL = 3_000
 
 
+def first_sample_size(budget: int | None) -> int:
+    """Default size of the first sample: 40, at most a fifth of a known budget, at least 8."""
+    return FIRST_SAMPLE if budget is None else min(FIRST_SAMPLE, max(8, budget // 5))
+
+
 class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
-    """Columns of a verbose run: evaluations, front size, families, the tuner's and the obtained ADRS."""
+    """Columns of a verbose run.
+
+    ``predictors``: family of each objective's predictor. ``tuner_adrs``: what the tuner expects of them. ``pred_err``:
+    how far the last batch came out from where it was predicted (mean Chebyshev distance in units of the evaluated
+    front's range, as ADRS is). ``adrs``: against the problem's known front. ``hv``: hypervolume in units of the first
+    sample's bounding box, for problems without one.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.front = Column("n_nds", width=6)
         self.families = Column("predictors", width=40)
         self.expected = Column("tuner_adrs", width=10)
+        self.error = Column("pred_err", width=10)
         self.obtained = Column("adrs", width=10)
-        self.columns += [self.front, self.families, self.expected, self.obtained]
+        self.columns += [self.front, self.families, self.expected, self.error, self.obtained]
         self._indicator: ADRS | None = None
+        self._box: FloatArray | None = None
 
     def initialize(self, algorithm: RAPID) -> None:
-        """Prepare the indicator where the problem knows a front."""
+        """Prepare the indicator: ADRS where the problem knows a front, else hypervolume."""
         front = algorithm.problem.pareto_front()
         self._indicator = ADRS(front) if front is not None and len(front) else None
+        if self._indicator is None:
+            self.obtained.name = "hv"
 
     def update(self, algorithm: RAPID) -> None:
         """Fill the columns from the algorithm's state."""
@@ -59,7 +76,16 @@ class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
         tuned = algorithm.tuned
         self.families.set("/".join(tuned.families) if tuned is not None else None)
         self.expected.set(tuned.adrs if tuned is not None else None)
-        self.obtained.set(float(self._indicator(algorithm.pop.get("F"))) if self._indicator is not None else None)
+        self.error.set(algorithm.batch_error)
+        self.obtained.set(self._quality(algorithm.pop.get("F")))
+
+    def _quality(self, F: FloatArray) -> float | None:
+        if self._indicator is not None:
+            return float(self._indicator(F))
+        finite = F[np.isfinite(F).all(axis=1)]
+        if self._box is None and len(finite):
+            self._box = np.array([finite.min(axis=0), finite.max(axis=0)])
+        return box_hypervolume(finite, *self._box) if self._box is not None else None
 
 
 class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
@@ -68,9 +94,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     Parameters
     ----------
     n_initial : int, optional
-        Size of the first sample; a fifth of the evaluation budget by default, 60 at most.
+        Size of the first sample; 40 by default, at most a fifth of a known budget, at least 8.
     batch_size : int, optional
-        Architectures evaluated per round; a twenty-fifth of the budget by default.
+        Architectures evaluated per round; by default 8 % of what has been evaluated so far, at least 2: a schedule
+        that does not depend on the budget.
     rounds : int, optional
         Rounds after the first sample; until termination by default. 1 is the published one-shot method, whose only
         batch is the whole predicted front.
@@ -84,7 +111,12 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     candidates : {"auto", "members", "space"}
         Where proposals come from: a table's members, or the whole space. "auto" takes the members on a table.
     retune : float
-        Tune again when the number of evaluations has grown by this factor.
+        Tune again when the number of evaluations has grown by this factor; ``numpy.inf`` tunes once.
+    sampling : {"designed", "random"}
+        The first sample: extremes and space-filling (see :mod:`rapid_moo.design`), or random as published.
+    acquisition : callable
+        Chooses a batch, see :data:`rapid_moo.acquisition.Acquisition`; by default the one that lowers the expected
+        ADRS most.
     **kwargs
         Passed to pymoo's ``Algorithm``.
 
@@ -95,7 +127,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     predictors : PredictorSet or None
         The predictors of the latest round.
     seconds : dict
-        Seconds by phase: tune, fit, search.
+        Seconds by phase: tune, fit, search. Their sum is the overhead, all else is the evaluation of architectures.
+    batch_error : float or None
+        Mean Chebyshev distance between predicted and obtained objectives of the last batch, in units of the evaluated
+        front's range.
 
     References
     ----------
@@ -113,6 +148,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         search: str = "auto",
         candidates: str = "auto",
         retune: float = 2.0,
+        sampling: str = "designed",
+        acquisition: Acquisition = expected_adrs,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("output", RAPIDOutput())
@@ -122,13 +159,20 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
                 raise InputError(f"{name}: expected a positive number, got {value}")
         if search not in SEARCHES:
             raise InputError(f"search: expected one of {', '.join(SEARCHES)}, got {search!r}")
+        if sampling not in SAMPLINGS:
+            raise InputError(f"sampling: expected one of {', '.join(SAMPLINGS)}, got {sampling!r}")
+        if not retune > 1.0:
+            raise InputError(f"retune: expected a factor above 1, got {retune}")
         self.n_initial, self.batch_size, self.rounds = n_initial, batch_size, rounds
+        self.sampling, self.acquisition = sampling, acquisition
         self.tuner, self.specs = tuner or ADRSTuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
         self.tuned: Any = None
         self.predictors: Any = None
         self.seconds: dict[str, float] = {"tune": 0.0, "fit": 0.0, "search": 0.0}
+        self.batch_error: float | None = None
         self._tuned_at = 0
+        self._expected: FloatArray | None = None
 
     # -------------------------------------------------------------- pymoo hooks
     pop: Any
@@ -138,12 +182,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         budget = getattr(self.termination, "n_max_evals", None)
         known = budget is not None and np.isfinite(budget)
         self._budget = min(int(budget), self.view.n_members) if budget is not None and known else None
-        total = self._budget if self._budget is not None else min(DEFAULT_BUDGET, self.view.n_members)
-        self._n_initial = int(min(self.n_initial or max(8, min(round(total / 5), 60)), self.view.n_members))
-        self._batch_size = self.batch_size or max(2, round(total / 25))
+        self._n_initial = min(self.n_initial or first_sample_size(self._budget), self.view.n_members)
 
     def _initialize_infill(self) -> Population:
-        return self._population(self.view.first_sample(self._affordable(self._n_initial), self.random_state))
+        return self._population(self._first_sample())
 
     def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         self.pop = infills
@@ -163,6 +205,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         if infills is not None and len(infills):
+            self.batch_error = self._surprise(infills.get("F"))
             self.pop = Population.merge(self.pop, infills)
         else:
             self.termination.terminate()
@@ -170,6 +213,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.termination.terminate()
 
     # ------------------------------------------------------------------- steps
+    def _first_sample(self) -> IntArray:
+        return self.view.first_sample(self._affordable(self._n_initial), self.sampling, self.random_state)
+
     def _learn(self, known: IntArray) -> None:
         """Tune where it is time to, then fit the chosen predictors on everything known."""
         sample = self.view.sample_table(known, self.pop.get("F"))
@@ -181,7 +227,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
                 logger.info("tuned on %d architectures: %s", len(sample), "/".join(self.tuned.families))
         specs = adapt(self.specs if self.specs is not None else self.tuned.best.specs, sample)
         with self._timed("fit"):
-            self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed).fit(sample)
+            if self.predictors is None or list(self.predictors.specs) != list(specs):
+                self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
+            self.predictors.fit(sample, warm_start=True)
 
     def _proposals(self, known: IntArray) -> IntArray:
         """Candidates: all of them where they can be listed, else what NSGA-II/III visits on the predictions."""
@@ -197,7 +245,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _batch(self, proposals: IntArray) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
-        size = self._affordable(self._batch_size)
+        size = self._affordable(self.batch_size or max(2, round(GROWTH * len(self.pop))))
         mean = self.view.predict_mean(self.predictors, proposals)
         if len(proposals) > SPREAD_POOL:
             order = np.argsort(pareto_ranks(mean), kind="stable")[:SPREAD_POOL]
@@ -206,7 +254,25 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         met = within_constraints(self.view, proposals, mean, std, size)
         proposals, mean, std = proposals[met], mean[met], std[met]
         done = np.isfinite(self.pop.get("F")).all(axis=1) & self.pop.get("feas")
-        return proposals[expected_adrs_batch(mean, std, self.pop.get("F")[done], size, seed=self.random_state)]
+        candidates = Candidates(mean, std, self.pop.get("F")[done], lambda rows, n: self._draw(proposals[rows], n))
+        rows = self.acquisition(candidates, size, self.random_state)
+        self._expected = mean[rows]
+        return proposals[rows]
+
+    def _draw(self, X: IntArray, n_draws: int) -> FloatArray:
+        return self.view.draw(self.predictors, X, n_draws, self.random_state)
+
+    def _surprise(self, obtained: FloatArray) -> float | None:
+        """See ``batch_error``."""
+        expected, self._expected = self._expected, None
+        done = np.isfinite(obtained).all(axis=1)
+        known = self.pop.get("F")
+        known = known[np.isfinite(known).all(axis=1)]
+        if expected is None or len(expected) != len(obtained) or not done.any() or not len(known):
+            return None
+        span = np.ptp(known[front_indices(known)], axis=0)
+        span = np.where(span > 0.0, span, 1.0)
+        return float((np.abs(expected - obtained)[done] / span).max(axis=1).mean())
 
     def _predicted_front(self, proposals: IntArray, known: IntArray) -> IntArray:
         """The published step: every new architecture on the front of the predictions, known ones included."""

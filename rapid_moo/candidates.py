@@ -11,6 +11,7 @@ from pymoo.core.problem import Problem
 from pymoo.optimize import minimize
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
+from rapid_moo.design import designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective, signs, to_raw
 from rapid_moo.operators import evolutionary
@@ -78,11 +79,14 @@ class SpaceView:
         """Genotypes as variables of the problem."""
         return X if self.native else X + np.ceil(self.problem.xl).astype(np.int64)
 
-    def first_sample(self, n: int, rng: np.random.Generator) -> IntArray:
-        """Distinct random candidates, shape (n, n_var)."""
-        if self.members is not None:
-            return self.members[rng.permutation(len(self.members))[:n]]
-        return self.space.sample(n, rng)
+    def first_sample(self, n: int, sampling: str, rng: np.random.Generator) -> IntArray:
+        """Distinct candidates to begin with, shape (n, n_var): ``"designed"`` or ``"random"``."""
+        pool = self.members
+        if pool is None:
+            pool = self.space.sample(max(n, POOL if sampling == "designed" else n), rng)
+        if sampling == "designed":
+            return designed_sample(self.space, pool, n, rng)
+        return pool[rng.permutation(len(pool))[:n]]
 
     def sample_table(self, X: IntArray, F: FloatArray) -> ArchitectureTable:
         """What is known as a table; failed evaluations (infinite objectives) are left out."""
@@ -100,6 +104,10 @@ class SpaceView:
     def predict_mean(self, predictors: PredictorSet, X: IntArray) -> FloatArray:
         """Minimised predictions of shape (n, n_obj)."""
         return np.asarray(predictors.predict(X) * signs(self.objectives))
+
+    def draw(self, predictors: PredictorSet, X: IntArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Possible minimised truths of shape (n_draws, n, n_obj)."""
+        return np.asarray(predictors.sample_y(X, n_draws, rng) * signs(self.objectives))
 
     def new_only(self, X: IntArray, known: IntArray) -> IntArray:
         """The architectures of ``X`` that are not among the known ones, each once."""
@@ -167,7 +175,7 @@ def search_predictions(
     visited = _Visited()
     minimize(problem, algorithm, ("n_gen", generations), seed=seed, callback=visited)
     X, F = np.vstack(visited.X), np.vstack(visited.F)
-    X = view.genotypes(X) if view.restricted else view.space.repair(X)
+    X = view.genotypes(X)
     first, _ = unique_rows(X)
     order = np.argsort(pareto_ranks(F[first]), kind="stable")
     return X[first[order]][:POOL]

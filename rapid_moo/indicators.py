@@ -86,6 +86,17 @@ def hypervolume(reference: ArrayLike, approximation: ArrayLike, /) -> float:
     return float(_hypervolume(front_points(normal), corner) / _hypervolume(normal_reference, corner))
 
 
+def box_hypervolume(points: ArrayLike, low: ArrayLike, high: ArrayLike, /) -> float:
+    """Hypervolume in units of a box, with its upper corner as the reference point; for runs without a known front.
+
+    It never falls when points are added, and exceeds 1 where points are better than the box's lower corner.
+    """
+    lower = np.asarray(low, dtype=np.float64)
+    span = np.asarray(high, dtype=np.float64) - lower
+    normal = (as_points(points) - lower) / np.where(span > 0.0, span, 1.0)
+    return _hypervolume(normal, np.ones(len(lower)))
+
+
 def _hypervolume(points: FloatArray, corner: FloatArray) -> float:
     inside = points[(points < corner).all(axis=1)]
     return float(moocore.hypervolume(inside, ref=corner)) if len(inside) else 0.0

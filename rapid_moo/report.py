@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pandas as pd
 
 from rapid_moo._util import FloatArray, atomic_path
 from rapid_moo.errors import MissingExtraError
-from rapid_moo.objectives import Objective
+from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.search import SearchResult
 from rapid_moo.table import ArchitectureTable
 
@@ -19,8 +21,16 @@ from rapid_moo.table import ArchitectureTable
 ORANGE, BLUE, GREY, BLACK = "#D55E00", "#0072B2", "#BBBBBB", "#000000"
 
 
-def search_text(result: SearchResult) -> str:
-    """The report of a search: predictors with errors and correlations, quality, bill and seconds."""
+def search_text(result: SearchResult, weights: Sequence[float] | None = None) -> str:
+    """The report of a search: predictors with errors and correlations, quality, picks, bill and seconds.
+
+    Parameters
+    ----------
+    result : SearchResult
+        What a search found.
+    weights : sequence of float, optional
+        One per objective: also name the architecture of the front that they prefer.
+    """
     summary = result.summary()
     lines = [
         f"{summary['dataset']}: {len(result.table):,} architectures, {result.table.front_kind} front of"
@@ -43,8 +53,24 @@ def search_text(result: SearchResult) -> str:
         f"Seconds              {summary['seconds']:.1f}  ("
         + ", ".join(f"{name} {value:.1f}" for name, value in summary["seconds_by_phase"].items())
         + ")",
+        *_picks(result, weights),
     ]
     return "\n".join(lines)
+
+
+def _picks(result: SearchResult, weights: Sequence[float] | None) -> list[str]:
+    """The front's knee, and what the weights prefer."""
+    F = to_minimised(result.front, result.objectives)
+    picks = [("Knee of the front", knee_point(F))]
+    if weights is not None:
+        picks.append((f"Preferred by {','.join(f'{w:g}' for w in weights)}", preferred_point(F, weights)))
+    lines = []
+    for name, row in picks:
+        values = ", ".join(
+            f"{o.name} {v:.6g} {o.unit}".strip() for o, v in zip(result.objectives, result.front[row], strict=True)
+        )
+        lines.append(f"{name:20} {result.table.space.to_string(result.X[result.front_rows[row]])}  ({values})")
+    return lines
 
 
 def _predictor_table(result: SearchResult) -> str:

@@ -1,4 +1,4 @@
-"""RAPID NAS on a table, one-shot as published: sample, tune, search the predictions, verify, report."""
+"""RAPID NAS on a table, one-shot as published or iterating: sample, tune, search the predictions, verify, report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
-from rapid_moo.algorithm import RAPID
+from rapid_moo.algorithm import RAPID, first_sample_size
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
@@ -34,15 +34,18 @@ class SearchSettings:
     Parameters
     ----------
     train_ratio : float
-        Share of the table that is sampled to train on.
+        Share of the table that is sampled to train on; with ``iterate`` the share that is evaluated in all.
     algorithm : {"auto", "exhaustive", "nsga2", "nsga3"}
         How the predicted objectives are searched.
     candidates : {"auto", "members", "space"}
         Whether proposals are members of the table or come from the whole space.
     budget : int or None
-        At most so many unique evaluations, verification included; the table's size by default.
+        At most so many unique evaluations, verification included; by default the table's size, or with ``iterate``
+        what ``train_ratio`` gives.
     rounds : int
         Batches after the first sample; 1 is the published one-shot method.
+    iterate : bool
+        RAPID's own schedule instead: a small designed sample, then batches until the budget is spent.
     seed : int
         Seed of everything.
     constraints : tuple of str
@@ -54,6 +57,7 @@ class SearchSettings:
     candidates: str = "auto"
     budget: int | None = None
     rounds: int = 1
+    iterate: bool = False
     seed: int = 0
     constraints: tuple[str, ...] = ()
 
@@ -67,6 +71,7 @@ class SearchResult:
     table: ArchitectureTable
     X: IntArray
     raw: FloatArray
+    budget: int
     n_train: int
     predictors: PredictorSet
     triplet: Triplet
@@ -98,11 +103,11 @@ class SearchResult:
             "evaluations": len(self.X),
             "training_rows": self.n_train,
             "table_rows": len(self.table),
-            "budget": self.settings.budget if self.settings.budget is not None else len(self.table),
+            "budget": self.budget,
             "train_ratio": self.settings.train_ratio,
             "algorithm": self.settings.algorithm,
             "candidates": self.settings.candidates,
-            "rounds": self.settings.rounds,
+            "rounds": None if self.settings.iterate else self.settings.rounds,
             "constraints": list(self.settings.constraints),
             "front_kind": self.table.front_kind,
             "front_size": len(self.front_rows),
@@ -177,18 +182,18 @@ class Search:
         triplet: Triplet | None = None,
     ) -> None:
         self.table, self.settings, self.triplet = table, settings, triplet
-        self.n_train = table.count(float(settings.train_ratio))
-        budget = settings.budget if settings.budget is not None else len(table)
-        if not 1 <= budget <= len(table):
-            raise InputError(f"budget: expected 1 to {len(table)} evaluations (the table's size), got {budget}")
-        if self.n_train > budget:
+        sampled = table.count(float(settings.train_ratio))
+        self.budget = settings.budget if settings.budget is not None else (sampled if settings.iterate else len(table))
+        if not 1 <= self.budget <= len(table):
+            raise InputError(f"budget: expected 1 to {len(table)} evaluations (the table's size), got {self.budget}")
+        self.n_train = first_sample_size(self.budget) if settings.iterate else sampled
+        if self.n_train > self.budget:
             raise InputError(
                 f"budget: expected at least the {self.n_train} training rows of train ratio"
-                f" {settings.train_ratio}, got {budget}"
+                f" {settings.train_ratio}, got {self.budget}"
             )
         if settings.rounds < 1:
             raise InputError(f"rounds: expected at least 1, got {settings.rounds}")
-        self.budget = budget
         self.tuner = tuner or ADRSTuner(seed=settings.seed)
         constraints: Sequence[Constraint | str] = settings.constraints
         self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
@@ -202,8 +207,9 @@ class Search:
             raise InputError(f"constraints: no architecture of {self.table.name} meets {self.settings.constraints}")
         algorithm = RAPID(
             n_initial=self.n_train,
-            rounds=self.settings.rounds,
-            batch_size=None if self.settings.rounds == 1 else self._batch_size(),
+            rounds=None if self.settings.iterate else self.settings.rounds,
+            sampling="designed" if self.settings.iterate else "random",
+            batch_size=self._batch_size(),
             tuner=self.tuner,
             specs=self.triplet.specs if self.triplet is not None else None,
             search=self.settings.algorithm,
@@ -225,7 +231,9 @@ class Search:
         self.seconds["sample"] = time.perf_counter() - start - sum(algorithm.seconds.values())
         return self._report(predictors, triplet, reference)
 
-    def _batch_size(self) -> int:
+    def _batch_size(self) -> int | None:
+        if self.settings.iterate:
+            return None
         return max(1, int(np.ceil((self.budget - self.n_train) / self.settings.rounds)))
 
     def _report(self, predictors: PredictorSet, triplet: Triplet, reference: FloatArray) -> SearchResult:
@@ -263,6 +271,7 @@ class Search:
             table=table,
             X=X,
             raw=raw,
+            budget=self.budget,
             n_train=min(self.n_train, len(X)),
             predictors=predictors,
             triplet=triplet,

@@ -22,6 +22,7 @@ from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.indicators import adrs
 from rapid_moo.objectives import to_minimised
 from rapid_moo.predictors import prediction_metrics
+from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import open_table, space_names
 from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.report import search_text, write_front_figure
@@ -171,9 +172,11 @@ def search(options: Namespace) -> int:
         candidates=options.candidates,
         budget=options.budget,
         rounds=options.rounds,
+        iterate=options.iterate,
         seed=options.seed,
         constraints=tuple(options.constraint),
     )
+    weights = _weights(options.prefer, table)
     out = _writable(options.out or Path("runs") / f"{table.name}-{options.seed}")
     triplet = load_triplet(options.tuner) if options.tuner is not None else None
     run = Search(table, settings, tuner=_tuner(options), triplet=triplet)
@@ -185,7 +188,7 @@ def search(options: Namespace) -> int:
         )
     reference = run.problem.reference_front()
     with _interruptible(run, out), _progress() as bar:
-        task = bar.add_task("search", total=settings.budget)
+        task = bar.add_task("search", total=run.budget)
 
         def show(_phase: str, evaluations: int) -> None:
             found = to_minimised(run.problem.ledger.raw, table.objectives)
@@ -194,7 +197,7 @@ def search(options: Namespace) -> int:
 
         result = run.run(progress=show)
     result.write(out)
-    print(search_text(result))
+    print(search_text(result, weights))
     written = ["front.csv", EVALUATIONS_FILE, "summary.json"]
     try:
         write_front_figure(result, out / PICTURE_FILE)
@@ -203,6 +206,18 @@ def search(options: Namespace) -> int:
         print(f"note: no picture: {error}", file=sys.stderr)
     print(f"\nWritten to {out}: {', '.join(written)}")
     return 0
+
+
+def _weights(text: str | None, table: ArchitectureTable) -> list[float] | None:
+    if text is None:
+        return None
+    try:
+        weights = [float(part) for part in text.split(",")]
+        preferred_point(table.front, weights)
+    except ValueError as error:
+        names = ",".join(objective.name for objective in table.objectives)
+        raise InputError(f"--prefer: expected a weight >= 0 for each of {names}, not all 0, got {text!r}") from error
+    return weights
 
 
 @contextmanager

@@ -20,6 +20,7 @@ _SEARCH_EXAMPLES = """
 examples:
   rapid-moo search digits                                   the embedded table: nothing to download
   rapid-moo search --dataset gpt_l_rtx3080.csv --train-ratio 0.1 --out runs/gpt_l
+  rapid-moo search --dataset gpt_l_rtx3080.csv --iterate --budget 300   a small sample, then where it pays
   rapid-moo search --dataset gpt_l_rtx3080.csv --tuner NASBench201      mix and match
   rapid-moo search --dataset mine.csv --objectives accuracy:max,latency:min,mem:min
 
@@ -133,6 +134,17 @@ def build_parser() -> argparse.ArgumentParser:
     )
     search.add_argument("--budget", type=int, metavar="N", help="at most N unique evaluations, verification included")
     search.add_argument("--rounds", type=int, default=1, metavar="N", help="batches after the sample (default 1)")
+    search.add_argument(
+        "--iterate",
+        action="store_true",
+        help="RAPID's own schedule: a small sample, then batches where they pay, until --budget (or the share of"
+        " --train-ratio) is spent; the same front for far fewer evaluations",
+    )
+    search.add_argument(
+        "--prefer",
+        metavar="W,W,…",
+        help="weights of the objectives: also name the architecture of the front that suits them best",
+    )
     search.add_argument("--constraint", action="append", default=[], metavar="'latency <= 20'")
     _add_tuner(search, "--tuner-budget")
     search.add_argument("--seed", type=_seed, default=0)

@@ -19,12 +19,15 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from rapid_moo._util import FloatArray
+from rapid_moo._util import FloatArray, Seed, as_generator
 from rapid_moo.errors import InputError
 
 KERNELS = ("matern52", "rbf")
 _JITTER = 1e-8
-_CHUNK = 4096
+WARM_ITERATIONS = 6
+# Elements of one block: small enough for the cache, large enough for the triangular solves.
+_CACHE_CHUNK = 100_000
+_STD_CHUNK = 400_000
 _SQRT5 = np.sqrt(5.0)
 
 
@@ -49,6 +52,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         Iterations of L-BFGS.
     random_state : int
         Seed of the two draws of rows.
+    warm_start : bool
+        Start from the hyper-parameters of the last fit and improve them for at most ``WARM_ITERATIONS``.
 
     Attributes
     ----------
@@ -71,7 +76,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         max_rows: int = 2500,
         max_iter: int = 60,
         random_state: int = 0,
+        warm_start: bool = False,
     ) -> None:
+        self.warm_start = warm_start
         self.kernel = kernel
         self.ard = ard
         self.linear = linear
@@ -112,8 +119,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         check_is_fitted(self)
         inputs = self._standardised(validate_data(self, X, dtype=np.float64, reset=False))
         mean, std = np.empty(len(inputs)), np.empty(len(inputs))
-        for start in range(0, len(inputs), _CHUNK):
-            block = slice(start, start + _CHUNK)
+        step = max(64, (_STD_CHUNK if return_std else _CACHE_CHUNK) // max(len(self._Z), 1))
+        for start in range(0, len(inputs), step):
+            block = slice(start, start + step)
             cross = self._covariance(inputs[block], self._Z)
             mean[block] = cross @ self._alpha
             if return_std:
@@ -122,6 +130,23 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
                 std[block] = np.sqrt(np.maximum(prior - (explained**2).sum(axis=0), _JITTER))
         mean = mean * self._y_std + self._y_mean
         return (mean, std * self._y_std) if return_std else mean
+
+    def sample_y(self, X: ArrayLike, n_samples: int = 1, random_state: Seed = 0) -> FloatArray:
+        """Joint draws of new measurements, shape (n, n_samples): neighbours err together.
+
+        GPML, eq. 2.22 to 2.24: a draw of the latent function, and independent noise on top. Memory and time grow with
+        the square and the cube of n.
+        """
+        check_is_fitted(self)
+        rng = as_generator(random_state)
+        inputs = self._standardised(validate_data(self, X, dtype=np.float64, reset=False))
+        cross = self._covariance(inputs, self._Z)
+        explained = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
+        covariance = self._covariance(inputs, inputs) - explained.T @ explained
+        covariance[np.diag_indices_from(covariance)] += _JITTER
+        latent = _safe_cholesky(covariance) @ rng.standard_normal((len(inputs), n_samples))
+        noise = self.noise_ * rng.standard_normal(latent.shape)
+        return np.asarray(((cross @ self._alpha)[:, None] + latent + noise) * self._y_std + self._y_mean)
 
     def leave_one_out(self) -> tuple[FloatArray, FloatArray]:
         """Prediction of each training row from all others, without a refit (GPML, eq. 5.12).
@@ -142,17 +167,23 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return np.asarray(((inputs - self._shift) / self._spread)[:, self._keep])
 
     def _covariance(self, A: FloatArray, B: FloatArray) -> FloatArray:
-        scales = self._scales
-        squared = _squared_distances(A / scales, B / scales)
-        stationary = _kernel(squared, self.kernel)[0] * self.amplitude_**2
-        return np.asarray(stationary + self.slope_**2 * (A @ B.T))
+        squared = _squared_distances(A / self._scales, B / self._scales)
+        covariance = _correlation(squared, self.kernel)
+        covariance *= self.amplitude_**2
+        if self.slope_ > 0.0:
+            covariance += (self.slope_**2 * A) @ B.T
+        return covariance
 
     def _tune(self, Z: FloatArray, z: FloatArray) -> None:
         """Maximise the marginal likelihood times the prior."""
         d = Z.shape[1]
         n_scales = d if self.ard else min(d, 1)
         typical = 0.5 * np.log(max(d, 1))
-        start = np.concatenate([np.full(n_scales, typical), [0.0, np.log(0.3), np.log(0.1)]])
+        last: FloatArray | None = getattr(self, "_theta", None) if self.warm_start else None
+        warm = last is not None
+        scales = np.full(n_scales, typical) if last is None else self._last_scales(last, typical)
+        tail = np.array([0.0, np.log(0.3), np.log(0.1)]) if last is None else last[-3:]
+        start = np.concatenate([scales, tail])
         if d == 0 or len(Z) < 3 or np.ptp(z) == 0.0:
             best, self.n_iter_ = start, 1
         else:
@@ -163,12 +194,20 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
                 jac=True,
                 method="L-BFGS-B",
                 bounds=[(-4.0, 9.0)] * n_scales + [(-5.0, 4.0), (-6.0, 1.5), (-7.0, 4.0)],
-                options={"maxiter": self.max_iter},
+                options={"maxiter": WARM_ITERATIONS if warm else self.max_iter},
             )
             best, self.n_iter_ = found.x, max(1, int(found.nit))
         self._unpack(best, d)
+        self._theta: FloatArray = best
         self.length_scales_ = np.full(len(self._keep), np.inf)
         self.length_scales_[self._keep] = self._scales
+
+    def _last_scales(self, theta: FloatArray, typical: float) -> FloatArray:
+        """Logarithms of the last fit's length scales; the typical one for a feature that was constant then."""
+        if not self.ard:
+            return theta[:-3]
+        known = np.isfinite(self.length_scales_[self._keep])
+        return np.where(known, np.log(np.where(known, self.length_scales_[self._keep], 1.0)), typical)
 
     def _unpack(self, theta: FloatArray, d: int) -> None:
         scales = np.exp(theta[:-3])
@@ -227,9 +266,27 @@ def _kernel(squared: FloatArray, name: str) -> tuple[FloatArray, FloatArray]:
     return (1.0 + r + r * r / 3.0) * decay, -(5.0 / 6.0) * (1.0 + r) * decay
 
 
+def _correlation(squared: FloatArray, name: str) -> FloatArray:
+    """The correlation alone, computed in place: prediction is bound by memory traffic."""
+    if name == "rbf":
+        squared *= -0.5
+        return np.asarray(np.exp(squared, out=squared))
+    squared *= 5.0
+    r = np.sqrt(squared, out=squared)
+    shape = r / 3.0
+    shape += 1.0
+    shape *= r
+    shape += 1.0
+    np.negative(r, out=r)
+    shape *= np.exp(r, out=r)
+    return np.asarray(shape)
+
+
 def _squared_distances(A: FloatArray, B: FloatArray) -> FloatArray:
-    squared = (A**2).sum(axis=1)[:, None] + (B**2).sum(axis=1)[None, :] - 2.0 * (A @ B.T)
-    return np.asarray(np.maximum(squared, 0.0))
+    squared = A @ (-2.0 * B.T)
+    squared += (A**2).sum(axis=1)[:, None]
+    squared += (B**2).sum(axis=1)[None, :]
+    return np.asarray(np.maximum(squared, 0.0, out=squared))
 
 
 def _safe_cholesky(covariance: FloatArray) -> FloatArray:

@@ -16,7 +16,7 @@ from sklearn.model_selection import KFold
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from rapid_moo._util import FloatArray
+from rapid_moo._util import FloatArray, Seed, as_generator
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.families import get_family
 from rapid_moo.predictors.gaussian_process import GaussianProcess
@@ -99,6 +99,8 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         spread of their own.
     random_state : int
         Seed of the regressor and of the folds.
+    warm_start : bool
+        Fit a Gaussian process again from where the last fit ended; other families start anew.
 
     Notes
     -----
@@ -114,7 +116,9 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         target_transform: str = "none",
         spread: bool = True,
         random_state: int = 0,
+        warm_start: bool = False,
     ) -> None:
+        self.warm_start = warm_start
         self.family = family
         self.params = params
         self.target_transform = target_transform
@@ -129,7 +133,10 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.transform_ = TargetTransform(self.target_transform).fit(target)
         goal = self.transform_.forward(target)
-        self.regressor_ = _fitted(family.make(params, self.random_state), inputs, goal)
+        last: Any = getattr(self, "regressor_", None)
+        warm = self.warm_start and isinstance(last, GaussianProcess)
+        regressor = last.set_params(warm_start=True) if warm else family.make(params, self.random_state)
+        self.regressor_: Any = _fitted(regressor, inputs, goal)
         self.scale_ = 1.0
         if self.spread and isinstance(self.regressor_, GaussianProcess):
             mean, std = self.regressor_.leave_one_out()
@@ -153,6 +160,21 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
             mean, std = np.asarray(self.regressor_.predict(inputs), dtype=np.float64), self._local_spread(inputs)
         std = std * self.scale_
         return self.transform_.backward(mean), std * np.abs(self.transform_.slope(mean, std))
+
+    def sample_y(self, X: ArrayLike, n_samples: int = 1, random_state: Seed = 0) -> FloatArray:
+        """Draws from the predictive distribution, raw, shape (n, n_samples).
+
+        A Gaussian process draws all rows jointly; the errors of any other family are drawn independently.
+        """
+        check_is_fitted(self)
+        inputs = validate_data(self, X, dtype=np.float64, reset=False)
+        rng = as_generator(random_state)
+        mean = np.asarray(self.regressor_.predict(inputs), dtype=np.float64)[:, None]
+        if isinstance(self.regressor_, GaussianProcess):
+            errors = self.regressor_.sample_y(inputs, n_samples, rng) - mean
+        else:
+            errors = self._local_spread(inputs)[:, None] * rng.standard_normal((len(inputs), n_samples))
+        return self.transform_.backward(mean + self.scale_ * errors)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

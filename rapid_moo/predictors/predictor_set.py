@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rapid_moo._util import FloatArray, write_text
+from rapid_moo._util import FloatArray, Seed, as_generator, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, signs
 from rapid_moo.predictors.predictor import Predictor, PredictorSpec
@@ -53,19 +53,25 @@ class PredictorSet:
         self.specs: tuple[PredictorSpec | None, ...] = tuple(specs)
         self.seed = seed
 
-    def fit(self, table: ArchitectureTable) -> PredictorSet:
-        """Fit every predictor on a table of the same objectives; returns self."""
+    def fit(self, table: ArchitectureTable, warm_start: bool = False) -> PredictorSet:
+        """Fit every predictor on a table of the same objectives; returns self.
+
+        With ``warm_start`` Gaussian processes start from where the last fit ended: cheap on a table that has grown.
+        """
         if tuple(o.name for o in table.objectives) != tuple(o.name for o in self.objectives):
             raise InputError(
                 f"predictors: expected a table of {[o.name for o in self.objectives]},"
                 f" got {[o.name for o in table.objectives]}"
             )
-        self.sample_ = table
+        if not (warm_start and hasattr(self, "predictors_")):
+            self.predictors_: list[Predictor | None] = [
+                spec.make(self.seed) if spec is not None else None for spec in self.specs
+            ]
         features = self._features(table.X)
-        self.predictors_: list[Predictor | None] = [
-            spec.make(self.seed).fit(features[spec.features], table.raw[:, k]) if spec is not None else None
-            for k, spec in enumerate(self.specs)
-        ]
+        for k, (spec, predictor) in enumerate(zip(self.specs, self.predictors_, strict=True)):
+            if spec is not None and predictor is not None:
+                predictor.set_params(warm_start=warm_start).fit(features[spec.features], table.raw[:, k])
+        self.sample_ = table
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
@@ -86,6 +92,18 @@ class PredictorSet:
                 else:
                     mean[block, k] = predictor.predict(features[spec.features])
         return (mean, std) if return_std else mean
+
+    def sample_y(self, X: ArrayLike, n_samples: int = 1, seed: Seed = 0) -> FloatArray:
+        """Draws of raw objectives from the predictive distribution, shape (n_samples, n, n_objectives)."""
+        genotypes, rng = self.space.check(X), as_generator(seed)
+        features = self._features(genotypes)
+        draws = np.empty((n_samples, len(genotypes), len(self.objectives)))
+        for k, (spec, predictor) in enumerate(zip(self.specs, self.predictors_, strict=True)):
+            if spec is None or predictor is None:
+                draws[:, :, k] = self.space.compute(genotypes, self.objectives[k].name)
+            else:
+                draws[:, :, k] = predictor.sample_y(features[spec.features], n_samples, rng).T
+        return draws
 
     def predict_minimised(self, X: ArrayLike) -> FloatArray:
         """Predictions of shape (n, n_objectives) to be minimised."""
