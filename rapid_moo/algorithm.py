@@ -32,14 +32,14 @@ from rapid_moo.tuning import ADRSTuner, adapt
 
 logger = logging.getLogger(__name__)
 
-FIRST_SAMPLE = 40
+FIRST_SAMPLE = 16
 GROWTH = 0.08
 SPREAD_POOL = 3_000
 
 
 def first_sample_size(budget: int | None) -> int:
-    """Default size of the first sample: 40, at most a fifth of a known budget, at least 8."""
-    return FIRST_SAMPLE if budget is None else min(FIRST_SAMPLE, max(8, budget // 5))
+    """Default size of the first sample: 16, or half of a budget that is smaller than twice that."""
+    return FIRST_SAMPLE if budget is None else max(2, min(FIRST_SAMPLE, budget // 2))
 
 
 class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
@@ -94,7 +94,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     Parameters
     ----------
     n_initial : int, optional
-        Size of the first sample; 40 by default, at most a fifth of a known budget, at least 8.
+        Size of the first sample; 16 by default, or half of a budget that is smaller than twice that.
     batch_size : int, optional
         Architectures evaluated per round; by default 8 % of what has been evaluated so far, at least 2: a schedule
         that does not depend on the budget.

@@ -59,7 +59,7 @@ def adrs(reference: ArrayLike, approximation: ArrayLike, /) -> float:
     >>> adrs([[0.0, 10.0], [1.0, 0.0]], [[0.0, 10.0], [0.5, 0.0]])
     0.25
     """
-    return float(_nearest(*_normalised(reference, approximation)).mean())
+    return float(_nearest(*normalised(reference, approximation)).mean())
 
 
 def igd_plus(reference: ArrayLike, approximation: ArrayLike, /) -> float:
@@ -67,7 +67,7 @@ def igd_plus(reference: ArrayLike, approximation: ArrayLike, /) -> float:
 
     Parameters and errors as in :func:`adrs`; infinity for an empty approximation.
     """
-    normal_reference, normal = _normalised(reference, approximation)
+    normal_reference, normal = normalised(reference, approximation)
     if len(normal) == 0:
         return float("inf")
     return float(moocore.igd_plus(front_points(normal), ref=normal_reference))
@@ -79,11 +79,11 @@ def hypervolume(reference: ArrayLike, approximation: ArrayLike, /) -> float:
     Objectives are normalised so that the reference front spans [0, 1]; the reference point is 1.1 in each.
     Parameters and errors as in :func:`adrs`; 0 for an empty approximation.
     """
-    normal_reference, normal = _normalised(reference, approximation)
+    normal_reference, normal = normalised(reference, approximation)
     if len(normal) == 0:
         return 0.0
     corner = np.full(normal.shape[1], 1.0 + HYPERVOLUME_MARGIN)
-    return float(_hypervolume(front_points(normal), corner) / _hypervolume(normal_reference, corner))
+    return float(_volume(front_points(normal), corner) / _volume(normal_reference, corner))
 
 
 def box_hypervolume(points: ArrayLike, low: ArrayLike, high: ArrayLike, /) -> float:
@@ -94,16 +94,16 @@ def box_hypervolume(points: ArrayLike, low: ArrayLike, high: ArrayLike, /) -> fl
     lower = np.asarray(low, dtype=np.float64)
     span = np.asarray(high, dtype=np.float64) - lower
     normal = (as_points(points) - lower) / np.where(span > 0.0, span, 1.0)
-    return _hypervolume(normal, np.ones(len(lower)))
+    return _volume(normal, np.ones(len(lower)))
 
 
-def _hypervolume(points: FloatArray, corner: FloatArray) -> float:
+def _volume(points: FloatArray, corner: FloatArray) -> float:
     inside = points[(points < corner).all(axis=1)]
     return float(moocore.hypervolume(inside, ref=corner)) if len(inside) else 0.0
 
 
-def _normalised(reference: ArrayLike, approximation: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Both sets in units of the reference's range."""
+def normalised(reference: ArrayLike, approximation: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Both sets, minimised, in units of the reference's range (see the module's rule); errors as in :func:`adrs`."""
     target = as_points(reference, "reference front")
     if len(target) == 0:
         raise InputError("reference front: expected at least one point, got none")
@@ -141,7 +141,7 @@ class _ReferenceIndicator(Indicator):  # type: ignore[misc]  # pymoo ships no ty
 
     def __init__(self, reference: ArrayLike) -> None:
         super().__init__()
-        self.reference, _ = _normalised(reference, [])
+        self.reference, _ = normalised(reference, [])
 
 
 class ADRS(_ReferenceIndicator):

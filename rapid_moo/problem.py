@@ -15,6 +15,7 @@ import copy
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +25,7 @@ from pymoo.core.problem import Problem
 
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.errors import InputError
+from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
 from rapid_moo.space import SearchSpace
@@ -53,17 +55,23 @@ class TableSource:
 
     table: ArchitectureTable
     true: bool = True
-    _nearest: dict[bytes, int] = field(default_factory=dict, repr=False)
+    _known: dict[bytes, int] = field(default_factory=dict, repr=False)
 
     def resolve(self, X: IntArray) -> IntArray:
         """Members of the table, see the module's rule."""
         rows = self.table.find(X)
-        for i in np.flatnonzero(rows < 0):
-            key = X[i].tobytes()
-            if key not in self._nearest:
-                self._nearest[key] = int(self.table.space.distance(X[i], self.table.X)[0].argmin())
-            rows[i] = self._nearest[key]
+        missing = np.flatnonzero(rows < 0)
+        keys = [X[i].tobytes() for i in missing]
+        new = {key: i for key, i in zip(keys, missing, strict=True) if key not in self._known}
+        if new:
+            nearest = self._members.rows(X[list(new.values())])
+            self._known.update(zip(new, nearest.tolist(), strict=True))
+        rows[missing] = [self._known[key] for key in keys]
         return self.table.X[rows]
+
+    @cached_property
+    def _members(self) -> NearestMember:
+        return NearestMember(self.table.space, self.table.X)
 
     def values(self, X: IntArray) -> FloatArray:
         """Measured values of members."""

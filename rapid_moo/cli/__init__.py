@@ -1,4 +1,4 @@
-"""The command line: ``rapid-moo problems | data | audit | tune | search``."""
+"""The command line: ``rapid-moo problems | data | audit | tune | search | compare``."""
 
 from rapid_moo.cli.main import main
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rapid_moo.candidates import CANDIDATES
-from rapid_moo.cli import commands
+from rapid_moo.cli import commands, compare
 from rapid_moo.errors import RapidMooError
 
 EXIT_BAD_INPUT = 2
@@ -150,6 +150,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument("--seed", type=_seed, default=0)
     search.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default runs/DATASET-seed)")
     search.set_defaults(run=commands.search)
+    compare.add_parser(commands_of, _add_dataset)
     return parser
 
 

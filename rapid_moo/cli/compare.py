@@ -1,0 +1,169 @@
+"""``rapid-moo compare``: methods under the same bill on one table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
+from rapid_moo.comparison.registry import available_methods, method_names
+from rapid_moo.errors import InputError
+from rapid_moo.problems import open_table
+from rapid_moo.table import ArchitectureTable
+
+EXAMPLES = """
+examples:
+  rapid-moo compare --dataset digits --methods rapid,nsga2,random --budgets 0.02,0.05,0.15 --seeds 5 --out runs/digits
+  rapid-moo compare --dataset asr_data.csv --methods all --seeds 10 --n-jobs 2 --out runs/asr
+  rapid-moo compare --dataset digits --methods random,mypackage.search:Mine --budgets 50,100 --out runs/mine
+
+A budget is a share of the table in (0, 1) or a number of unique evaluations. A repeated architecture is not billed.
+One-shot methods train on the budget and bill the front that they verify on top: see the column 'evaluations'.
+Interrupt it at any time: the same command goes on where it was. DIR gets results.csv (one row per dataset, method,
+seed and budget), trajectories.csv (the same at fine steps), comparison.json and one record per run.
+"""
+
+
+def add_parser(commands_of: Any, add_dataset: Any) -> None:
+    """Add the command to the parser's subcommands."""
+    parser: argparse.ArgumentParser = commands_of.add_parser(
+        "compare",
+        help="compare methods under the same bill of evaluations",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_dataset(parser)
+    parser.add_argument(
+        "--methods", required=True, metavar="A,B|all", help=f"some of {', '.join(method_names())}; or module:Class"
+    )
+    parser.add_argument("--budgets", default="0.02,0.05,0.15", metavar="B,...", help="(default 0.02,0.05,0.15)")
+    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1 (default 10)")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where records and results go")
+    parser.add_argument("--n-jobs", type=int, default=1, metavar="N", help="runs at the same time (default 1)")
+    parser.add_argument("--redo", default="", metavar="A,B", help="make the runs of these methods again")
+    parser.add_argument("--dask", metavar="ADDRESS", help="make the runs on the Dask scheduler at this address")
+    parser.set_defaults(run=compare)
+
+
+def compare(options: Namespace) -> int:
+    """Compare methods on a table."""
+    table = _table(options)
+    study = Comparison(
+        table,
+        _methods(options.methods),
+        _budgets(options.budgets),
+        options.seeds,
+        options.out,
+        n_jobs=options.n_jobs,
+        client=_client(options.dask),
+        redo=_names(options.redo),
+    )
+    with _Bar(study) as bar:
+        results = study.run(progress=bar.show)
+    print(summary_text(table, results))
+    print(f"\nWritten to {options.out}: results.csv, trajectories.csv, comparison.json, runs/")
+    return 0
+
+
+def summary_text(table: ArchitectureTable, results: pd.DataFrame) -> str:
+    """Median quality by method and budget, best first at the largest budget."""
+    grouped = results.groupby(["budget", "method"], sort=False)
+    median = grouped[["evaluations", "adrs", "hypervolume", "igd_plus", "front_size", "seconds"]].median()
+    parts = [
+        f"{table.name}: {len(table):,} architectures, {table.front_kind} front of {len(table.front)} points."
+        f" Medians over {results['seed'].nunique()} seeds:"
+    ]
+    for budget, part in median.groupby(level="budget"):
+        shown = part.droplevel("budget").sort_values("adrs", kind="stable").reset_index()
+        text = shown.to_string(index=False, float_format=lambda value: f"{value:.5g}")
+        parts.append(f"\nbudget {budget:g}\n{text}")
+    return "\n".join(parts)
+
+
+class _Bar:
+    """Progress of a comparison on standard error: runs, rate, remaining time and the best result so far."""
+
+    def __init__(self, study: Comparison) -> None:
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        times = (TimeElapsedColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, *times, console=console, disable=not console.is_terminal)
+        self._task = self._progress.add_task("compare", total=len(study.tasks()))
+        self._start, self._evaluations = time.perf_counter(), 0
+        self._best = (float("inf"), "")
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, done: int, total: int, record: RunRecord, adrs: float) -> None:
+        """Take one more run into account."""
+        self._evaluations += len(record.rows)
+        self._best = min(self._best, (adrs, record.method))
+        rate = self._evaluations / max(time.perf_counter() - self._start, 1e-9)
+        self._progress.update(
+            self._task,
+            completed=done,
+            total=total,
+            description=f"{record.method} seed {record.seed}: ADRS {adrs:.4f}, best {self._best[0]:.4f}"
+            f" ({self._best[1]}), {rate:.0f} evaluations/s",
+        )
+
+
+def _table(options: Namespace) -> ArchitectureTable:
+    """The table, its name telling other objectives than the default ones apart."""
+    if options.name and options.dataset:
+        raise InputError(f"dataset: expected it once, got {options.name!r} and --dataset {options.dataset!r}")
+    stated = options.name or options.dataset
+    if not stated:
+        raise InputError("dataset: expected a table's name or a CSV file, got none (--dataset)")
+    table = open_table(
+        stated, space=options.space, objectives=options.objectives, memory=options.memory, energy=options.energy
+    )
+    tail = [options.memory] if options.memory and options.memory != table.space.default_memory else []
+    return replace(table, name="-".join([table.name, *tail, *(["energy"] if options.energy else [])]))
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _methods(text: str) -> Sequence[type[Method]]:
+    if text.strip() != "all":
+        return [get_method(name) for name in _names(text)]
+    found, missing = available_methods()
+    for reason in missing:
+        print(f"note: left out: {reason}", file=sys.stderr)
+    return found
+
+
+def _budgets(text: str) -> list[float]:
+    try:
+        return [float(part) for part in _names(text)]
+    except ValueError as error:
+        raise InputError(f"--budgets: expected numbers such as 0.02,0.05,0.15 or 50,100, got {text!r}") from error
+
+
+def _client(address: str | None) -> Any:
+    if address is None:
+        return None
+    try:
+        from distributed import Client
+    except ImportError as error:
+        from rapid_moo.errors import MissingExtraError
+
+        raise MissingExtraError("--dask needs Dask: pip install 'rapid-moo[dask]'") from error
+    return Client(address)

@@ -1,0 +1,21 @@
+"""SMS-EMOA as pymoo implements it.
+
+N. Beume et al., "SMS-EMOA: multiobjective selection based on dominated hypervolume", EJOR 181(3), 2007.
+"""
+
+from __future__ import annotations
+
+from pymoo.algorithms.moo.sms import SMSEMOA
+from pymoo.core.algorithm import Algorithm
+
+from rapid_moo.comparison.methods._pymoo import EvolutionaryMethod
+from rapid_moo.operators import genotype_operators
+
+
+class SMSEMOAMethod(EvolutionaryMethod):
+    """SMS-EMOA with genotype operators."""
+
+    name = "sms-emoa"
+
+    def _make(self) -> Algorithm:
+        return SMSEMOA(pop_size=self._pop_size, **genotype_operators(self.problem))

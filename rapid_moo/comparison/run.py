@@ -1,0 +1,198 @@
+"""One run of one method under the bill that is the same for all.
+
+The bill counts unique architectures. A genotype stands for an architecture of the table by the rule of
+:mod:`rapid_moo.problem` (itself, or its nearest member), so a repeat, an inactive variant or a second genotype of the
+same member is served from memory and costs nothing. A run ends when the bill is full, when the method asks for
+nothing more, or when it has proposed :data:`PATIENCE` genotypes in a row that were all known.
+
+Methods see the table's members in lexicographic order of their genotypes: the order of the rows in a file, which can
+carry information such as drift, does not reach them and cannot change a result.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from rapid_moo._util import FloatArray, IntArray, unique_rows
+from rapid_moo.comparison.method import Method
+from rapid_moo.errors import InputError
+from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.table import ArchitectureTable
+
+PATIENCE = 2_000
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """What a run evaluated, in order, and what the optimizer itself cost.
+
+    Attributes
+    ----------
+    dataset, fingerprint : str
+        Name and hash of the (sorted) table.
+    method : str
+        Name of the method.
+    settings : dict
+        Its public constants.
+    seed : int
+        Seed of the run.
+    budget : int
+        Unique evaluations that the run was meant for.
+    ended : {"budget", "finished", "stalled"}
+        Why it ended.
+    proposals : int
+        Genotypes asked for, repeats included.
+    rows : tuple of int
+        Rows of the sorted table, in the order of their evaluation.
+    asked : tuple of int
+        Evaluations billed after each batch.
+    seconds, cpu_seconds : tuple of float
+        Cumulative time in the optimizer (set-up, ask and tell) until each batch was proposed: wall and CPU.
+    """
+
+    dataset: str
+    fingerprint: str
+    method: str
+    settings: Mapping[str, Any]
+    seed: int
+    budget: int
+    ended: str
+    proposals: int
+    rows: tuple[int, ...]
+    asked: tuple[int, ...]
+    seconds: tuple[float, ...]
+    cpu_seconds: tuple[float, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> RunRecord:
+        """Inverse of :meth:`to_dict`."""
+        lists = ("rows", "asked", "seconds", "cpu_seconds")
+        values: dict[str, Any] = {key: tuple(v) if key in lists else v for key, v in content.items()}
+        return cls(**values)
+
+
+class Bill:
+    """Evaluations of a run: serves objectives, counts what is new, stops at the limit.
+
+    Parameters
+    ----------
+    problem : ArchitectureProblem
+        A problem on a table; its ledger is filled.
+    limit : int
+        Unique evaluations at most.
+    """
+
+    def __init__(self, problem: ArchitectureProblem, limit: int) -> None:
+        if problem.table is None:
+            raise InputError(f"{problem.name()}: expected a problem on a table")
+        self.problem, self.limit = problem, limit
+        self.table: ArchitectureTable = problem.table
+        self.rows: list[int] = []
+        self.proposals = 0
+        self.idle = 0
+        self._F = self.table.F
+        self._known = np.zeros(len(self.table), dtype=np.bool_)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing more can be billed."""
+        return len(self.rows) >= min(self.limit, len(self.table))
+
+    def serve(self, X: IntArray) -> FloatArray:
+        """Minimised objectives of genotypes; what the limit does not pay for is not evaluated and is NaN."""
+        rows = self.table.find(self.problem.genotypes(X))
+        first = unique_rows(rows[:, None])[0]
+        new = rows[first[~self._known[rows[first]]]]
+        paid = new[: self.limit - len(self.rows)]
+        self.proposals += len(X)
+        self.idle = 0 if len(new) else self.idle + len(X)
+        if len(paid):
+            self._known[paid] = True
+            self.rows.extend(paid.tolist())
+            members = self.table.X[paid]
+            self.problem.ledger.add(self.table.space.keys(members), members, self.table.raw[paid])
+        return np.where(self._known[rows, None], self._F[rows], np.nan)
+
+
+class _Stopwatch:
+    """Cumulative wall and CPU time of the optimizer alone."""
+
+    def __init__(self) -> None:
+        self.wall = self.cpu = 0.0
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter(), time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self.wall += time.perf_counter() - self._start[0]
+        self.cpu += time.process_time() - self._start[1]
+
+
+def sorted_table(table: ArchitectureTable) -> ArchitectureTable:
+    """The table in lexicographic order of its genotypes."""
+    return table.take(np.lexsort(table.X.T[::-1]))
+
+
+def run_method(table: ArchitectureTable, method: type[Method], budget: int, seed: int) -> RunRecord:
+    """Run a method on a table.
+
+    Parameters
+    ----------
+    table : ArchitectureTable
+        In the order of :func:`sorted_table`.
+    method : type of Method
+        What to run.
+    budget : int
+        Unique evaluations; a method that ``overruns`` may bill more, as many as the table has at most.
+    seed : int
+        Its seed.
+    """
+    problem = ArchitectureProblem(table.space, table)
+    bill = Bill(problem, len(table) if method.overruns else budget)
+    watch = _Stopwatch()
+    asked, seconds, cpu_seconds = [], [], []
+    with watch:
+        optimizer = method(problem, budget, seed)
+    ended = "budget"
+    while not bill.full:
+        with watch:
+            X = np.asarray(optimizer.ask())
+        if len(X) == 0:
+            ended = "finished"
+            break
+        F = bill.serve(X)
+        asked.append(len(bill))
+        seconds.append(round(watch.wall, 5))
+        cpu_seconds.append(round(watch.cpu, 5))
+        if bill.idle >= PATIENCE:
+            ended = "stalled"
+            break
+        if not bill.full:
+            with watch:
+                optimizer.tell(X, F)
+    return RunRecord(
+        dataset=table.name,
+        fingerprint=table.fingerprint,
+        method=method.name,
+        settings=method.settings(),
+        seed=seed,
+        budget=budget,
+        ended=ended,
+        proposals=bill.proposals,
+        rows=tuple(bill.rows),
+        asked=tuple(asked),
+        seconds=tuple(seconds),
+        cpu_seconds=tuple(cpu_seconds),
+    )

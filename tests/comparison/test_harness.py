@@ -1,0 +1,343 @@
+"""The harness of the comparison: one bill for all, resumable, the same for any number of workers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rapid_moo import (
+    RAPID,
+    ArchitectureTable,
+    Gene,
+    GridSpace,
+    Objective,
+    PredictorSpec,
+    adrs,
+    get_problem,
+    hypervolume,
+    igd_plus,
+)
+from rapid_moo.cli import main
+from rapid_moo.comparison import Comparison, Method, get_method, method_names, register_method, run_method
+from rapid_moo.comparison.methods.rapid import IteratedRAPID
+from rapid_moo.comparison.methods.rapid_oneshot import OneShotRAPID
+from rapid_moo.comparison.run import sorted_table
+from rapid_moo.comparison.trajectory import log_steps, trajectory
+from rapid_moo.errors import InputError
+
+LIGHT = ["random", "stratified-random", "local-search", "mo-rea", "nsga2", "nsga3", "age-moea2", "sms-emoa", "u-nsga3"]
+# In pymoo these compare normalised values with absolute constants: their own path may depend on the units.
+UNIT_AWARE = ["age-moea2", "nsga3", "u-nsga3"]
+RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
+STABLE = ["dataset", "method", "seed", "evaluations", "budget", "adrs", "hypervolume", "igd_plus", "front_size"]
+
+
+class Perfect(Method):
+    """Knows the front beforehand."""
+
+    name = "perfect"
+
+    def ask(self):
+        return self.problem.table.X[self.problem.table.front_rows]
+
+    def tell(self, X, F):
+        pass
+
+
+class Repeats(Method):
+    """Asks for each architecture five times, in one batch and in several."""
+
+    name = "repeats"
+
+    def __init__(self, problem, budget, seed):
+        super().__init__(problem, budget, seed)
+        self.calls = 0
+
+    def ask(self):
+        self.calls += 1
+        k = (self.calls - 1) // 3
+        return np.repeat(self.problem.table.X[k : k + 1], 2, axis=0)
+
+    def tell(self, X, F):
+        assert (self.problem.table.F[self.problem.table.find(X)] == F).all()
+
+
+class Stuck(Method):
+    """Never proposes anything new after its first architecture."""
+
+    name = "stuck"
+
+    def ask(self):
+        return self.problem.table.X[:1]
+
+    def tell(self, X, F):
+        pass
+
+
+class Breaks(Method):
+    """Fails with one seed."""
+
+    name = "breaks"
+
+    def ask(self):
+        if self.seed == 1:
+            raise ZeroDivisionError("as planned")
+        return self.problem.table.X[:50]
+
+    def tell(self, X, F):
+        pass
+
+
+@pytest.fixture(scope="module")
+def table():
+    return get_problem("digits").table
+
+
+def small_table(order=None, scale=(1.0, 1.0, 1.0)):
+    """A complete table of 216 architectures without structure, its rows in any order and its values in any unit."""
+    space = GridSpace("grid", [Gene(f"g{k}", tuple(range(6))) for k in range(3)])
+    X = space.enumerate()
+    a, b, c = X.T
+    noise = np.random.default_rng(0).random((len(X), 3))
+    raw = np.column_stack([90 + a * 1.5 - (b - 2) ** 2, 1.0 + b + c**2, a + b * c + 1.0]) + 0.25 * noise
+    objectives = (Objective("quality", "max"), Objective("cost", "min"), Objective("size", "min"))
+    rows = np.arange(len(X)) if order is None else order
+    return ArchitectureTable.build(space, objectives, X[rows], (raw * np.array(scale))[rows], name="small")
+
+
+def test_perfect_optimizer_needs_as_many_evaluations_as_the_front_has_points(table):
+    record = run_method(sorted_table(table), Perfect, 500, 0)
+    n = len(table.front_rows)
+    assert len(record.rows) == n
+    F = sorted_table(table).F[list(record.rows)]
+    path = trajectory(table.front, F, [n - 1, n]).set_index("evaluations")
+    assert path.loc[n, "adrs"] == 0.0
+    assert path.loc[n, "hypervolume"] == pytest.approx(1.0)
+    assert path.loc[n - 1, "adrs"] > 0.0
+
+
+def test_a_method_that_repeats_is_billed_once(table):
+    record = run_method(sorted_table(table), Repeats, 7, 0)
+    assert list(record.rows) == list(range(7))
+    assert record.proposals == 2 * (3 * 6 + 1)
+    assert record.ended == "budget"
+
+
+def test_a_method_that_proposes_nothing_new_ends(table):
+    record = run_method(sorted_table(table), Stuck, 100, 0)
+    assert record.ended == "stalled"
+    assert len(record.rows) == 1
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_methods_keep_to_the_budget_and_never_pay_twice(name, table):
+    record = run_method(sorted_table(table), get_method(name), 90, 3)
+    assert len(record.rows) == len(set(record.rows)) == 90
+    assert record.rows == run_method(sorted_table(table), get_method(name), 90, 3).rows
+    assert record.rows != run_method(sorted_table(table), get_method(name), 90, 4).rows
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_anytime_methods_do_not_know_the_budget(name, table):
+    short = run_method(sorted_table(table), get_method(name), 60, 0)
+    long = run_method(sorted_table(table), get_method(name), 120, 0)
+    assert long.rows[:60] == short.rows
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_methods_exhaust_a_small_table(name):
+    small = sorted_table(small_table())
+    record = run_method(small, get_method(name), len(small), 0)
+    assert len(set(record.rows)) == len(record.rows) >= len(small) // 2
+
+
+@pytest.mark.parametrize("name", LIGHT)
+def test_order_of_rows_and_units_change_nothing(name):
+    order = np.random.default_rng(5).permutation(216)
+    scale = (0.5, 1024.0, 8.0) if name not in UNIT_AWARE else (1.0, 1.0, 1.0)
+    tables = [sorted_table(t) for t in (small_table(), small_table(order), small_table(scale=scale))]
+    records = [run_method(t, get_method(name), 80, 1) for t in tables]
+    assert records[0].rows == records[1].rows == records[2].rows
+    paths = [trajectory(t.front, t.F[list(r.rows)], [10, 80]) for t, r in zip(tables, records, strict=True)]
+    pd.testing.assert_frame_equal(paths[0], paths[1], check_exact=True)
+    pd.testing.assert_frame_equal(paths[0], paths[2], check_exact=False, rtol=1e-12)
+
+
+def test_trajectory_equals_the_indicators(table):
+    F = table.F[np.random.default_rng(2).permutation(len(table))[:300]]
+    steps = log_steps(300, [7, 150])
+    path = trajectory(table.front, F, steps)
+    assert {7, 150, 300} <= set(steps)
+    for line in path.itertuples():
+        found = F[: line.evaluations]
+        assert line.adrs == pytest.approx(adrs(table.front, found), rel=1e-12)
+        assert line.hypervolume == pytest.approx(hypervolume(table.front, found), rel=1e-12)
+        assert line.igd_plus == pytest.approx(igd_plus(table.front, found), rel=1e-9)
+    assert path["adrs"].is_monotonic_decreasing
+    assert path["hypervolume"].is_monotonic_increasing
+
+
+def test_any_number_of_workers_gives_the_same_results(table, tmp_path):
+    files = []
+    for n_jobs in (1, 2):
+        out = tmp_path / str(n_jobs)
+        Comparison(table, ["random", "nsga2", "mo-rea"], [0.01, 60], 2, out, n_jobs=n_jobs).run()
+        results = pd.read_csv(out / "results.csv", dtype=str)
+        assert list(results.columns) == [*STABLE, "seconds"]
+        paths = pd.read_csv(out / "trajectories.csv", dtype=str).drop(columns=["seconds", "cpu_seconds"])
+        # Seconds are measured, everything else must be the same text.
+        files.append((results[STABLE].to_csv(), paths.to_csv()))
+    assert files[0] == files[1]
+
+
+def test_a_killed_comparison_goes_on_where_it_was(table, tmp_path, monkeypatch):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    Comparison(table, ["random", "nsga2"], [0.02], 3, whole).run()
+
+    def interrupt(done, *_):
+        if done == 4:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Comparison(table, ["random", "nsga2"], [0.02], 3, killed).run(progress=interrupt)
+    assert len(pd.read_csv(killed / "results.csv")) == 4
+    kept = {path: path.read_bytes() for path in (killed / "runs").rglob("*.json")}
+    assert len(kept) == 4
+    made = []
+    Comparison(table, ["random", "nsga2"], [0.02], 3, killed).run(progress=lambda done, *_: made.append(done))
+    assert made == [5, 6]
+    assert all(path.read_bytes() == content for path, content in kept.items())
+    read = [pd.read_csv(out / "results.csv", dtype=str)[STABLE] for out in (whole, killed)]
+    pd.testing.assert_frame_equal(*read)
+
+
+def test_a_broken_record_is_made_again(table, tmp_path):
+    Comparison(table, ["random"], [0.02], 1, tmp_path).run()
+    before = pd.read_csv(tmp_path / "results.csv")[STABLE]
+    (path,) = (tmp_path / "runs").rglob("*.json")
+    path.write_text(path.read_text()[:40])
+    Comparison(table, ["random"], [0.02], 1, tmp_path).run()
+    pd.testing.assert_frame_equal(before, pd.read_csv(tmp_path / "results.csv")[STABLE])
+
+
+def test_a_larger_budget_runs_again_and_a_smaller_one_is_read_off(table, tmp_path):
+    calls = []
+    Comparison(table, ["random"], [40], 1, tmp_path).run(progress=lambda *_: calls.append(40))
+    Comparison(table, ["random"], [20], 1, tmp_path).run(progress=lambda *_: calls.append(20))
+    Comparison(table, ["random"], [80], 1, tmp_path).run(progress=lambda *_: calls.append(80))
+    assert calls == [40, 80]
+    results = pd.read_csv(tmp_path / "results.csv")
+    assert results["evaluations"].tolist() == results["budget"].tolist() == [20, 40, 80]
+    assert pd.read_csv(tmp_path / "trajectories.csv")["budget"].unique().tolist() == [80]
+
+
+def test_further_methods_join_the_results_and_another_table_does_not(table, tmp_path):
+    Comparison(table, ["random"], [0.02], 1, tmp_path).run()
+    Comparison(table, ["nsga2"], [0.02], 1, tmp_path).run()
+    assert pd.read_csv(tmp_path / "results.csv")["method"].tolist() == ["nsga2", "random"]
+    other = replace(small_table(), name=table.name)
+    with pytest.raises(InputError, match=f"other content, {sorted_table(table).fingerprint}"):
+        Comparison(other, ["random"], [0.1], 1, tmp_path).run()
+
+
+def test_one_failing_run_does_not_end_the_others(table, tmp_path):
+    with pytest.raises(RuntimeError, match=r"1 of 6 runs failed .* breaks, seed 1: ZeroDivisionError: as planned"):
+        Comparison(table, [Breaks, "random"], [50], 3, tmp_path).run()
+    assert len(pd.read_csv(tmp_path / "results.csv")) == 5
+
+
+class QuickRapid(IteratedRAPID):
+    name = "quick"
+
+    def _make(self):
+        return RAPID(specs=[RIDGE] * 3)
+
+
+class QuickOneShot(OneShotRAPID):
+    name = "quick-oneshot"
+
+    def _make(self):
+        return RAPID(rounds=1, n_initial=self.budget, specs=[RIDGE] * 3)
+
+
+def test_rapid_is_run_for_each_budget_and_one_shot_is_billed_on_top(tmp_path):
+    Comparison(small_table(), [QuickRapid, QuickOneShot, "random"], [24, 40], 1, tmp_path).run()
+    results = pd.read_csv(tmp_path / "results.csv").set_index(["method", "budget"])["evaluations"]
+    assert results["quick", 24] == 24
+    assert results["quick", 40] == 40
+    assert results["random", 40] == 40
+    assert results["quick-oneshot", 24] > 24
+    names = sorted(path.name for path in (tmp_path / "runs").rglob("*.json"))
+    assert names.count("seed0.json") == 1
+    assert names.count("seed0-24.json") == names.count("seed0-40.json") == 2
+
+
+def test_a_users_method_works(table, tmp_path, monkeypatch, capsys):
+    from rapid_moo.comparison import registry
+
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    assert register_method(Perfect) is Perfect
+    assert "perfect" in method_names()
+    with pytest.raises(InputError, match="'perfect'"):
+        register_method(Perfect)
+    arguments = ["compare", "--dataset", "digits", "--methods", "perfect,random", "--budgets", "0.02", "--seeds", "1"]
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
+    assert "perfect" in capsys.readouterr().out
+    assert pd.read_csv(tmp_path / "results.csv")["adrs"].min() == 0.0
+
+
+def test_command_line_names_other_objectives_apart(tmp_path, published, capsys):
+    arguments = ["compare", "--dataset", str(published("nasbench201_data_final.csv")), "--methods", "random"]
+    arguments += ["--budgets", "20", "--seeds", "1", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    assert main([*arguments, "--memory", "profiled"]) == 0
+    results = pd.read_csv(tmp_path / "results.csv")
+    assert results["dataset"].tolist() == ["nasbench201_data_final", "nasbench201_data_final-profiled"]
+    capsys.readouterr()
+
+
+BAD = [
+    (["--budgets", "0.02,x"], "'0.02,x'"),
+    (["--budgets", "1"], "got 1"),
+    (["--budgets", "-0.5"], "got -0.5"),
+    (["--budgets", "2.5"], "got 2.5"),
+    (["--budgets", "99999"], "2..3400"),
+    (["--budgets", ","], "at least one"),
+    (["--seeds", "0"], "got 0"),
+    (["--n-jobs", "0"], "got 0"),
+    (["--methods", "magic"], "'magic'"),
+    (["--methods", "random,random"], "random, random"),
+    (["--methods", "no.such:Thing"], "no.such"),
+    (["--methods", "json:dumps"], "named subclass of Method"),
+    (["--redo", "nsga2"], "nsga2"),
+    (["--memory", "flops"], "flops"),
+    (["--dataset", "nowhere.csv"], "nowhere.csv"),
+]
+
+
+@pytest.mark.parametrize(("options", "expected"), BAD)
+def test_bad_options_are_one_error(options, expected, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["compare", "--dataset", "digits", "--methods", "random", "--seeds", "1", "--out", str(out)]
+    assert main([*arguments, *options]) == 2
+    message = capsys.readouterr().err
+    assert expected in message
+    assert message.count("\n") == 1
+    assert not out.exists()
+
+
+def test_a_folder_with_foreign_files_is_left_alone(tmp_path, capsys):
+    (tmp_path / "comparison.json").write_text("[]")
+    (tmp_path / "results.csv").write_text("a,b\n1,2\n")
+    arguments = ["compare", "--dataset", "digits", "--methods", "random", "--seeds", "1", "--out", str(tmp_path)]
+    assert main(arguments) == 2
+    assert "comparison.json" in capsys.readouterr().err
+    assert json.loads((tmp_path / "comparison.json").read_text()) == []
+    (tmp_path / "comparison.json").unlink()
+    assert main(arguments) == 2
+    assert "results.csv" in capsys.readouterr().err
+    assert (tmp_path / "results.csv").read_text() == "a,b\n1,2\n"
