@@ -25,6 +25,11 @@ layers: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS)
 
+# The notebook with its outputs, in runs/; the committed one has none.
+notebook: $(VENV)/.dev
+	mkdir -p runs
+	$(BIN)/jupyter-execute --output=../runs/first_front notebooks/first_front.ipynb
+
 wheel: $(VENV)/.dev
 	$(BIN)/python -m build --wheel
 

@@ -64,7 +64,7 @@ class SearchSpace:
     """A finite space of architectures, each a row of integer codes.
 
     Subclasses set ``name``, ``genes`` and ``objectives`` and override the private methods (``_active``,
-    ``_canonical``, ``_features``, ``_encode``, ``_decode``, ``_computed``) where the defaults do not fit. Public
+    ``_canonical``, ``_features``, ``_encode``, ``_decode``, ``_compute``) where the defaults do not fit. Public
     methods validate and never change their input; private ones may assume valid, repaired genotypes.
 
     Attributes
