@@ -15,12 +15,18 @@ import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from rapid_moo._util import write_text
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
+from rapid_moo.comparison.figures import write_figures
+from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.registry import available_methods, method_names
-from rapid_moo.errors import InputError
+from rapid_moo.comparison.tables import ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, read_results
+from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.problems import open_table
 from rapid_moo.table import ArchitectureTable
 
+REPORT_FILE = "report.md"
+RESULT_FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
 EXAMPLES = """
 examples:
   rapid-moo compare --dataset digits --methods rapid,nsga2,random --budgets 0.02,0.05,0.15 --seeds 5 --out runs/digits
@@ -30,7 +36,8 @@ examples:
 A budget is a share of the table in (0, 1) or a number of unique evaluations. A repeated architecture is not billed.
 One-shot methods train on the budget and bill the front that they verify on top: see the column 'evaluations'.
 Interrupt it at any time: the same command goes on where it was. DIR gets results.csv (one row per dataset, method,
-seed and budget), trajectories.csv (the same at fine steps), comparison.json and one record per run.
+seed and budget), trajectories.csv (the same at fine steps), oracle.csv (the floor), report.md, figures, and one record
+per run.
 """
 
 
@@ -71,8 +78,20 @@ def compare(options: Namespace) -> int:
     with _Bar(study) as bar:
         results = study.run(progress=bar.show)
     print(summary_text(table, results))
-    print(f"\nWritten to {options.out}: results.csv, trajectories.csv, comparison.json, runs/")
+    written = [*RESULT_FILES, *_report(options.out)]
+    print(f"\nWritten to {options.out}: {', '.join(written)}, comparison.json, runs/")
     return 0
+
+
+def _report(out: Path) -> list[str]:
+    """Write the report and, where they can be drawn, the figures of everything that a folder holds."""
+    results, trajectories, oracle = (read_results([out], name) for name in RESULT_FILES)
+    write_text(out / REPORT_FILE, comparison_markdown(results, trajectories, oracle))
+    try:
+        return [REPORT_FILE, *write_figures(out, results, trajectories, oracle)]
+    except MissingExtraError as error:
+        print(f"note: no figures: {error}", file=sys.stderr)
+        return [REPORT_FILE]
 
 
 def summary_text(table: ArchitectureTable, results: pd.DataFrame) -> str:
@@ -163,7 +182,5 @@ def _client(address: str | None) -> Any:
     try:
         from distributed import Client
     except ImportError as error:
-        from rapid_moo.errors import MissingExtraError
-
         raise MissingExtraError("--dask needs Dask: pip install 'rapid-moo[dask]'") from error
     return Client(address)

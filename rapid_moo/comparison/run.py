@@ -3,7 +3,8 @@
 The bill counts unique architectures. A genotype stands for an architecture of the table by the rule of
 :mod:`rapid_moo.problem` (itself, or its nearest member), so a repeat, an inactive variant or a second genotype of the
 same member is served from memory and costs nothing. A run ends when the bill is full, when the method asks for
-nothing more, or when it has proposed :data:`PATIENCE` genotypes in a row that were all known.
+nothing more, or when it has stalled: at least :data:`PATIENCE` batches and ten times as many genotypes in a row that
+were all known.
 
 Methods see the table's members in lexicographic order of their genotypes: the order of the rows in a file, which can
 carry information such as drift, does not reach them and cannot change a result.
@@ -24,7 +25,7 @@ from rapid_moo.errors import InputError
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.table import ArchitectureTable
 
-PATIENCE = 2_000
+PATIENCE = 200
 
 
 @dataclass(frozen=True)
@@ -98,7 +99,7 @@ class Bill:
         self.table: ArchitectureTable = problem.table
         self.rows: list[int] = []
         self.proposals = 0
-        self.idle = 0
+        self._idle = [0, 0]
         self._F = self.table.F
         self._known = np.zeros(len(self.table), dtype=np.bool_)
 
@@ -110,6 +111,11 @@ class Bill:
         """Whether nothing more can be billed."""
         return len(self.rows) >= min(self.limit, len(self.table))
 
+    @property
+    def stalled(self) -> bool:
+        """Whether the method has long proposed nothing new."""
+        return self._idle[0] >= PATIENCE and self._idle[1] >= 10 * PATIENCE
+
     def serve(self, X: IntArray) -> FloatArray:
         """Minimised objectives of genotypes; what the limit does not pay for is not evaluated and is NaN."""
         rows = self.table.find(self.problem.genotypes(X))
@@ -117,7 +123,7 @@ class Bill:
         new = rows[first[~self._known[rows[first]]]]
         paid = new[: self.limit - len(self.rows)]
         self.proposals += len(X)
-        self.idle = 0 if len(new) else self.idle + len(X)
+        self._idle = [0, 0] if len(new) else [self._idle[0] + 1, self._idle[1] + len(X)]
         if len(paid):
             self._known[paid] = True
             self.rows.extend(paid.tolist())
@@ -176,7 +182,7 @@ def run_method(table: ArchitectureTable, method: type[Method], budget: int, seed
         asked.append(len(bill))
         seconds.append(round(watch.wall, 5))
         cpu_seconds.append(round(watch.cpu, 5))
-        if bill.idle >= PATIENCE:
+        if bill.stalled:
             ended = "stalled"
             break
         if not bill.full:

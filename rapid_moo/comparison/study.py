@@ -1,7 +1,8 @@
 """A comparison on one table: methods x seeds x budgets, resumable and parallel.
 
-Every run is one JSON file in ``DIR/runs``, written at once when the run ends; results are computed from these files.
-A run is made again only if the file is missing, or belongs to other settings of the method or to a smaller budget.
+Every run is one JSON file in ``DIR/runs/DATASET``, written at once when the run ends; results are computed from these
+files. A run is made again only if the file is missing, or belongs to other settings of the method or to a smaller
+budget.
 """
 
 from __future__ import annotations
@@ -20,16 +21,25 @@ from joblib import Parallel, delayed, parallel_config
 
 from rapid_moo._util import write_text
 from rapid_moo.comparison.method import Method
+from rapid_moo.comparison.oracle import oracle_trajectory
 from rapid_moo.comparison.registry import get_method
 from rapid_moo.comparison.run import RunRecord, run_method, sorted_table
-from rapid_moo.comparison.tables import KEYS, RESULT_COLUMNS, TRAJECTORY_COLUMNS, merge_csv
+from rapid_moo.comparison.tables import (
+    KEYS,
+    ORACLE_FILE,
+    RESULT_COLUMNS,
+    RESULTS_FILE,
+    TRAJECTORIES_FILE,
+    TRAJECTORY_COLUMNS,
+    merge_csv,
+)
 from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.table import ArchitectureTable
 
 logger = logging.getLogger(__name__)
 
-RESULTS_FILE, TRAJECTORIES_FILE, SETTINGS_FILE = "results.csv", "trajectories.csv", "comparison.json"
+SETTINGS_FILE = "comparison.json"
 PACKAGES = ("rapid-moo", "numpy", "pymoo", "moocore", "scikit-learn", "xgboost", "nevergrad")
 Progress = Callable[[int, int, RunRecord, float], None]
 
@@ -49,7 +59,7 @@ class Task:
 
     @property
     def file(self) -> str:
-        """Name of its record below ``runs``."""
+        """Name of its record below the dataset's folder."""
         tail = "" if self.method.anytime else f"-{self.count}"
         return f"{self.method.name}/seed{self.seed}{tail}.json"
 
@@ -124,7 +134,7 @@ class Comparison:
                     failures.append(f"{task.method.name}, seed {task.seed}: {failure}")
                     logger.warning("run failed: %s", failures[-1])
                     continue
-                write_text(self.out / "runs" / task.file, json.dumps(record.to_dict()) + "\n")
+                write_text(self._path(task), json.dumps(record.to_dict()) + "\n")
                 done[task.file] = record
                 if progress is not None:
                     progress(len(done), len(tasks), record, self._final_adrs(record))
@@ -154,6 +164,9 @@ class Comparison:
     def count(self, budget: float) -> int:
         """Unique evaluations of a budget."""
         return self.table.count(budget) if budget < 1 else int(budget)
+
+    def _path(self, task: Task) -> Path:
+        return self.out / "runs" / self.table.name / task.file
 
     def _claim(self) -> None:
         """Refuse a folder that holds another table's runs; write the settings."""
@@ -189,7 +202,7 @@ class Comparison:
 
     def _recorded(self, task: Task) -> RunRecord | None:
         """The record of a task where a valid one exists."""
-        path = self.out / "runs" / task.file
+        path = self._path(task)
         if task.method.name in self.redo or not path.is_file():
             return None
         try:
@@ -217,14 +230,17 @@ class Comparison:
 
     # ----------------------------------------------------------------- results
     def _write(self, made: Sequence[tuple[Task, RunRecord]]) -> pd.DataFrame:
-        """Write both files; rows of other methods, seeds and budgets that they hold already stay."""
+        """Write the result files; rows of other methods, seeds and budgets that they hold already stay."""
         parts = [self._read_off(task, record) for task, record in made]
         frames = [pd.concat(frames) for frames in zip(*parts, strict=True)] if parts else [pd.DataFrame()] * 2
         results, paths = frames[0].reindex(columns=RESULT_COLUMNS), frames[1].reindex(columns=TRAJECTORY_COLUMNS)
-        stale = pd.MultiIndex.from_tuples([(self.table.name, m) for m in sorted(self.redo)] or [("", "")])
-        merge_csv(self.out / RESULTS_FILE, results, KEYS, stale)
+        redone = pd.DataFrame({"dataset": self.table.name, "method": sorted(self.redo)}, dtype=str)
+        merge_csv(self.out / RESULTS_FILE, results, [results[KEYS], redone])
         # The one trajectory of an anytime method replaces a shorter or longer one of the same seed.
-        merge_csv(self.out / TRAJECTORIES_FILE, paths, KEYS, stale, {m.name for m in self.methods if m.anytime})
+        anytime = paths[paths["method"].isin([m.name for m in self.methods if m.anytime])][KEYS[:3]]
+        merge_csv(self.out / TRAJECTORIES_FILE, paths, [paths[KEYS], anytime, redone])
+        oracle = oracle_trajectory(self.table)
+        merge_csv(self.out / ORACLE_FILE, oracle, [oracle[["dataset"]]])
         return results.reset_index(drop=True)
 
     def _read_off(self, task: Task, record: RunRecord) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +12,19 @@ from rapid_moo._util import atomic_path
 from rapid_moo.comparison.trajectory import QUALITIES
 from rapid_moo.errors import DataNotFoundError, InputError
 
-RESULTS_FILE, TRAJECTORIES_FILE = "results.csv", "trajectories.csv"
+RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE = "results.csv", "trajectories.csv", "oracle.csv"
 KEYS = ["dataset", "method", "seed", "budget"]
 RESULT_COLUMNS = ["dataset", "method", "seed", "evaluations", "budget", *QUALITIES, "seconds"]
 TRAJECTORY_COLUMNS = [*KEYS, "evaluations", *QUALITIES, "seconds", "cpu_seconds"]
+COLUMNS = {
+    RESULTS_FILE: RESULT_COLUMNS,
+    TRAJECTORIES_FILE: TRAJECTORY_COLUMNS,
+    ORACLE_FILE: ["dataset", "evaluations", *QUALITIES],
+}
 
 
-def merge_csv(
-    path: Path,
-    new: pd.DataFrame,
-    keys: list[str],
-    stale: pd.MultiIndex,
-    whole: Collection[str] = (),
-) -> None:
-    """Write rows into a file, replacing those of the same keys and keeping all others, in a fixed order.
+def merge_csv(path: Path, new: pd.DataFrame, replaced: Sequence[pd.DataFrame]) -> None:
+    """Write rows into a file in a fixed order, keeping the rows that it holds already.
 
     Parameters
     ----------
@@ -33,30 +32,28 @@ def merge_csv(
         The file; replaced at once.
     new : DataFrame
         Rows to write.
-    keys : list of str
-        Columns that identify a run.
-    stale : MultiIndex
-        Pairs of dataset and method whose old rows all go.
-    whole : collection of str
-        Methods of which a new row replaces all old ones of the same dataset and seed, whatever their budget.
+    replaced : sequence of DataFrame
+        Old rows that equal a row of one of these, in that one's columns, go.
     """
-    text = new.assign(**{column: [_cell(value) for value in new[column]] for column in new.columns})
+    text = _as_text(new)
     if path.is_file():
         old = pd.read_csv(path, dtype=str, keep_default_na=False)
         if list(old.columns) != list(new.columns):
             raise InputError(f"{path}: expected columns {list(new.columns)}, got {list(old.columns)}")
-        same = _index(old, keys).isin(_index(text, keys)) | _index(old, keys[:2]).isin(stale)
-        same |= old["method"].isin(list(whole)) & _index(old, keys[:3]).isin(_index(text, keys[:3]))
-        text = pd.concat([old[~same], text])
+        for rows in map(_as_text, replaced):
+            columns = list(rows.columns)
+            old = old[~pd.MultiIndex.from_frame(old[columns]).isin(pd.MultiIndex.from_frame(rows))]
+        text = pd.concat([old, text])
     text = text.reset_index(drop=True)
-    numbers = {"seed": int, "budget": float, "evaluations": int}
-    order = text.astype(numbers).sort_values([*keys, "evaluations"], kind="stable").index
+    keys = [column for column in [*KEYS, "evaluations"] if column in text]
+    numbers = {column: float for column in keys if column not in ("dataset", "method")}
+    order = text.astype(numbers).sort_values(keys, kind="stable").index
     with atomic_path(path) as temporary:
         text.loc[order].to_csv(temporary, index=False)
 
 
-def _index(frame: pd.DataFrame, columns: list[str]) -> pd.MultiIndex:
-    return pd.MultiIndex.from_frame(frame[columns])
+def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame({column: [_cell(value) for value in frame[column]] for column in frame.columns}, dtype=str)
 
 
 def _cell(value: Any) -> str:
@@ -66,7 +63,7 @@ def _cell(value: Any) -> str:
 
 
 def read_results(folders: Iterable[Path | str], name: str = RESULTS_FILE) -> pd.DataFrame:
-    """Results or trajectories of one or several comparisons as one table.
+    """One of the result files of one or several comparisons as one table.
 
     Raises
     ------
@@ -81,14 +78,14 @@ def read_results(folders: Iterable[Path | str], name: str = RESULTS_FILE) -> pd.
         if not path.is_file():
             raise DataNotFoundError(f"{path}: expected the result of 'rapid-moo compare --out {folder}', found nothing")
         frame = pd.read_csv(path)
-        expected = RESULT_COLUMNS if name == RESULTS_FILE else TRAJECTORY_COLUMNS
-        if list(frame.columns) != expected:
-            raise InputError(f"{path}: expected columns {expected}, got {list(frame.columns)}")
+        if list(frame.columns) != COLUMNS[name]:
+            raise InputError(f"{path}: expected columns {COLUMNS[name]}, got {list(frame.columns)}")
         frames.append(frame)
     if not frames:
         raise InputError("results: expected at least one folder, got none")
     joined = pd.concat(frames, ignore_index=True)
-    keys = KEYS if name == RESULTS_FILE else [*KEYS, "evaluations"]
+    steps = [] if name == RESULTS_FILE else ["evaluations"]
+    keys = [column for column in [*KEYS, *steps] if column in joined]
     if joined.duplicated(keys).any():
         twice = joined.loc[joined.duplicated(keys), keys].iloc[0].tolist()
         raise InputError(f"results: expected each run once, got {twice} twice")

@@ -2,6 +2,9 @@
 
 E. Real et al., "Regularized evolution for image classifier architecture search", AAAI 2019; for several objectives the
 tournament is won by front and crowding distance, as in Syne Tune's MO-REA (D. Salinas et al., AutoML 2022).
+
+A child is its parent with one gene changed. Where that architecture is known (on a table that samples its space most
+one-gene neighbours stand for the parent itself), it is changed further until it is new.
 """
 
 from __future__ import annotations
@@ -18,9 +21,11 @@ from rapid_moo.comparison.methods._genes import mutate_one
 from rapid_moo.pareto import front_indices
 from rapid_moo.problem import ArchitectureProblem
 
+WALK = 16
+
 
 class MOREA(Method):
-    """Multi-objective regularised evolution; a child differs from its parent in one gene."""
+    """Multi-objective regularised evolution; a child is the nearest new architecture on a random walk of mutations."""
 
     name = "mo-rea"
     pop_size: ClassVar[int] = 40
@@ -38,11 +43,25 @@ class MOREA(Method):
         """Random members first, then one child at a time."""
         if not self._population:
             return self._members[self._rng.permutation(len(self._members))[: self._size]]
-        return mutate_one(self.problem.space, self._parent(), self._rng)[None, :]
+        return self._child(self._parent())[None, :]
 
     def tell(self, X: IntArray, F: FloatArray) -> None:
         """Let them in; the oldest leave."""
         self._population.extend(zip(self.problem.genotypes(X), F, strict=True))
+
+    def _child(self, parent: IntArray) -> IntArray:
+        """The first new architecture on a walk of one-gene mutations; a random member if the walk finds none."""
+        space, ledger = self.problem.space, self.problem.ledger
+        x = parent
+        for length in (1, *[WALK] * 2):
+            walk = []
+            for _ in range(length):
+                x = mutate_one(space, x, self._rng)
+                walk.append(x)
+            new = np.flatnonzero(ledger.rows(space.keys(self.problem.genotypes(np.array(walk)))) < 0)
+            if len(new):
+                return np.asarray(walk[new[0]])
+        return np.asarray(self._members[self._rng.integers(len(self._members))])
 
     def _parent(self) -> IntArray:
         drawn = self._rng.permutation(len(self._population))[: self.tournament]

@@ -1,0 +1,191 @@
+"""A comparison as a Markdown section: ranks first, then losses, evaluations to a target, and overhead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from rapid_moo.comparison.statistics import at_budget, losses, median_evaluations, ranks_where_possible, speedups
+
+TARGETS = (0.05, 0.02, 0.01, 0.005)
+LEVEL = 0.05
+
+
+def comparison_markdown(
+    results: pd.DataFrame,
+    trajectories: pd.DataFrame,
+    oracle: pd.DataFrame,
+    method: str = "rapid",
+    targets: Sequence[float] = TARGETS,
+) -> str:
+    """The whole report.
+
+    Parameters
+    ----------
+    results, trajectories, oracle : DataFrame
+        As in the result files, of one or several datasets.
+    method : str
+        The method whose wins and losses are told.
+    targets : sequence of float
+        ADRS to reach.
+    """
+    budgets = sorted(set(results["budget"]))
+    parts = [_setting(results), *(quality_table(results, budget) for budget in budgets)]
+    if method in set(results["method"]):
+        parts.append(wins_and_losses(results, method, budgets))
+    medians = median_evaluations(trajectories, targets)
+    parts.append(evaluations_table(medians, oracle, targets, method))
+    if method in set(results["method"]):
+        parts.append(speedup_table(medians, method))
+    parts.append(overhead_table(results))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _setting(results: pd.DataFrame) -> str:
+    return (
+        f"{results['method'].nunique()} methods, {results['dataset'].nunique()} tables,"
+        f" {results['seed'].nunique()} seeds. Every number counts unique evaluations; one-shot methods bill the front"
+        " that they verify on top of the budget."
+    )
+
+
+def quality_table(results: pd.DataFrame, budget: float) -> str:
+    """Average rank and median ADRS of each method on each dataset at one budget, best rank first."""
+    part = at_budget(results, budget)
+    medians = part.pivot_table(index="method", columns="dataset", values="adrs", aggfunc="median")
+    order = medians.rank().mean(axis=1)
+    note = ""
+    found = ranks_where_possible(results, budget)
+    if found is not None:
+        order.update(found.mean)
+        if np.isfinite(found.p):
+            note = f" Friedman p = {found.p:.2g}, critical difference of ranks {found.critical_difference:.1f}."
+    medians = medians.loc[order.sort_values(kind="stable").index]
+    rank = order.to_dict()
+    best = medians.min()
+    bills = part.pivot_table(index="method", columns="dataset", values="evaluations", aggfunc="median")
+    # Most methods keep to the budget, so the median of a table's bills is the budget in evaluations.
+    bill = bills.div(bills.median()).median(axis=1).to_dict()
+    lines = [
+        f"### ADRS at a budget of {_budget(budget)}",
+        "",
+        f"Medians over seeds, lower is better, the best of a table in bold; bill: evaluations over the budget.{note}",
+        "",
+        _row(["method", "rank", "bill", *medians.columns]),
+        _row(["---", "---:", "---:", *["---:"] * medians.shape[1]]),
+    ]
+    for name, row in medians.iterrows():
+        pairs = zip(row, best, strict=True)
+        cells = [_bold(f"{value:.4f}", value == least) if np.isfinite(value) else "" for value, least in pairs]
+        lines.append(_row([str(name), f"{rank[name]:.1f}", f"{bill[name]:.2f}", *cells]))
+    return "\n".join(lines)
+
+
+def wins_and_losses(results: pd.DataFrame, method: str, budgets: Sequence[float]) -> str:
+    """Every case in which a rival's median ADRS is better than the method's."""
+    frame = losses(results, method, budgets)
+    n_pairs = sum(
+        at_budget(results, budget).groupby("dataset")["method"].nunique().sub(1).clip(lower=0).sum()
+        for budget in budgets
+    )
+    lines = [f"### Where {method} loses", ""]
+    significant = int((frame["p_holm"] < LEVEL).sum())
+    lines.append(
+        f"Of {n_pairs} comparisons with a rival on a table at a budget, {len(frame)} are lost by the median ADRS,"
+        f" {significant} of them significantly (Wilcoxon rank-sum, Holm, {LEVEL:.0%})."
+    )
+    if len(frame):
+        lines += ["", _row(["table", "budget", "rival", f"{method}'s ADRS", "rival's ADRS", "p (Holm)"])]
+        lines.append(_row(["---", "---:", "---", "---:", "---:", "---:"]))
+        for record in frame.to_dict("records"):
+            p = _bold(f"{record['p_holm']:.2g}", record["p_holm"] < LEVEL)
+            values = [f"{record[method]:.4f}", f"{record['rival_value']:.4f}"]
+            lines.append(_row([record["dataset"], _budget(record["budget"]), record["rival"], *values, p]))
+    return "\n".join(lines)
+
+
+def evaluations_table(medians: pd.DataFrame, oracle: pd.DataFrame, targets: Sequence[float], method: str) -> str:
+    """Median evaluations to each ADRS, by dataset and method; ``>n`` where half of the runs did not get there."""
+    lines = ["### Evaluations to reach an ADRS", ""]
+    lines.append("Median over seeds; `>n`: at least half of the runs did not get there within n evaluations.")
+    for target in targets:
+        part = medians[medians["target"] == target]
+        cells = part.assign(text=[_count(e, b) for e, b in zip(part["evaluations"], part["at_least"], strict=True)])
+        wide = cells.pivot_table(index="method", columns="dataset", values="text", aggfunc="first").fillna("")
+        order = part.groupby("method")["at_least"].mean().sort_values(kind="stable").index
+        lines += ["", f"ADRS {target:g}:", "", _row(["method", *wide.columns])]
+        lines.append(_row(["---", *["---:"] * wide.shape[1]]))
+        floor = [_first(oracle[oracle["dataset"] == dataset], target) for dataset in wide.columns]
+        lines.append(_row(["*oracle*", *floor]))
+        for name in order:
+            label = _bold(str(name), name == method)
+            lines.append(_row([label, *wide.loc[name]]))
+    return "\n".join(lines)
+
+
+def _first(oracle: pd.DataFrame, target: float) -> str:
+    hits = oracle.loc[oracle["adrs"] <= target, "evaluations"]
+    return str(int(hits.min())) if len(hits) else ""
+
+
+def speedup_table(medians: pd.DataFrame, method: str) -> str:
+    """Geometric mean over tables and targets of how many times fewer evaluations the method needs."""
+    found = speedups(medians, method)
+    if len(found) == 0:
+        return ""
+    lines = [f"### How many times fewer evaluations {method} needs", ""]
+    lines.append(
+        "Geometric mean over tables, by ADRS target; below 1 the rival is faster. Who does not get there counts with"
+        " the evaluations spent: `≥` where that holds for the rival on some table, `≤` where it holds for the method,"
+        " `~` for both. Tables on which neither gets there are left out."
+    )
+    found["log"] = np.log(found["speedup"])
+    wide = found.pivot_table(index="rival", columns="target", values="log")
+    wide = wide[sorted(wide.columns, reverse=True)].sort_values(min(wide.columns), kind="stable")
+    signs = found.groupby(["rival", "target"])["bound"].agg(lambda bounds: _sign(set(bounds))).to_dict()
+    lines += ["", _row(["rival", *[f"ADRS {t:g}" for t in wide.columns]]), _row(["---", *["---:"] * wide.shape[1]])]
+    for name, row in wide.iterrows():
+        cells = [f"{signs[name, t]}{np.exp(v):.1f}" if np.isfinite(v) else "" for t, v in row.items()]
+        lines.append(_row([str(name), *cells]))
+    return "\n".join(lines)
+
+
+def _sign(bounds: set[str]) -> str:
+    if {">=", "<="} <= bounds:
+        return "~ "
+    return "≥ " if ">=" in bounds else ("≤ " if "<=" in bounds else "")
+
+
+def overhead_table(results: pd.DataFrame) -> str:
+    """The optimizer's own wall seconds per evaluation, by method and budget."""
+    rates = results.assign(rate=1e3 * results["seconds"] / results["evaluations"])
+    wide = rates.pivot_table(index="method", columns="budget", values="rate", aggfunc="median")
+    lines = [
+        "### Overhead of the optimizers",
+        "",
+        "Median wall milliseconds per evaluation that the method itself takes, evaluations excluded.",
+        "",
+        _row(["method", *[_budget(float(b)) for b in wide.columns]]),
+        _row(["---", *["---:"] * wide.shape[1]]),
+    ]
+    for name, row in wide.sort_values(wide.columns[-1], kind="stable").iterrows():
+        lines.append(_row([str(name), *[f"{value:.3g}" if np.isfinite(value) else "" for value in row]]))
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[object]) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _bold(text: str, condition: object) -> str:
+    return f"**{text}**" if condition else text
+
+
+def _budget(budget: float) -> str:
+    return f"{budget:g}" if budget > 1 else f"{100 * budget:g} %"
+
+
+def _count(evaluations: float, bound: float) -> str:
+    return f"{evaluations:.0f}" if np.isfinite(evaluations) else f">{bound:.0f}"

@@ -1,0 +1,185 @@
+"""Statistics, oracle, figures and the report of a comparison, against values worked out by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from rapid_moo import adrs, get_problem
+from rapid_moo.comparison import figures, statistics
+from rapid_moo.comparison.markdown import comparison_markdown, quality_table
+from rapid_moo.comparison.oracle import oracle_order, oracle_trajectory
+from rapid_moo.comparison.tables import COLUMNS, ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, read_results
+from rapid_moo.errors import DataNotFoundError, InputError
+
+
+def make_results(levels, seeds=6, budgets=(0.05, 0.15)):
+    """Results in which each method has the given level of ADRS on each dataset, seeds spread a little around it."""
+    lines = []
+    for dataset, methods in levels.items():
+        for method, level in methods.items():
+            for seed in range(seeds):
+                for budget in budgets:
+                    quality = level * (1 + 0.01 * seed) / (100 * budget)
+                    lines.append((dataset, method, seed, round(1000 * budget), budget, quality, 1 - quality, 0, 9, 0.5))
+    return pd.DataFrame(lines, columns=COLUMNS[RESULTS_FILE])
+
+
+def make_trajectories(results):
+    """Each run halves its ADRS twice on its way."""
+    parts = []
+    for row in results[results["budget"] == results["budget"].max()].itertuples(index=False):
+        for share in (4, 2, 1):
+            values = row._asdict() | {"evaluations": row.evaluations // share, "adrs": row.adrs * share}
+            parts.append({**values, "cpu_seconds": row.seconds})
+    return pd.DataFrame(parts)[COLUMNS[TRAJECTORIES_FILE]]
+
+
+LEVELS = {
+    "one": {"rapid": 0.10, "nsga2": 0.20, "random": 0.40},
+    "two": {"rapid": 0.10, "nsga2": 0.05, "random": 0.40},
+    "three": {"rapid": 0.10, "nsga2": 0.30, "random": 0.40},
+}
+
+
+def test_evaluations_to_a_target_take_the_smallest_budget_that_reaches_it():
+    frame = pd.DataFrame(
+        [
+            ("d", "rapid", 0, 0.05, 10, 0.5),
+            ("d", "rapid", 0, 0.05, 50, 0.09),
+            ("d", "rapid", 0, 0.15, 10, 0.4),
+            ("d", "rapid", 0, 0.15, 40, 0.08),
+            ("d", "rapid", 0, 0.15, 150, 0.01),
+        ],
+        columns=["dataset", "method", "seed", "budget", "evaluations", "adrs"],
+    )
+    assert statistics.evaluations_to(frame, 0.1).iloc[0].tolist() == ["d", "rapid", 0, 50, True]
+    assert statistics.evaluations_to(frame, 0.01).iloc[0].tolist() == ["d", "rapid", 0, 150, True]
+    assert statistics.evaluations_to(frame, 0.001).iloc[0].tolist() == ["d", "rapid", 0, 150, False]
+
+
+def test_censored_median_equals_the_median_without_censoring_and_scipy_with_it():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        times = rng.integers(1, 30, size=int(rng.integers(1, 12))).astype(float)
+        assert statistics.censored_median(times, np.ones(len(times), bool)) == np.sort(times)[(len(times) - 1) // 2]
+        events = rng.random(len(times)) < 0.7
+        curve = stats.ecdf(stats.CensoredData.right_censored(times, ~events)).sf
+        at = curve.quantiles[curve.probabilities <= 0.5 + 1e-12]
+        expected = at.min() if len(at) else np.inf
+        found = statistics.censored_median(times, events)
+        # A curve that crosses at a censored time has crossed at the last event before it.
+        assert found == expected or (np.isfinite(found) and found in times[events])
+    with pytest.raises(InputError, match="at least one"):
+        statistics.censored_median([], [])
+
+
+def test_holm_by_hand_and_monotone():
+    assert statistics.holm([0.01, 0.02, 0.03, 0.005]).tolist() == [0.03, 0.04, 0.04, 0.02]
+    assert statistics.holm([0.9, 0.8]).tolist() == [1.0, 1.0]
+    assert statistics.holm([]).tolist() == []
+
+
+def test_pairwise_tests_find_what_differs_and_nothing_else():
+    results = make_results({"one": {"a": 0.10, "b": 0.10, "c": 0.40}}, seeds=10)
+    found = statistics.pairwise_tests(results, 0.05).set_index(["first", "second"])
+    assert found.loc[("a", "b"), "p_holm"] == 1.0
+    assert found.loc[("a", "b"), "better"] == ""
+    assert found.loc[("a", "c"), "p_holm"] < 0.001
+    assert found.loc[("a", "c"), "better"] == "a"
+    flipped = statistics.pairwise_tests(results, 0.05, "hypervolume").set_index(["first", "second"])
+    assert flipped.loc[("b", "c"), "better"] == "b"
+
+
+def test_ranks_and_critical_difference():
+    found = statistics.ranks(make_results(LEVELS), 0.15)
+    assert found.mean.index.tolist() == ["rapid", "nsga2", "random"]
+    assert found.mean.tolist() == pytest.approx([4 / 3, 5 / 3, 3])
+    # Demsar 2006, table 5: q at 5 % for three classifiers is 2.343.
+    assert found.critical_difference == pytest.approx(2.343 * np.sqrt(3 * 4 / (6 * 3)), abs=1e-3)
+    assert found.p == pytest.approx(stats.friedmanchisquare([0.1] * 3, [0.2, 0.05, 0.3], [0.4] * 3).pvalue)
+    assert found.cliques() == [("rapid", "nsga2", "random")]
+    with pytest.raises(InputError, match="got 1"):
+        statistics.ranks(make_results({"one": {"a": 0.1}}), 0.15)
+
+
+def test_speedups_are_ratios_and_say_when_they_are_bounds():
+    medians = statistics.median_evaluations(make_trajectories(make_results(LEVELS)), [0.03, 0.01])
+    found = statistics.speedups(medians, "rapid").set_index(["dataset", "target", "rival"])
+    # The last of the ADRS of rapid is 0.1 / 15, of nsga2 on "one" 0.2 / 15: half of its way is rapid's quarter.
+    assert found.loc[("one", 0.03, "nsga2"), ["speedup", "bound"]].tolist() == [pytest.approx(75 / 37), "="]
+    assert found.loc[("one", 0.01, "random"), ["speedup", "bound"]].tolist() == [1.0, ">="]
+    assert found.loc[("two", 0.01, "nsga2"), "speedup"] < 1.0
+    with pytest.raises(InputError, match="'magic'"):
+        statistics.speedups(medians, "magic")
+
+
+def test_losses_name_every_rival_that_is_better():
+    found = statistics.losses(make_results(LEVELS), "rapid", [0.05, 0.15])
+    assert found[["dataset", "budget", "rival"]].to_numpy().tolist() == [["two", 0.05, "nsga2"], ["two", 0.15, "nsga2"]]
+    assert (found["rival_value"] < found["rapid"]).all()
+
+
+def test_oracle_is_greedy_and_ends_at_zero():
+    front = get_problem("digits").table.front
+    order = oracle_order(front)
+    assert sorted(order) == list(range(len(front)))
+    for n in (1, 2, 5):
+        chosen = adrs(front, front[order[:n]])
+        rivals = [adrs(front, front[[*order[: n - 1], i]]) for i in range(len(front))]
+        assert chosen == pytest.approx(min(rivals), rel=1e-12)
+    path = oracle_trajectory(get_problem("digits").table)
+    assert path["adrs"].iloc[-1] == 0.0
+    assert path["hypervolume"].iloc[-1] == pytest.approx(1.0)
+
+
+def test_oracle_of_one_point():
+    assert oracle_order(np.array([[1.0, 2.0]])).tolist() == [0]
+
+
+def test_report_shows_losses_and_bounds():
+    results = make_results(LEVELS)
+    oracle = pd.DataFrame([(name, 3, 0.0, 1.0, 0.0, 3) for name in LEVELS], columns=COLUMNS[ORACLE_FILE])
+    text = comparison_markdown(results, make_trajectories(results), oracle)
+    assert "| rapid | 1.3 | 1.00 | **0.0068** |" in text
+    assert "Of 12 comparisons with a rival on a table at a budget, 2 are lost" in text
+    assert "| two | 15 % | nsga2 |" in text
+    assert "| *oracle* | 3 | 3 | 3 |" in text
+    assert ">150" in text
+    assert "≥ " in text
+
+
+def test_report_of_methods_that_did_not_run_everywhere():
+    results = make_results({"one": {"a": 0.1, "b": 0.2}, "two": {"a": 0.1}})
+    text = quality_table(results, 0.05)
+    assert "| b | 2.0 |" in text
+    with pytest.raises(InputError, match=r"0\.5"):
+        quality_table(results, 0.5)
+
+
+def test_figures_are_written_and_methods_keep_their_look(tmp_path):
+    results = make_results(LEVELS)
+    oracle = pd.DataFrame([(name, 3, 0.001, 0.999, 0.0, 3) for name in LEVELS], columns=COLUMNS[ORACLE_FILE])
+    names = figures.write_figures(tmp_path, results, make_trajectories(results), oracle)
+    assert {"curves-one.png", "overhead.png", "ranks-0.05.png", "ranks-0.15.png"} <= set(names)
+    assert all((tmp_path / name).stat().st_size > 10_000 for name in names)
+    look = figures.looks(["rapid", "mine", "random", "other"])
+    assert look["rapid"] == figures.looks(["rapid"])["rapid"] == 0
+    assert len(set(look.values())) == 4
+
+
+def test_results_are_read_back_or_refused(tmp_path):
+    results = make_results(LEVELS)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        results.to_csv(tmp_path / name / RESULTS_FILE, index=False)
+    pd.testing.assert_frame_equal(read_results([tmp_path / "a"]), results)
+    with pytest.raises(InputError, match="twice"):
+        read_results([tmp_path / "a", tmp_path / "b"])
+    with pytest.raises(DataNotFoundError, match="nowhere"):
+        read_results([tmp_path / "nowhere"])
+    (tmp_path / "b" / RESULTS_FILE).write_text("a,b\n")
+    with pytest.raises(InputError, match="expected columns"):
+        read_results([tmp_path / "b"])
