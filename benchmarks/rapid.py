@@ -10,18 +10,17 @@ the result files. Every unique evaluation is billed; the front of the table judg
 from __future__ import annotations
 
 import argparse
-import datetime
-import platform
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _report import markdown, setting
 from matplotlib.figure import Figure
 
 from rapid_moo import ArchitectureTable, open_table
-from rapid_moo.comparison import Comparison, oracle_trajectory
+from rapid_moo.comparison import Comparison
+from rapid_moo.comparison.oracle import oracle_trajectory
 from rapid_moo.comparison.tables import TRAJECTORIES_FILE, read_results
 
 METHODS = ("random", "nsga2", "nsga3", "rapid-oneshot", "rapid")
@@ -198,38 +197,32 @@ def report(out: Path) -> str:
     overhead = results[results["method"] == "rapid"].assign(per=lambda f: f["seconds"] / f["evaluations"])
     energy = results[results["dataset"].str.endswith("_energy")]
     seeds = results.groupby("dataset")["seed"].nunique().to_dict()
-    versions = ", ".join(f"{name} {version(name)}" for name in ("numpy", "pymoo", "moocore", "scikit-learn", "xgboost"))
     parts = [
-        f"Seeds by table: {seeds}. Python {platform.python_version()}, {versions}; {datetime.date.today()}.",
+        setting("python benchmarks/rapid.py run && python benchmarks/rapid.py report", f"by table {seeds}"),
         "## ADRS at a share of the table: median [quartiles] over seeds",
         "One-shot bills its verified front on top of the share.",
-        _markdown(quality_table(results, "adrs")),
+        markdown(quality_table(results, "adrs")),
         "## Evaluations to the quality of one-shot at 15 %",
-        _markdown(faster),
+        markdown(faster),
         f"Geometric mean of 'fewer by' over the {len(large)} tables of {LARGE:,} rows or more:"
         f" {np.exp(np.log(large['fewer by']).mean()):.2f}.",
         "## Evaluations to a fixed ADRS, RAPID / oracle",
-        _markdown(oracle_ratios(paths)),
+        markdown(oracle_ratios(paths)),
         "## Against random sampling at every recorded number of evaluations from 16 on",
-        _markdown(worst_against_random(paths)),
+        markdown(worst_against_random(paths)),
         "## Overhead: wall seconds of the optimizer per evaluation, at 15 %",
-        _markdown(
+        markdown(
             overhead[overhead["budget"] == max(BUDGETS)].groupby("dataset")["per"].median().round(4).reset_index()
         ),
     ]
     if len(energy):
         parts += [
             "## Four objectives (with energy): normalised hypervolume",
-            _markdown(quality_table(energy, "hypervolume")),
+            markdown(quality_table(energy, "hypervolume")),
         ]
     text = "\n\n".join(parts) + "\n"
     (out / "report.md").write_text(text, encoding="utf-8")
     return text
-
-
-def _markdown(frame: pd.DataFrame) -> str:
-    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.astype(str).to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
 
 
 def main() -> None:

@@ -1,8 +1,7 @@
 """The comparison that decides: the published tuner against this project's, on the same samples of eight tables.
 
     RAPID_MOO_DATA=... python benchmarks/tuner.py run             # journal of cells, resumable, seed by seed
-    RAPID_MOO_DATA=... python benchmarks/tuner.py report          # tables from the journal
-    RAPID_MOO_DATA=... python benchmarks/tuner.py figure          # the picture of the committed results
+    RAPID_MOO_DATA=... python benchmarks/tuner.py report          # cells.csv, report.md and tuner.png from it
 
 A cell is a table, a share of it that is sampled, a seed and a method. Both methods get the same sample, choose a
 triplet on it, fit it on all of the sample and predict the whole table. Two comparisons, every evaluation billed:
@@ -13,6 +12,9 @@ triplet on it, fit it on all of the sample and predict the whole table. Two comp
 
 CPU seconds are of the process (``time.process_time``), one thread; *tune* is the choice of the triplet, which is what
 the two methods differ in, *fit* its fit and the prediction of the table.
+
+Of this project's tuner two more things are kept: whether its promise holds (:func:`kept_promise`), and how many unseen
+architectures lie within the intervals of its predictors (:func:`coverage`).
 """
 
 from __future__ import annotations
@@ -24,14 +26,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from _report import markdown, setting
+from matplotlib.figure import Figure
+from scipy.special import ndtri
 
-from rapid_moo._util import FloatArray
+from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.indicators import adrs
-from rapid_moo.objectives import signs
 from rapid_moo.pareto import front_indices
+from rapid_moo.predictors import PredictorSet
+from rapid_moo.predictors.spread import LEVELS
 from rapid_moo.problems import open_table
 from rapid_moo.table import ArchitectureTable
-from rapid_moo.tuning import ADRSTuner, pick_order
+from rapid_moo.tuning import ADRSTuner, pick_loss, pick_order
 
 TABLES = (
     "flexibert",
@@ -52,10 +59,11 @@ KEPT_PICKS = 4_000
 Cell = dict[str, Any]
 
 
-def run_published(sample: ArchitectureTable, table: ArchitectureTable, seed: int) -> tuple[Cell, FloatArray]:
+def run_published(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[Cell, FloatArray]:
     """One cell of the published tuner."""
     import published_tuner
 
+    sample = table.take(rows)
     start = time.process_time()
     found = published_tuner.tune(sample, seed)
     tuned = time.process_time()
@@ -63,13 +71,50 @@ def run_published(sample: ArchitectureTable, table: ArchitectureTable, seed: int
     return _cell(found.families, found.promised, found.n_fits, start, tuned), predicted
 
 
-def run_rapid_moo(sample: ArchitectureTable, table: ArchitectureTable, seed: int) -> tuple[Cell, FloatArray]:
+def run_rapid_moo(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[Cell, FloatArray]:
     """One cell of this project's tuner, at its default budget."""
+    sample = table.take(rows)
     start = time.process_time()
     found = ADRSTuner(seed=seed).tune(sample)
     tuned = time.process_time()
-    predicted = np.asarray(found.best.fit(sample).predict(table.X) * signs(table.objectives))
-    return _cell(found.families, found.adrs, found.n_fits, start, tuned), predicted
+    predictors = found.best.fit(sample)
+    predicted = predictors.predict_minimised(table.X)
+    cell = _cell(found.families, found.adrs, found.n_fits, start, tuned)
+    unseen = np.setdiff1d(np.arange(len(table)), rows)
+    size = min(len(sample), ADRSTuner().max_rows, len(unseen))
+    return {
+        **cell,
+        "search_cpu": found.fit_seconds,
+        "unlearnable": list(found.unlearnable),
+        "interval": list(found.interval),
+        **kept_promise(table.F[unseen], predicted[unseen], found.interval, size, seed),
+        "coverage": coverage(predictors, table.take(unseen)),
+    }, predicted
+
+
+def kept_promise(
+    true: FloatArray, predicted: FloatArray, interval: tuple[float, float], size: int, seed: int, repeats: int = 20
+) -> Cell:
+    """What was promised, obtained: the loss on as many unseen rows as were tuned on, median of some random sets.
+
+    Also the share of the sets whose loss lies within the promised interval, which should be 90 %.
+    """
+    rng = np.random.default_rng(seed)
+    sets = [rng.choice(len(true), size, replace=False) for _ in range(repeats)]
+    losses = np.array([pick_loss(true[rows], predicted[rows]) for rows in sets])
+    inside = (losses >= interval[0]) & (losses <= interval[1])
+    return {"obtained": float(np.median(losses)), "within": float(inside.mean())}
+
+
+def coverage(predictors: PredictorSet, unseen: ArchitectureTable) -> dict[str, list[float]]:
+    """Share of unseen rows within the central 50, 80 and 95 % of each predicted objective's distribution."""
+    mean, std = predictors.predict(unseen.X, return_std=True)
+    away = np.abs(unseen.raw - mean) / np.maximum(std, 1e-300)
+    return {
+        objective.name: [float((away[:, k] <= ndtri(0.5 + level / 2.0)).mean()) for level in LEVELS]
+        for k, (objective, spec) in enumerate(zip(unseen.objectives, predictors.specs, strict=True))
+        if spec is not None
+    }
 
 
 def _cell(families: tuple[str, ...], promised: float, n_fits: int, start: float, tuned: float) -> Cell:
@@ -86,7 +131,7 @@ def run_cell(table: ArchitectureTable, ratio: float, seed: int, method: str) -> 
     """Run a method on a sample and keep what the comparison needs."""
     rows = table.sample_rows(ratio, seed)
     runner = run_published if method == "published" else run_rapid_moo
-    cell, predicted = runner(table.take(rows), table, seed)
+    cell, predicted = runner(table, rows, seed)
     sampled = np.zeros(len(table), dtype=np.bool_)
     sampled[rows] = True
     front = front_indices(predicted)
@@ -140,11 +185,155 @@ def run(seeds: tuple[int, ...], methods: tuple[str, ...], redo: bool) -> None:
                     )
 
 
+def adrs_at(cell: Cell, table: ArchitectureTable, bill: int) -> float:
+    """ADRS of a cell's sample and its first picks, as many as a bill pays for."""
+    rows = np.concatenate([table.sample_rows(cell["ratio"], cell["seed"]), np.array(cell["picks"], dtype=np.int64)])
+    return adrs(table.front, table.F[rows[:bill]])
+
+
+def cells() -> pd.DataFrame:
+    """One row per cell of which both methods' are there, with the ADRS at the larger of both bills."""
+    done, rows = read_journal(), []
+    tables = {table.name: table for table in map(open_table, TABLES)}
+    for name, ratio, seed in sorted({key[:3] for key in done}):
+        pair = {method: done.get((name, ratio, seed, method)) for method in METHODS}
+        if None in pair.values():
+            continue
+        bill = max(cell["bill"] for cell in pair.values() if cell is not None)
+        for cell in pair.values():
+            assert cell is not None
+            kept = {key: value for key, value in cell.items() if not isinstance(value, list | dict)}
+            rows.append(
+                {
+                    **kept,
+                    "families": "/".join(cell["families"]),
+                    "equal_bill": bill,
+                    "equal_adrs": adrs_at(cell, tables[name], bill),
+                    **{
+                        f"covered_{objective}": "/".join(f"{share:.3f}" for share in shares)
+                        for objective, shares in cell.get("coverage", {}).items()
+                    },
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def comparison(frame: pd.DataFrame, ratio: float) -> pd.DataFrame:
+    """Medians over seeds of both methods, one row per table."""
+    part = frame[frame["ratio"] == ratio]
+    lines = []
+    for name, group in part.groupby("table"):
+        old, new = (group[group["method"] == method].set_index("seed") for method in METHODS)
+        middle = {key: (old[key].median(), new[key].median()) for key in ("adrs", "bill", "equal_adrs", "tune_cpu")}
+        wins = int((new["equal_adrs"] < old["equal_adrs"]).sum())
+        lines.append(
+            {
+                "table": name,
+                "seeds": len(new),
+                "ADRS (bill), published": f"{middle['adrs'][0]:.4f} ({middle['bill'][0]:.0f})",
+                "ours": f"{middle['adrs'][1]:.4f} ({middle['bill'][1]:.0f})",
+                "ADRS at equal bill, published": f"{middle['equal_adrs'][0]:.4f}",
+                "ours ": f"{middle['equal_adrs'][1]:.4f}",
+                "seeds won": f"{wins} of {len(new)}",
+                "CPU s, published": f"{middle['tune_cpu'][0]:.0f}",
+                "ours  ": f"{middle['tune_cpu'][1]:.2f}",
+                "ratio (least)": f"{(old['tune_cpu'] / new['tune_cpu']).median():.0f}"
+                f" ({(old['tune_cpu'] / new['tune_cpu']).min():.0f})",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def promises(frame: pd.DataFrame) -> pd.DataFrame:
+    """What was promised and what came, medians over seeds."""
+    lines = []
+    for (name, ratio), group in frame.groupby(["table", "ratio"]):
+        old, new = (group[group["method"] == method] for method in METHODS)
+        lines.append(
+            {
+                "table": name,
+                "sample": f"{ratio:.0%}",
+                "published promised": f"{old['promised'].median():.4f}",
+                "its table": f"{old['adrs'].median():.4f}",
+                "ours promised": f"{new['promised'].median():.4f}",
+                "obtained": f"{new['obtained'].median():.4f}",
+                "sets within the 90 % interval": f"{new['within'].mean():.0%}",
+                "CPU in fits": f"{(new['search_cpu'] / new['tune_cpu']).median():.0%}",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def coverages(frame: pd.DataFrame) -> pd.DataFrame:
+    """Mean coverage over seeds, by table, sample and objective."""
+    lines = []
+    columns = [column for column in frame.columns if column.startswith("covered_")]
+    for (name, ratio), group in frame[frame["method"] == "rapid_moo"].groupby(["table", "ratio"]):
+        for column in columns:
+            texts = [text for text in group[column] if isinstance(text, str)]
+            if texts:
+                means = np.mean([[float(share) for share in text.split("/")] for text in texts], axis=0)
+                levels = {f"{level:.0%}": f"{share:.1%}" for level, share in zip(LEVELS, means, strict=True)}
+                objective = column.removeprefix("covered_")
+                lines.append({"table": name, "sample": f"{ratio:.0%}", "objective": objective, **levels})
+    return pd.DataFrame(lines)
+
+
+def figure(frame: pd.DataFrame) -> Figure:
+    """ADRS at equal bill and CPU seconds, both methods, one mark per seed."""
+    canvas = Figure(figsize=(11, 6), layout="constrained")
+    axes = canvas.subplots(1, 2, sharey=True)
+    order = [f"{name}, {ratio:.0%}" for name in sorted(set(frame["table"])) for ratio in RATIOS]
+    looks = {"published": ("#E69F00", "s", "published grid"), "rapid_moo": ("#0072B2", "o", "rapid_moo")}
+    for axis, column, label in zip(
+        axes, ("equal_adrs", "tune_cpu"), ("ADRS at equal bill", "CPU seconds"), strict=True
+    ):
+        for method, (colour, marker, name) in looks.items():
+            part = frame[frame["method"] == method]
+            places = [order.index(f"{t}, {r:.0%}") for t, r in zip(part["table"], part["ratio"], strict=True)]
+            axis.plot(part[column], places, marker, color=colour, alpha=0.5, markersize=5, label=f"{name}, each seed")
+            middle = part.groupby(["table", "ratio"])[column].median()
+            at = [order.index(f"{t}, {r:.0%}") for t, r in middle.index]
+            axis.plot(middle, at, "|", color=colour, markersize=16, markeredgewidth=2.5, label=f"{name}, median")
+        axis.set(xscale="log", xlabel=label)
+        axis.grid(alpha=0.3, which="both", lw=0.4)
+    axes[0].set_yticks(range(len(order)), order)
+    axes[0].invert_yaxis()
+    handles, labels = axes[0].get_legend_handles_labels()
+    canvas.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    return canvas
+
+
+def report() -> str:
+    """Write ``cells.csv``, ``report.md`` and ``tuner.png`` of everything that has been run."""
+    frame = cells()
+    frame.to_csv(FOLDER / "cells.csv", index=False, float_format="%.6g")
+    figure(frame).savefig(FOLDER / "tuner.png", dpi=110, metadata={"Software": None})
+    parts = [setting("python benchmarks/tuner.py run && python benchmarks/tuner.py report", "by table, see below")]
+    for ratio in RATIOS:
+        parts += [
+            f"## Published and ours on samples of {ratio:.0%}, medians over seeds",
+            markdown(comparison(frame, ratio)),
+        ]
+    parts += [
+        "## Promised and obtained",
+        markdown(promises(frame)),
+        "## Coverage of unseen rows",
+        markdown(coverages(frame)),
+    ]
+    text = "\n\n".join(parts) + "\n"
+    (FOLDER / "report.md").write_text(text, encoding="utf-8")
+    return text
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["run"])
+    parser.add_argument("action", choices=["run", "report"])
     parser.add_argument("--seeds", default=",".join(map(str, SEEDS)))
     parser.add_argument("--methods", default=",".join(METHODS))
     parser.add_argument("--redo", action="store_true", help="run again what the journal holds")
     options = parser.parse_args()
-    run(tuple(int(s) for s in options.seeds.split(",")), tuple(options.methods.split(",")), options.redo)
+    if options.action == "run":
+        run(tuple(int(s) for s in options.seeds.split(",")), tuple(options.methods.split(",")), options.redo)
+    else:
+        print(report())

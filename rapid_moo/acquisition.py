@@ -19,7 +19,7 @@ from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator
 from rapid_moo.pareto import front_indices, is_nondominated
 
 Float32Array = NDArray[np.float32]
-JOINT_POOL = 1_000
+JOINT_POOL = 600
 N_DRAWS = 64
 
 

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,13 +34,28 @@ from rapid_moo.tuning import ADRSTuner, adapt
 logger = logging.getLogger(__name__)
 
 FIRST_SAMPLE = 16
-GROWTH = 0.12
 SPREAD_POOL = 3_000
 
 
 def first_sample_size(budget: int | None) -> int:
     """Default size of the first sample: 16, or half of a budget that is smaller than twice that."""
     return FIRST_SAMPLE if budget is None else max(2, min(FIRST_SAMPLE, budget // 2))
+
+
+def default_batch_size(n: int) -> int:
+    """Architectures per round when ``n`` have been evaluated: 2 at first, an eighth of 100, a quarter of 1,000."""
+    return max(2, round(math.pow(n, 1.3) / 32.0))
+
+
+def default_tuner(rounds: int | None) -> ADRSTuner:
+    """The tuner that a run starts from: thorough where it chooses once, quick where it chooses again and again.
+
+    An iterating search looks for architectures better than all it has seen. A Gaussian process reaches beyond its
+    data and draws neighbours jointly; trees do neither, so they must be better by more than a standard error.
+    """
+    if rounds == 1:
+        return ADRSTuner()
+    return ADRSTuner(budget=8, max_rows=250, prefer=("gaussian_process",))
 
 
 class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
@@ -96,13 +112,13 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     n_initial : int, optional
         Size of the first sample; 16 by default, or half of a budget that is smaller than twice that.
     batch_size : int, optional
-        Architectures evaluated per round; by default 12 % of what has been evaluated so far, at least 2: a schedule
-        that does not depend on the budget.
+        Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
+        budget.
     rounds : int, optional
         Rounds after the first sample; until termination by default. 1 is the published one-shot method, whose only
         batch is the whole predicted front.
     tuner : ADRSTuner, optional
-        Chooses the predictors; the default one otherwise.
+        Chooses the predictors; :func:`default_tuner` otherwise.
     specs : sequence of PredictorSpec or None, optional
         Predictors to use as they are, without tuning: one per objective, None for a computed one.
     search : {"auto", "exhaustive", "nsga2", "nsga3"}
@@ -165,7 +181,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             raise InputError(f"retune: expected a factor above 1, got {retune}")
         self.n_initial, self.batch_size, self.rounds = n_initial, batch_size, rounds
         self.sampling, self.acquisition = sampling, acquisition
-        self.tuner, self.specs = tuner or ADRSTuner(), specs
+        self.tuner, self.specs = tuner or default_tuner(rounds), specs
         self.search, self.candidates, self.retune = search, candidates, retune
         self.tuned: Any = None
         self.predictors: Any = None
@@ -245,7 +261,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _batch(self, proposals: IntArray) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
-        size = self._affordable(self.batch_size or max(2, round(GROWTH * len(self.pop))))
+        size = self._affordable(self.batch_size or default_batch_size(len(self.pop)))
         mean = self.view.predict_mean(self.predictors, proposals)
         if len(proposals) > SPREAD_POOL:
             order = np.argsort(pareto_ranks(mean), kind="stable")[:SPREAD_POOL]

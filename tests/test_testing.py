@@ -392,7 +392,7 @@ class TestPredictors:
     def test_gaussian_process(self):
         check_predictor(GaussianProcess())
 
-    @pytest.mark.parametrize("transform", ["log", "normal_scores"])
+    @pytest.mark.parametrize("transform", ["log", "tail"])
     def test_transforms(self, transform):
         check_predictor(Predictor("bayesian_ridge", target_transform=transform))
 

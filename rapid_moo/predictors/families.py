@@ -10,6 +10,7 @@ from typing import Any
 
 import nevergrad as ng
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.kernel_ridge import KernelRidge
@@ -99,11 +100,29 @@ def _kernel_ridge(params: Params, _seed: int) -> Any:
     return make_pipeline(StandardScaler(), KernelRidge(**values))
 
 
+class Quadratic(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
+    """Squares and products of the columns beside them, where there are at most ``limit`` columns.
+
+    Their number grows with the square of the columns, and what a Bayesian regression costs with its square again.
+    """
+
+    def __init__(self, limit: int = 40) -> None:
+        self.limit = limit
+
+    def fit(self, X: FloatArray, y: FloatArray | None = None) -> Quadratic:
+        """Learn the number of columns."""
+        degree = 2 if X.shape[1] <= self.limit else 1
+        self.expansion_ = PolynomialFeatures(degree, include_bias=False).fit(X)
+        return self
+
+    def transform(self, X: FloatArray) -> FloatArray:
+        """The columns and, where there are few, their squares and products."""
+        return np.asarray(self.expansion_.transform(X))
+
+
 def _bayesian_ridge(params: Params, _seed: int) -> Any:
     if params.get("quadratic", False):
-        return make_pipeline(
-            StandardScaler(), PolynomialFeatures(2, include_bias=False), StandardScaler(), BayesianRidge()
-        )
+        return make_pipeline(StandardScaler(), Quadratic(), StandardScaler(), BayesianRidge())
     return make_pipeline(StandardScaler(), BayesianRidge())
 
 
@@ -137,11 +156,11 @@ def _families() -> dict[str, Family]:
             ),
             (
                 ({}, "engineered", "none"),
-                ({}, "engineered", "normal_scores"),
+                ({}, "engineered", "tail"),
                 ({}, "all", "none"),
-                ({}, "all", "normal_scores"),
+                ({}, "all", "tail"),
                 ({}, "engineered", "log"),
-                ({"ard": False}, "all", "normal_scores"),
+                ({"ard": False}, "all", "tail"),
             ),
             first=4,
         ),
@@ -159,39 +178,15 @@ def _families() -> dict[str, Family]:
             ),
             (
                 ({"subsample": 0.8, "colsample_bytree": 0.8}, "all", "none"),
-                ({"subsample": 0.8, "colsample_bytree": 0.8}, "all", "normal_scores"),
+                ({"subsample": 0.8, "colsample_bytree": 0.8}, "all", "tail"),
             ),
             _xgboost_stages,
-        ),
-        Family(
-            "gradient_boosting",
-            _gradient_boosting,
-            lambda: ng.p.Dict(
-                loss=ng.p.Choice(["squared_error", "huber", "quantile"]),
-                n_estimators=_int(50, 400, 200),
-                learning_rate=ng.p.Log(init=0.08, lower=0.02, upper=0.3),
-                max_depth=ng.p.Scalar(init=3, lower=2, upper=6).set_integer_casting(),
-                subsample=ng.p.Scalar(init=0.7, lower=0.4, upper=1.0),
-                min_samples_leaf=_int(1, 20, 3),
-            ),
-            (({"subsample": 0.6, "min_samples_leaf": 3}, "engineered", "none"),),
-            _boosted_stages,
         ),
         Family(
             "bayesian_ridge",
             _bayesian_ridge,
             lambda: ng.p.Dict(quadratic=ng.p.Choice([False, True])),
-            (({"quadratic": True}, "engineered", "none"), ({"quadratic": True}, "engineered", "normal_scores")),
-        ),
-        Family(
-            "kernel_ridge",
-            _kernel_ridge,
-            lambda: ng.p.Dict(
-                kernel=ng.p.Choice(["rbf", "laplacian"]),
-                alpha=ng.p.Log(init=0.05, lower=1e-4, upper=10.0),
-                gamma=ng.p.Log(init=0.02, lower=5e-4, upper=0.5),
-            ),
-            (({}, "engineered", "normal_scores"),),
+            (({"quadratic": True}, "engineered", "none"), ({"quadratic": True}, "engineered", "tail")),
         ),
         Family(
             "random_forest",
@@ -206,10 +201,33 @@ def _families() -> dict[str, Family]:
             _forest_stages,
         ),
         Family(
+            "gradient_boosting",
+            _gradient_boosting,
+            lambda: ng.p.Dict(
+                n_estimators=_int(50, 400, 200),
+                learning_rate=ng.p.Log(init=0.08, lower=0.02, upper=0.3),
+                max_depth=ng.p.Scalar(init=3, lower=2, upper=6).set_integer_casting(),
+                subsample=ng.p.Scalar(init=0.7, lower=0.4, upper=1.0),
+                loss=ng.p.Choice(["squared_error", "huber", "quantile"]),
+                min_samples_leaf=_int(1, 20, 3),
+            ),
+            (({"subsample": 0.6, "min_samples_leaf": 3}, "engineered", "none"),),
+            _boosted_stages,
+        ),
+        Family(
+            "kernel_ridge",
+            _kernel_ridge,
+            lambda: ng.p.Dict(
+                kernel=ng.p.Choice(["rbf", "laplacian"]),
+                alpha=ng.p.Log(init=0.05, lower=1e-4, upper=10.0),
+                gamma=ng.p.Log(init=0.02, lower=5e-4, upper=0.5),
+            ),
+            (({}, "engineered", "tail"),),
+        ),
+        Family(
             "sgd",
             _sgd,
             lambda: ng.p.Dict(
-                loss=ng.p.Choice(["squared_error", "huber"]),
                 penalty=ng.p.Choice(["l2", "l1", "elasticnet"]),
                 alpha=ng.p.Log(init=1e-3, lower=1e-6, upper=0.3),
             ),

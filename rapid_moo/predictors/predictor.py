@@ -38,7 +38,7 @@ class PredictorSpec:
         Hyper-parameters that differ from the family's defaults.
     features : {"engineered", "one_hot", "all"}
         Which features of the space it sees.
-    transform : {"none", "log", "normal_scores"}
+    transform : {"none", "log", "tail"}
         Transform of its target.
     """
 
@@ -95,7 +95,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         Family of regressors.
     params : dict or None
         Hyper-parameters that differ from the family's defaults.
-    target_transform : {"none", "log", "normal_scores"}
+    target_transform : {"none", "log", "tail"}
         Transform of the target.
     spread : bool
         Whether ``predict(X, return_std=True)`` will be asked for; costs an out-of-fold pass for families that have no

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtri
 
 from rapid_moo._util import FloatArray
 from rapid_moo.errors import InputError
 
-TRANSFORMS = ("none", "log", "normal_scores")
+TRANSFORMS = ("none", "log", "tail")
 
 
 class TargetTransform:
@@ -16,10 +15,17 @@ class TargetTransform:
 
     Parameters
     ----------
-    kind : {"none", "log", "normal_scores"}
+    kind : {"none", "log", "tail"}
         ``log`` is the logarithm of the distance to a point a tenth of the range below the smallest value, or of the
-        value itself if all are positive and span more than a factor of two. ``normal_scores`` maps ranks to normal
-        quantiles, linear between the training values and beyond them (with the mean slope of the outer fifth).
+        value itself if all are positive and span more than a factor of two. ``tail`` is linear on that side of the
+        median whose deviations are smaller and logarithmic on the other, in units of half the former.
+
+    Notes
+    -----
+    ``tail`` does what normal scores do for the long tail of an accuracy (a quarter fewer wrong pairs on random samples
+    of NAS-Bench-201) and leaves the other side as it is. Normal scores bend both ends, so that no prediction gets
+    beyond the best value seen: an iterating search that used them stopped short of the ends of the front
+    (ADRS 0.030 instead of 0.011 at 5 % of NAS-Bench-201). They are not offered.
     """
 
     def __init__(self, kind: str = "none") -> None:
@@ -35,11 +41,12 @@ class TargetTransform:
             positive = low > 0.0 and high > 2.0 * low
             self.shift_ = 0.0 if positive else 0.1 * (high - low) - low
             self.floor_ = 0.25 * (low + self.shift_)
-        if self.kind == "normal_scores" and not self.identity_:
-            values, counts = np.unique(y, return_counts=True)
-            position = (np.cumsum(counts) - 0.5 * counts) / len(y)
-            scores = ndtri(position)
-            self.values_, self.scores_ = _extended(values, scores)
+        if self.kind == "tail" and not self.identity_:
+            self.middle_ = float(np.median(y))
+            below = float(np.sqrt(np.mean(np.minimum(y - self.middle_, 0.0) ** 2)))
+            above = float(np.sqrt(np.mean(np.maximum(y - self.middle_, 0.0) ** 2)))
+            self.side_ = 1.0 if above >= below else -1.0
+            self.unit_ = max(0.5 * min(above, below), 1e-3 * (high - low))
         return self
 
     def forward(self, y: FloatArray) -> FloatArray:
@@ -48,7 +55,8 @@ class TargetTransform:
             return np.asarray(y, dtype=np.float64)
         if self.kind == "log":
             return np.log(np.maximum(y + self.shift_, self.floor_))
-        return np.interp(y, self.values_, self.scores_)
+        outward = self.side_ * (y - self.middle_) / self.unit_
+        return np.asarray(self.side_ * np.where(outward > 0.0, np.log1p(np.maximum(outward, 0.0)), outward))
 
     def backward(self, t: FloatArray) -> FloatArray:
         """Values of a transformed target."""
@@ -56,7 +64,9 @@ class TargetTransform:
             return np.asarray(t, dtype=np.float64)
         if self.kind == "log":
             return np.asarray(np.exp(np.clip(t, -50.0, 50.0)) - self.shift_)
-        return np.interp(t, self.scores_, self.values_)
+        outward = self.side_ * t
+        outward = np.where(outward > 0.0, np.expm1(np.clip(outward, 0.0, 50.0)), outward)
+        return np.asarray(self.middle_ + self.side_ * self.unit_ * outward)
 
     def slope(self, t: FloatArray, std: FloatArray) -> FloatArray:
         """How much a value changes per unit of the transformed target, over one standard deviation each way."""
@@ -64,15 +74,3 @@ class TargetTransform:
             return np.ones_like(t)
         width = np.maximum(std, 1e-9)
         return np.asarray((self.backward(t + width) - self.backward(t - width)) / (2.0 * width))
-
-
-def _extended(values: FloatArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Add a far point on either side, on a line with the mean slope of the outer fifth of the values."""
-    reach = max(1, len(values) // 5)
-    below = (values[reach] - values[0]) / max(scores[reach] - scores[0], 1e-9)
-    above = (values[-1] - values[-1 - reach]) / max(scores[-1] - scores[-1 - reach], 1e-9)
-    far = 3.0
-    return (
-        np.concatenate([[values[0] - far * below], values, [values[-1] + far * above]]),
-        np.concatenate([[scores[0] - far], scores, [scores[-1] + far]]),
-    )

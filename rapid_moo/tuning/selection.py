@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -69,19 +70,23 @@ def learnable(bench: Bench, k: int) -> bool:
     return bool(taus) and max(taus) > LEARNABLE_Z * chance
 
 
-def judge(bench: Bench, loss: ResampledLoss, choices: list[list[Trial | None]]) -> list[Judged]:
+def judge(
+    bench: Bench, loss: ResampledLoss, choices: list[list[Trial | None]], prefer: Sequence[str] = ()
+) -> list[Judged]:
     """All combinations of the choices, soundest first.
 
     Differences between triplets are paired: both are judged on the same half-samples. Those that are not more than
-    one standard error worse than the best come first, ordered by their errors of order near the front; the others
-    follow by mean loss. All triplets get a few halves, the promising ones all of them.
+    one standard error worse than the best come first, those with the most predictors of preferred families before
+    others, and ordered by their errors of order near the front; the others follow by mean loss. All triplets get a few
+    halves, the promising ones all of them.
     """
     combinations = list(product(*choices))
     errors = _errors(choices, combinations)
     predicted = [bench.predicted(trials) for trials in combinations]
     first = np.array([loss.losses(values, FIRST_HALVES) for values in predicted])
     order = np.lexsort((errors, first.mean(axis=1)))
-    kept = sorted({*order[:FINALISTS].tolist(), int(np.argmin(errors))})
+    others = np.array([_others(trials, prefer) for trials in combinations])
+    kept = sorted({*order[:FINALISTS].tolist(), int(np.argmin(errors)), int(np.lexsort((errors, others))[0])})
     losses = np.array([loss.losses(predicted[i]) for i in kept])
     best = int(np.argmin(losses.mean(axis=1)))
     difference = losses - losses[best]
@@ -92,7 +97,15 @@ def judge(bench: Bench, loss: ResampledLoss, choices: list[list[Trial | None]]) 
         Judged(combinations[i], loss.whole(predicted[i]), float(errors[i]), losses[j], float(se[j]), bool(tied[j]))
         for j, i in enumerate(kept)
     ]
-    return sorted(found, key=lambda t: (not t.tied, t.error if t.tied else float(t.losses.mean()), t.adrs))
+    ties = [(_others(t.trials, prefer), t.error) if t.tied else (0, float(t.losses.mean())) for t in found]
+    return [
+        t for _, t in sorted(zip(ties, found, strict=True), key=lambda item: (not item[1].tied, *item[0], item[1].adrs))
+    ]
+
+
+def _others(trials: Trials, prefer: Sequence[str]) -> int:
+    """Predictors that are not of the preferred families, if any are preferred."""
+    return sum(trial is not None and trial.spec.family not in prefer for trial in trials) if prefer else 0
 
 
 def _errors(choices: list[list[Trial | None]], combinations: list[Trials]) -> FloatArray:

@@ -30,8 +30,9 @@ from rapid_moo.tuning.selection import judge, learnable, promise, ranking_frame
 logger = logging.getLogger(__name__)
 
 OPTIMIZER = "TwoPointsDE"
+NOT_SEARCHED = {"n_estimators", "loss"}
 SCREENED = 0.75
-FAMILIES_REFINED = 3
+FAMILIES_REFINED = 2
 ASKS_PER_FIT = 8
 MEAN = PredictorSpec("mean")
 Progress = Callable[[int, int, float], None]
@@ -48,6 +49,8 @@ class ADRSTuner:
         Families to consider; all registered ones by default.
     shortlist : int
         Configurations per objective of which all triplets are ranked in the end.
+    prefer : sequence of str
+        Families taken wherever that is worse by no more than a standard error.
     max_rows : int
         Tune on at most so many rows of the sample, drawn at random: which configuration is best is seen on a few
         hundred rows, and every fit gets cheaper.
@@ -67,10 +70,11 @@ class ADRSTuner:
 
     def __init__(
         self,
-        budget: int = 16,
+        budget: int = 14,
         *,
         families: Sequence[str] | None = None,
         shortlist: int = 5,
+        prefer: Sequence[str] = (),
         max_rows: int = 400,
         optimizer: str = OPTIMIZER,
         seed: int = 0,
@@ -81,13 +85,13 @@ class ADRSTuner:
                 raise InputError(f"{name}: expected at least one, got {value}")
         if max_rows < 4:
             raise InputError(f"max_rows: expected at least 4, got {max_rows}")
-        unknown = sorted(set(families or ()) - set(FAMILIES))
+        unknown = sorted({*(families or ()), *prefer} - set(FAMILIES))
         if unknown:
             raise InputError(f"families: expected some of {', '.join(FAMILIES)}, got {', '.join(unknown)}")
         if optimizer not in ng.optimizers.registry:
             raise InputError(f"optimizer: expected a Nevergrad optimizer, got {optimizer!r}")
         self.budget, self.shortlist, self.max_rows = budget, shortlist, max_rows
-        self.families = tuple(families or FAMILIES)
+        self.families, self.prefer = tuple(families or FAMILIES), tuple(prefer)
         self.optimizer, self.seed, self.n_jobs = optimizer, seed, n_jobs
 
     def with_seed(self, seed: int) -> ADRSTuner:
@@ -122,7 +126,7 @@ class ADRSTuner:
             self._screen(bench, loss, tell)
             self._refine(bench, loss, tell)
         unlearnable = self._unlearnable(bench)
-        judged = judge(bench, loss, self._choices(bench, unlearnable))
+        judged = judge(bench, loss, self._choices(bench, unlearnable), self.prefer)
         expected, interval = promise(bench, loss, judged)
         triplets = [Triplet(t.specs, sample.objectives, t.adrs, self.seed) for t in judged]
         triplets[0] = Triplet(judged[0].specs, sample.objectives, expected, self.seed, interval)
@@ -133,9 +137,11 @@ class ADRSTuner:
             n_fits=bench.n_fits,
             trace=tuple(trace),
             seconds=time.perf_counter() - start,
+            fit_seconds=bench.fit_seconds,
             settings={
                 "budget": self.budget,
                 "families": list(self.families),
+                "prefer": list(self.prefer),
                 "shortlist": self.shortlist,
                 "max_rows": self.max_rows,
                 "optimizer": self.optimizer,
@@ -200,7 +206,10 @@ class ADRSTuner:
             elif k in unlearnable:
                 choices.append([bench.trial(k, MEAN)])
             else:
-                choices.append(list(bench.best(k, self.shortlist)))
+                chosen = bench.best(k, self.shortlist)
+                # A preferred family needs a candidate to be taken.
+                liked = [trial for trial in bench.best(k) if trial.spec.family in self.prefer]
+                choices.append([*chosen, *[t for t in liked[:2] if t not in chosen]])
         return choices
 
 
@@ -230,11 +239,13 @@ def _parametrization(bench: Bench, k: int) -> ng.p.Parameter:
 
 
 def _searched(name: str) -> ng.p.Dict:
-    """Hyper-parameters that are searched; an ensemble's length is not, since one fit gives all."""
+    """Hyper-parameters that are searched.
+
+    Not an ensemble's length, since one fit gives all. Nor the loss: transforms of the target do what a robust loss
+    does, and boosting with another loss than the squared one costs three times as much.
+    """
     space = FAMILIES[name].space()
-    if FAMILIES[name].stages is None:
-        return space
-    return ng.p.Dict(**{key: space[key] for key in space.keys() if key != "n_estimators"})  # noqa: SIM118
+    return ng.p.Dict(**{key: space[key] for key in sorted(FAMILIES[name].hyperparameters - NOT_SEARCHED)})
 
 
 def _spec_of(value: dict[str, Any]) -> PredictorSpec:

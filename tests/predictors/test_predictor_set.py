@@ -21,7 +21,7 @@ def table():
 
 @pytest.fixture(scope="module")
 def fitted(table):
-    specs = [PredictorSpec(transform="normal_scores"), RIDGE, None]
+    specs = [PredictorSpec(transform="tail"), RIDGE, None]
     return PredictorSet(table.space, table.objectives, specs, seed=3).fit(table.sample(60, 0))
 
 

@@ -16,6 +16,7 @@ class AGEMOEA2Method(EvolutionaryMethod):
     """AGE-MOEA-II with genotype operators."""
 
     name = "age-moea2"
+    pop_size = 20
 
     def _make(self) -> Algorithm:
         return AGEMOEA2(pop_size=self._pop_size, **genotype_operators(self.problem))

@@ -28,7 +28,7 @@ class MOREA(Method):
     """Multi-objective regularised evolution; a child is the nearest new architecture on a random walk of mutations."""
 
     name = "mo-rea"
-    pop_size: ClassVar[int] = 40
+    pop_size: ClassVar[int] = 20
     tournament: ClassVar[int] = 10
 
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:

@@ -16,6 +16,7 @@ class NSGA2Method(EvolutionaryMethod):
     """NSGA-II with genotype operators."""
 
     name = "nsga2"
+    pop_size = 20
 
     def _make(self) -> Algorithm:
         return NSGA2(pop_size=self._pop_size, **genotype_operators(self.problem))

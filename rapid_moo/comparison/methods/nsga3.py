@@ -17,6 +17,7 @@ class NSGA3Method(EvolutionaryMethod):
     """NSGA-III with genotype operators."""
 
     name = "nsga3"
+    pop_size = 20
 
     def _make(self) -> Algorithm:
         size = self._pop_size

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from pymoo.core.algorithm import Algorithm
 
-from rapid_moo.algorithm import RAPID
+from rapid_moo.algorithm import FIRST_SAMPLE, RAPID
 from rapid_moo.comparison.methods._pymoo import PymooMethod
 
 
 class IteratedRAPID(PymooMethod):
-    """:class:`rapid_moo.RAPID`; its schedule depends on the budget, so every budget is a run of its own."""
+    """:class:`rapid_moo.RAPID`; one run serves every budget.
+
+    A first sample of fixed size makes the run independent of its budget. By itself RAPID takes a smaller one for
+    budgets below 32 evaluations.
+    """
 
     name = "rapid"
-    anytime = False
+    first_sample = FIRST_SAMPLE
 
     def _make(self) -> Algorithm:
-        return RAPID()
+        return RAPID(n_initial=self.first_sample)

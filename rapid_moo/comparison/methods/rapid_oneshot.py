@@ -16,7 +16,7 @@ class OneShotRAPID(PymooMethod):
     overruns = True
 
     def _make(self) -> Algorithm:
-        return RAPID(rounds=1, n_initial=self.budget)
+        return RAPID(rounds=1, n_initial=self.budget, sampling="random")
 
     def _limit(self) -> int:
         return len(self.problem.table) if self.problem.table is not None else 2 * self.budget

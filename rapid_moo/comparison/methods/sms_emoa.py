@@ -16,6 +16,7 @@ class SMSEMOAMethod(EvolutionaryMethod):
     """SMS-EMOA with genotype operators."""
 
     name = "sms-emoa"
+    pop_size = 40
 
     def _make(self) -> Algorithm:
         return SMSEMOA(pop_size=self._pop_size, **genotype_operators(self.problem))

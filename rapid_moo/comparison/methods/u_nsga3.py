@@ -17,6 +17,7 @@ class UNSGA3Method(EvolutionaryMethod):
     """U-NSGA-III with genotype operators."""
 
     name = "u-nsga3"
+    pop_size = 20
 
     def _make(self) -> Algorithm:
         size = self._pop_size
