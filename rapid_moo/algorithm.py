@@ -33,7 +33,8 @@ from rapid_moo.tuning import ADRSTuner, adapt
 
 logger = logging.getLogger(__name__)
 
-FIRST_SAMPLE = 16
+FIRST_SAMPLE, FIRST_TUNING = 16, 48
+UNTUNED = PredictorSpec("gaussian_process", features="all")
 SPREAD_POOL = 3_000
 
 
@@ -89,8 +90,8 @@ class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
         """Fill the columns from the algorithm's state."""
         super().update(algorithm)
         self.front.set(len(algorithm.opt))
-        tuned = algorithm.tuned
-        self.families.set("/".join(tuned.families) if tuned is not None else None)
+        tuned, predictors = algorithm.tuned, algorithm.predictors
+        self.families.set("/".join(predictors.families) if predictors is not None else None)
         self.expected.set(tuned.adrs if tuned is not None else None)
         self.error.set(algorithm.batch_error)
         self.obtained.set(self._quality(algorithm.pop.get("F")))
@@ -127,7 +128,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     candidates : {"auto", "members", "space"}
         Where proposals come from: a table's members, or the whole space. "auto" takes the members on a table.
     retune : float
-        Tune again when the number of evaluations has grown by this factor; ``numpy.inf`` tunes once.
+        Tune again when the number of evaluations has grown by this factor; ``numpy.inf`` tunes once. The first tuning
+        is at 48 evaluations: fewer do not tell configurations apart, and a Gaussian process serves until then.
     sampling : {"designed", "random"}
         The first sample: extremes and space-filling (see :mod:`rapid_moo.design`), or random as published.
     acquisition : callable
@@ -236,16 +238,24 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """Tune where it is time to, then fit the chosen predictors on everything known."""
         sample = self.view.sample_table(known, self.pop.get("F"))
         seed = int(self.random_state.integers(2**31))
-        if self.specs is None and (self.tuned is None or len(sample) >= self.retune * self._tuned_at):
+        if self._time_to_tune(len(sample)):
             with self._timed("tune"):
                 self.tuned = self.tuner.with_seed(seed).tune(sample)
                 self._tuned_at = len(sample)
                 logger.info("tuned on %d architectures: %s", len(sample), "/".join(self.tuned.families))
-        specs = adapt(self.specs if self.specs is not None else self.tuned.best.specs, sample)
+        chosen = self.specs or (self.tuned.best.specs if self.tuned is not None else [UNTUNED] * len(sample.objectives))
+        specs = adapt(chosen, sample)
         with self._timed("fit"):
             if self.predictors is None or list(self.predictors.specs) != list(specs):
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
             self.predictors.fit(sample, warm_start=True)
+
+    def _time_to_tune(self, n: int) -> bool:
+        if self.specs is not None:
+            return False
+        if self.tuned is None:
+            return n >= FIRST_TUNING or self.rounds == 1
+        return n >= self.retune * self._tuned_at
 
     def _proposals(self, known: IntArray) -> IntArray:
         """Candidates: all of them where they can be listed, else what NSGA-II/III visits on the predictions."""

@@ -10,6 +10,7 @@ in high dimensions", ICML 2024).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,15 +18,16 @@ from numpy.typing import ArrayLike
 from scipy.linalg import cho_solve, cholesky, solve_triangular
 from scipy.linalg.lapack import dpotri
 from scipy.optimize import minimize
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from rapid_moo._util import FloatArray, Seed, as_generator
+from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator
 from rapid_moo.errors import InputError
 
 KERNELS = ("matern52", "rbf")
 _JITTER = 1e-8
 _BLOCK = 2**18
+_OWN_FIT = 100
 _SQRT5 = float(np.sqrt(5.0))
 
 
@@ -59,6 +61,10 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         Logarithms of the hyper-parameters, for a warm start of another fit.
     amplitude_, slope_, noise_ : float
         Standard deviations a, b and s, in units of the target's standard deviation.
+    rows_ : ndarray
+        Rows that the posterior uses.
+    unseen_ : ndarray of bool
+        Those of ``rows_`` that the hyper-parameters were not chosen on.
     n_iter_ : int
         Iterations of L-BFGS that were needed.
     n_features_in_ : int
@@ -83,7 +89,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.max_iter = max_iter
         self.random_state = random_state
 
-    def fit(self, X: ArrayLike, y: ArrayLike, start: FloatArray | None = None) -> GaussianProcess:
+    def fit(
+        self, X: ArrayLike, y: ArrayLike, start: FloatArray | None = None, tune_rows: BoolArray | None = None
+    ) -> GaussianProcess:
         """Fit to features of shape (n, n_features) and a target of shape (n,).
 
         Parameters
@@ -92,6 +100,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             Features and target.
         start : ndarray, optional
             ``theta_`` of a fit to the same features (of another transform of the target, say) to start L-BFGS from.
+        tune_rows : ndarray of shape (n,), optional
+            The rows that the hyper-parameters may be chosen on; all of them by default.
         """
         if self.kernel not in KERNELS:
             raise InputError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
@@ -105,9 +115,12 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         rng = np.random.default_rng(self.random_state)
         Z, z = self._standardised(inputs), (target - self._y_mean) / self._y_std
         rows = rng.permutation(len(Z))
-        self._tune(Z[rows[: self.n_tune]], z[rows[: self.n_tune]], start)
+        allowed = rows if tune_rows is None else rows[tune_rows[rows]]
+        seen = allowed[: self.n_tune]
+        self._tune(Z[seen], z[seen], start)
         kept = np.sort(rows[: self.max_rows])
         self.rows_ = kept
+        self.unseen_ = np.logical_not(np.isin(kept, seen))
         self._Z, self._z = Z[kept], z[kept]
         self._scaled = self._Z / self._scales
         covariance = self._prior(self._Z, self._scaled, self._Z, self._scaled)
@@ -208,6 +221,41 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
                 variance[rows] = np.diag(covariance)
         mean, std = self._z - residual, np.sqrt(np.maximum(variance, _JITTER))
         return mean * self._y_std + self._y_mean, std * self._y_std
+
+    def cross_predict(
+        self, X: ArrayLike, y: ArrayLike, folds: IntArray, starts: Sequence[FloatArray] = ()
+    ) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
+        """Prediction of each row from the rows of all other folds, by hyper-parameters that have not seen it either.
+
+        Tens of length scales fit the noise of a hundred rows: what :meth:`leave_folds_out` predicts after a fit to all
+        of them looks better than it is (a Kendall tau of 0.3 for pure noise). Up to 100 rows each fold gets
+        hyper-parameters of its own; of more rows half are enough, and each half of the folds shares those of the other.
+
+        Parameters
+        ----------
+        X, y : array-like of shape (n, n_features) and (n,)
+            Features and target, at most ``max_rows`` rows.
+        folds : ndarray of shape (n,)
+            Fold of each row, from 0.
+        starts : sequence of ndarray
+            ``thetas`` of an earlier call to start from.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n,)
+            Predictions.
+        thetas : list of ndarray
+            Hyper-parameters of each group of folds.
+        """
+        mean, std, thetas = np.empty(len(folds)), np.empty(len(folds)), []
+        group = folds if len(folds) <= _OWN_FIT else (2 * folds > folds.max()).astype(np.int64)
+        for label in np.unique(group):
+            start = starts[label] if len(starts) == group.max() + 1 else None
+            half = clone(self).fit(X, y, start, group != label)
+            predicted = half.leave_folds_out(folds)
+            mean[group == label], std[group == label] = predicted[0][group == label], predicted[1][group == label]
+            thetas.append(half.theta_)
+        return mean, std, thetas
 
     # ---------------------------------------------------------------- internals
     def _standardised(self, inputs: FloatArray) -> FloatArray:

@@ -24,6 +24,7 @@ from rapid_moo.space import FEATURE_SETS
 
 N_FOLDS = 5
 WARM_ITERATIONS = 6
+ENOUGH_UNSEEN = 100
 
 
 @dataclass(frozen=True)
@@ -185,14 +186,28 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
     def _fit_spread(self, inputs: FloatArray, goal: FloatArray) -> None:
         if isinstance(self.regressor_, GaussianProcess):
-            goal = goal[self.regressor_.rows_]
-            mean, base = self.regressor_.leave_folds_out(assign_folds(len(goal), self.random_state))
+            goal, mean, base = self._honest(self.regressor_, inputs, goal)
         else:
             family, params = get_family(self.family), dict(self.params or {})
             mean = _cross_predict(family, params, inputs, goal, self.random_state)
             self.base_ = ResidualSpread(inputs, goal - mean)
             base = self.base_.own
         self.factor_ = LocalFactor(mean, (goal - mean) / np.maximum(base, TINY))
+
+    def _honest(
+        self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """True, predicted and spread of rows that neither the prediction nor its hyper-parameters have seen."""
+        unseen = process.unseen_
+        if unseen.sum() >= ENOUGH_UNSEEN or len(process.rows_) < len(goal) or len(goal) < 4:
+            rows = unseen if unseen.any() else np.ones(len(unseen), dtype=np.bool_)
+            mean, std = process.leave_folds_out(assign_folds(len(unseen), self.random_state))
+            return goal[process.rows_][rows], mean[rows], std[rows]
+        starts = getattr(self, "_cross_starts", ()) if self.warm_start else ()
+        mean, std, self._cross_starts = process.cross_predict(
+            inputs, goal, assign_folds(len(goal), self.random_state), starts
+        )
+        return goal, mean, std
 
 
 def out_of_fold(

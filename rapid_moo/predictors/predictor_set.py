@@ -53,6 +53,11 @@ class PredictorSet:
         self.specs: tuple[PredictorSpec | None, ...] = tuple(specs)
         self.seed = seed
 
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Family of each objective's predictor; "exact" for a computed one."""
+        return tuple(spec.family if spec is not None else "exact" for spec in self.specs)
+
     def fit(self, table: ArchitectureTable, warm_start: bool = False) -> PredictorSet:
         """Fit every predictor on a table of the same objectives; returns self.
 

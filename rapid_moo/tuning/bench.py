@@ -17,7 +17,7 @@ from rapid_moo.predictors.predictor import assign_folds, fit_quietly
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 
-SCREEN_ROWS, SCREEN_ITERATIONS = 150, 25
+SCREEN_ROWS, SCREEN_ITERATIONS = 120, 25
 LONGEST, PROBE = 100, 40
 STOP_AT = 1.0
 ONE_FIT = ("gaussian_process", "mean")
@@ -287,7 +287,7 @@ def _fit(
     if isinstance(regressor, GaussianProcess) and len(goal) <= regressor.max_rows:
         # Hyper-parameters from fewer rows and iterations than a final fit: enough to tell configurations apart.
         regressor.set_params(n_tune=SCREEN_ROWS, max_iter=SCREEN_ITERATIONS)
-        mean = regressor.fit(inputs, goal).leave_folds_out(folds)[0][None, :]
+        mean = regressor.cross_predict(inputs, goal, folds)[0][None, :]
     else:
         mean = np.full((max(1, len(counts)), len(goal)), np.nan)
         for fold in np.unique(folds[wanted]):

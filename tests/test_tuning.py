@@ -1,0 +1,218 @@
+"""The ADRS tuner: nothing is fitted twice, the loss is what it says, and the choice is sound."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rapid_moo import ArchitectureTable, open_table
+from rapid_moo.errors import InputError
+from rapid_moo.indicators import adrs
+from rapid_moo.objectives import Objective
+from rapid_moo.pareto import front_points
+from rapid_moo.predictors import PredictorSpec
+from rapid_moo.space import Gene, GridSpace
+from rapid_moo.tuning import ADRSTuner, Bench, ResampledLoss, load_triplet, pick_loss, pick_order
+from rapid_moo.tuning import bench as bench_module
+from rapid_moo.tuning.bench import FrontOrder
+
+GP = PredictorSpec()
+RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
+TREES = PredictorSpec("xgboost", {"subsample": 0.8}, "all")
+OBJECTIVES = (Objective("accuracy", "max"), Objective("latency", "min"), Objective("memory", "min"))
+clouds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+
+
+def grid_table(n: int = 120, seed: int = 0, noise: float = 0.0) -> ArchitectureTable:
+    """A smooth problem over six genes; the third objective is noise if ``noise`` is 1."""
+    space = GridSpace("smooth", [Gene(f"g{k}", tuple(range(5))) for k in range(6)])
+    rng = np.random.default_rng(seed)
+    X = space.sample(n, rng)
+    accuracy = np.tanh(X.sum(axis=1) / 10.0) + 0.02 * X[:, 0] * X[:, 1]
+    latency = 1.0 + (X**1.5).sum(axis=1)
+    memory = (1.0 - noise) * (X[:, 0] * X[:, 1] + X[:, 2]) + noise * rng.normal(size=len(X))
+    return ArchitectureTable.build(space, OBJECTIVES, X, np.column_stack([accuracy, latency, memory]), name="smooth")
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return grid_table()
+
+
+class TestLoss:
+    @settings(deadline=None, max_examples=40)
+    @given(rng=clouds, n=st.integers(1, 30), n_objectives=st.integers(2, 4), tied=st.booleans())
+    def test_whole_is_pick_loss_and_the_truth_loses_nothing(self, rng, n, n_objectives, tied):
+        F = rng.integers(0, 4, (n, n_objectives)).astype(float) if tied else rng.normal(size=(n, n_objectives))
+        predicted = F + rng.normal(size=F.shape)
+        loss = ResampledLoss(F, 0)
+        assert loss.whole(predicted) == pytest.approx(pick_loss(F, predicted), abs=1e-9)
+        assert pick_loss(F, F) == pytest.approx(0.0, abs=1e-12) or tied
+        assert np.isfinite(loss.losses(predicted)).all()
+
+    @settings(deadline=None, max_examples=30)
+    @given(rng=clouds, factor=st.floats(0.01, 100.0), shift=st.floats(-5.0, 5.0))
+    def test_only_the_order_and_gaps_of_predictions_count(self, rng, factor, shift):
+        F = rng.normal(size=(25, 3))
+        predicted = F + 0.5 * rng.normal(size=F.shape)
+        assert pick_loss(F, predicted * factor + shift) == pytest.approx(pick_loss(F, predicted), abs=1e-9)
+
+    def test_pick_loss_is_the_mean_adrs_of_two_bills(self, sample):
+        predicted = sample.F + np.random.default_rng(0).normal(size=sample.F.shape)
+        front, order = front_points(sample.F), pick_order(predicted)
+        bills = [max(3, len(front)), min(len(sample), 2 * len(front))]
+        expected = np.mean([adrs(front, sample.F[order[:bill]]) for bill in bills])
+        assert pick_loss(sample.F, predicted) == pytest.approx(expected)
+
+    def test_halves_are_complementary(self, sample):
+        halves = ResampledLoss(sample.F, 3).halves
+        for first, second in zip(halves[::2], halves[1::2], strict=True):
+            assert sorted([*first, *second]) == list(range(len(sample)))
+
+    def test_order_of_picks_starts_with_the_predicted_front(self, sample):
+        order = pick_order(sample.F)
+        assert sorted(order) == list(range(len(sample)))
+        front = {tuple(point) for point in front_points(sample.F)}
+        assert {tuple(point) for point in sample.F[order[: len(front)]]} == front
+
+
+class TestFrontOrder:
+    def test_truth_reversal_and_constant(self, sample):
+        order = FrontOrder(sample.F)
+        for k in range(3):
+            assert order.error(k, sample.F[:, k]) == pytest.approx(0.0)
+            assert order.error(k, -sample.F[:, k]) == pytest.approx(2.0)
+            assert order.error(k, np.zeros(len(sample))) == pytest.approx(1.0)
+
+    def test_mistakes_near_the_front_count_more(self):
+        F = np.column_stack([np.arange(20.0), np.arange(20.0)])
+        order = FrontOrder(F)
+        near, far = F[:, 0].copy(), F[:, 0].copy()
+        near[[0, 1]], far[[18, 19]] = near[[1, 0]], far[[19, 18]]
+        assert order.error(0, near) > 10 * order.error(0, far)
+
+
+class TestBench:
+    def test_nothing_is_fitted_twice(self, sample, monkeypatch):
+        bench = Bench(sample)
+        bench.evaluate([(0, GP), (0, TREES), (0, GP)])
+        assert bench.n_fits == 2
+        monkeypatch.setattr(bench_module, "_fit", None)
+        bench.evaluate([(0, TREES), (0, GP)])
+        assert bench.n_fits == 2
+        assert bench.fit_seconds > 0.0
+
+    def test_one_fit_of_an_ensemble_gives_its_shorter_versions(self, sample):
+        longest = TREES.replace(n_estimators=80)
+        bench = Bench(sample)
+        bench.evaluate([(1, longest)])
+        assert bench.n_fits == 1
+        for count in (80, 40, 20, 10):
+            short = TREES.replace(n_estimators=count)
+            alone = Bench(sample)
+            alone.evaluate([(1, short)])
+            np.testing.assert_allclose(bench.trial(1, short).mean, alone.trial(1, short).mean, rtol=1e-5)
+
+    def test_hopeless_configurations_stop_after_one_fold(self, sample):
+        bench = Bench(sample)
+        bad = PredictorSpec("random_forest", {"max_depth": 1, "n_estimators": 2})
+        bench.evaluate([(1, GP), (1, bad)])
+        assert bench.trial(1, GP).complete
+        assert not bench.best_version(1, bad).complete
+        assert bad.family not in {trial.spec.family for trial in bench.best(1)}
+
+    def test_out_of_fold_predictions_have_not_seen_their_row(self):
+        table = grid_table(60)
+        raw = table.raw.copy()
+        raw[7, 1] += 1e3
+        spoiled = ArchitectureTable.build(table.space, table.objectives, table.X, raw)
+        clean, dirty = Bench(table), Bench(spoiled)
+        for bench in (clean, dirty):
+            bench.evaluate([(1, RIDGE)])
+        fold = clean.folds == clean.folds[7]
+        same = clean.trial(1, RIDGE).mean[fold], dirty.trial(1, RIDGE).mean[fold]
+        np.testing.assert_allclose(*same, rtol=1e-6)
+
+
+class TestTuner:
+    def test_any_number_of_workers_gives_the_same_result(self, sample):
+        one = ADRSTuner(6, seed=2).tune(sample)
+        two = ADRSTuner(6, seed=2, n_jobs=2).tune(sample)
+        assert one.ranking.to_csv() == two.ranking.to_csv()
+        assert one.best.specs == two.best.specs
+        assert (one.adrs, one.interval) == (two.adrs, two.interval)
+
+    def test_budget_is_of_configurations_per_objective(self, sample):
+        result = ADRSTuner(9, seed=0).tune(sample)
+        assert result.n_fits <= 9 * 3
+        assert len(result.trace) > 1
+        assert (np.diff(result.trace) <= 0).all()
+        assert result.interval[0] <= result.adrs <= result.interval[1]
+        assert 0.0 < result.fit_seconds
+
+    def test_noise_is_recognised_and_its_mean_predicted(self, caplog):
+        result = ADRSTuner(6, seed=0).tune(grid_table(noise=1.0))
+        assert result.unlearnable == ("memory",)
+        assert result.best.specs[2].family == "mean"
+        assert "memory" in caplog.text
+        mean, std = result.best.fit(grid_table(noise=1.0)).predict(grid_table(40, seed=5).X, return_std=True)
+        assert np.ptp(mean[:, 2]) == 0.0
+        assert 0.7 < std[:, 2].mean() < 1.4
+
+    def test_computed_objectives_are_not_tuned(self):
+        result = ADRSTuner(4, seed=0).tune(open_table("digits").sample(60, 0))
+        assert result.best.specs[2] is None
+        assert (result.ranking["memory_model"] == "exact").all()
+
+    def test_a_preferred_family_is_taken_unless_it_is_worse(self, sample):
+        free, bound = (ADRSTuner(8, seed=0, prefer=prefer).tune(sample) for prefer in ((), ("bayesian_ridge",)))
+        tied = bound.ranking[bound.ranking["tied"]]
+        liked = sum((tied[f"{o.name}_model"] == "bayesian_ridge").astype(int) for o in OBJECTIVES)
+        assert liked.iloc[0] == liked.max()
+        assert free.settings["prefer"] == []
+
+    @pytest.mark.parametrize("n", [4, 5, 10, 25])
+    def test_tiny_samples(self, n):
+        result = ADRSTuner(4, seed=0).tune(grid_table(n))
+        assert np.isfinite([result.adrs, *result.interval]).all()
+        assert np.isfinite(result.best.fit(grid_table(n)).predict(grid_table(30, seed=1).X)).all()
+
+    @pytest.mark.parametrize("constant", [(0,), (0, 1), (0, 1, 2)])
+    def test_degenerate_objectives(self, constant):
+        table = grid_table(30)
+        raw = table.raw.copy()
+        raw[:, list(constant)] = 3.0
+        flat = ArchitectureTable.build(table.space, table.objectives, table.X, raw)
+        result = ADRSTuner(3, seed=0).tune(flat)
+        assert np.isfinite(result.adrs)
+        assert np.isfinite(result.best.fit(flat).predict(table.X)).all()
+
+    def test_saved_and_read_again(self, sample, tmp_path):
+        result = ADRSTuner(4, seed=0).tune(sample)
+        result.save(tmp_path)
+        assert load_triplet(tmp_path) == result.best
+        settings_ = json.loads((tmp_path / "triplet.json").read_text())["settings"]
+        assert settings_["budget"] == 4
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"budget": 0}, "at least one"),
+            ({"shortlist": 0}, "at least one"),
+            ({"families": ["oracle"]}, "oracle"),
+            ({"prefer": ["oracle"]}, "oracle"),
+            ({"optimizer": "Luck"}, "Luck"),
+            ({"max_rows": 3}, "at least 4"),
+        ],
+    )
+    def test_bad_options(self, options, message):
+        with pytest.raises(InputError, match=message):
+            ADRSTuner(**options)
+
+    def test_too_small_a_sample(self):
+        with pytest.raises(InputError, match="at least 4 architectures"):
+            ADRSTuner().tune(grid_table(3))
