@@ -13,7 +13,7 @@ from rapid_moo import ArchitectureTable, open_table
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs
 from rapid_moo.objectives import Objective
-from rapid_moo.pareto import front_points
+from rapid_moo.pareto import front_points, is_nondominated
 from rapid_moo.predictors import PredictorSpec
 from rapid_moo.space import Gene, GridSpace
 from rapid_moo.tuning import ADRSTuner, Bench, ResampledLoss, load_triplet, pick_loss, pick_order
@@ -45,7 +45,7 @@ def sample():
 
 class TestLoss:
     @settings(deadline=None, max_examples=40)
-    @given(rng=clouds, n=st.integers(1, 30), n_objectives=st.integers(2, 4), tied=st.booleans())
+    @given(rng=clouds, n=st.integers(4, 30), n_objectives=st.integers(2, 4), tied=st.booleans())
     def test_whole_is_pick_loss_and_the_truth_loses_nothing(self, rng, n, n_objectives, tied):
         F = rng.integers(0, 4, (n, n_objectives)).astype(float) if tied else rng.normal(size=(n, n_objectives))
         predicted = F + rng.normal(size=F.shape)
@@ -76,8 +76,8 @@ class TestLoss:
     def test_order_of_picks_starts_with_the_predicted_front(self, sample):
         order = pick_order(sample.F)
         assert sorted(order) == list(range(len(sample)))
-        front = {tuple(point) for point in front_points(sample.F)}
-        assert {tuple(point) for point in sample.F[order[: len(front)]]} == front
+        first = is_nondominated(sample.F)
+        assert set(order[: first.sum()]) == set(np.flatnonzero(first))
 
 
 class TestFrontOrder:
@@ -152,7 +152,7 @@ class TestTuner:
         assert len(result.trace) > 1
         assert (np.diff(result.trace) <= 0).all()
         assert result.interval[0] <= result.adrs <= result.interval[1]
-        assert 0.0 < result.fit_seconds
+        assert result.fit_seconds > 0.0
 
     def test_noise_is_recognised_and_its_mean_predicted(self, caplog):
         result = ADRSTuner(6, seed=0).tune(grid_table(noise=1.0))
@@ -194,7 +194,8 @@ class TestTuner:
     def test_saved_and_read_again(self, sample, tmp_path):
         result = ADRSTuner(4, seed=0).tune(sample)
         result.save(tmp_path)
-        assert load_triplet(tmp_path) == result.best
+        read = load_triplet(tmp_path)
+        assert (read.specs, read.adrs, read.interval) == (result.best.specs, result.best.adrs, result.best.interval)
         settings_ = json.loads((tmp_path / "triplet.json").read_text())["settings"]
         assert settings_["budget"] == 4
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.optimize import approx_fprime
+from scipy.stats import kendalltau
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Matern, WhiteKernel
 
@@ -155,3 +156,41 @@ def test_repeated_rows_with_other_values_are_noise():
 def test_unknown_kernel_is_one_error(sample):
     with pytest.raises(InputError, match="expected one of matern52, rbf, got 'linear'"):
         GaussianProcess(kernel="linear").fit(*sample)
+
+
+class TestCrossPredict:
+    @pytest.mark.parametrize("n", [12, 60, 160])
+    def test_noise_stays_noise(self, n):
+        rng = np.random.default_rng(n)
+        taus = []
+        for _ in range(8):
+            X, y = rng.normal(size=(n, 20)), rng.normal(size=n)
+            mean, std, _ = GaussianProcess(max_iter=25).cross_predict(X, y, np.arange(n) % 5)
+            assert (std > 0.0).all()
+            taus.append(kendalltau(mean, y).statistic)
+        # Three standard deviations of a mean of eight; folds make it slightly negative.
+        assert np.nanmean(taus) < 3.0 * np.sqrt(2.0 * (2.0 * n + 5.0) / (9.0 * n * (n - 1.0)) / 8.0)
+
+    @pytest.mark.parametrize("n", [40, 160])
+    def test_a_row_does_not_predict_itself(self, n):
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(n, 3))
+        y = X.sum(axis=1)
+        folds = np.arange(n) % 5
+        spoiled = y.copy()
+        spoiled[7] += 100.0
+        process = GaussianProcess()
+        clean, dirty = (process.cross_predict(X, target, folds)[0] for target in (y, spoiled))
+        # The standardisation of the target sees the row; the prediction of its value does not.
+        assert abs(dirty[7] - y[7]) < 10.0
+        assert np.abs(clean - y).max() < 0.5
+        assert not hasattr(process, "theta_")
+
+    def test_starts_are_where_the_last_call_ended(self):
+        rng = np.random.default_rng(0)
+        X = rng.normal(size=(50, 3))
+        y, folds = np.sin(X).sum(axis=1), np.arange(50) % 5
+        _, _, thetas = GaussianProcess().cross_predict(X, y, folds)
+        again, _, _ = GaussianProcess(max_iter=1).cross_predict(X, y, folds, thetas)
+        cold, _, _ = GaussianProcess(max_iter=1).cross_predict(X, y, folds)
+        assert np.abs(again - y).mean() < np.abs(cold - y).mean()
