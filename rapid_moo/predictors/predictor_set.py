@@ -68,7 +68,8 @@ class PredictorSet:
                 f"predictors: expected a table of {[o.name for o in self.objectives]},"
                 f" got {[o.name for o in table.objectives]}"
             )
-        if not (warm_start and hasattr(self, "predictors_")):
+        self._warm = warm_start and hasattr(self, "predictors_")
+        if not self._warm:
             self.predictors_: list[Predictor | None] = [
                 spec.make(self.seed) if spec is not None else None for spec in self.specs
             ]
@@ -123,10 +124,13 @@ class PredictorSet:
         """Write ``predictors.json``: specs, seed and the sample they were fitted on.
 
         Nothing is pickled and no library's private state is stored: :meth:`load` fits again, which is deterministic
-        and works across versions of the libraries.
+        and works across versions of the libraries. After a warm start the predictors are fitted anew first, so that
+        the loaded ones predict the same.
         """
         if not hasattr(self, "sample_"):
             raise InputError("predictors: expected fit() before save()")
+        if self._warm:
+            self.fit(self.sample_)
         content = {
             "space": self.space.name,
             "seed": self.seed,

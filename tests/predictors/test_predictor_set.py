@@ -97,6 +97,14 @@ class TestPersistence:
         assert loaded.objectives == fitted.objectives
         assert loaded.specs == fitted.specs
 
+    def test_same_predictions_after_a_warm_start(self, table, tmp_path):
+        specs = [PredictorSpec(), PredictorSpec(transform="tail"), None]
+        warm = PredictorSet(table.space, table.objectives, specs)
+        warm.fit(table.take(np.arange(40)), warm_start=True).fit(table.take(np.arange(60)), warm_start=True)
+        warm.save(tmp_path)
+        loaded = PredictorSet.load(tmp_path, table.space)
+        assert warm.predict(table.X).tobytes() == loaded.predict(table.X).tobytes()
+
     @pytest.mark.parametrize("family", FAMILIES)
     def test_every_family_is_saved_as_json(self, family, table, tmp_path):
         sample = table.sample(30, 1)
