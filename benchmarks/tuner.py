@@ -55,7 +55,7 @@ SEEDS = (0, 1, 2, 3, 4)
 METHODS = ("published", "rapid_moo")
 FOLDER = Path(__file__).parent / "results" / "tuner"
 JOURNAL = FOLDER / "journal.jsonl"
-KEPT_PICKS = 4_000
+STEPS = 60
 Cell = dict[str, Any]
 
 
@@ -136,8 +136,10 @@ def run_cell(table: ArchitectureTable, ratio: float, seed: int, method: str) -> 
     sampled[rows] = True
     front = front_indices(predicted)
     order = pick_order(predicted)
-    picks = order[~sampled[order]][:KEPT_PICKS]
+    picks = order[~sampled[order]]
     bill = len(rows) + int((~sampled[front]).sum())
+    billed = np.concatenate([rows, picks])
+    bills = np.unique([bill, *np.geomspace(len(rows), min(2 * bill, len(billed)), STEPS).astype(int)])
     return {
         "table": table.name,
         "ratio": ratio,
@@ -150,7 +152,7 @@ def run_cell(table: ArchitectureTable, ratio: float, seed: int, method: str) -> 
         "adrs": adrs(table.front, table.F[np.concatenate([rows, front])]),
         "sample_adrs": adrs(table.front, table.F[rows]),
         **cell,
-        "picks": picks.tolist(),
+        "curve": [[int(b), float(f"{adrs(table.front, table.F[billed[:b]]):.6g}")] for b in bills],
     }
 
 
@@ -185,16 +187,14 @@ def run(seeds: tuple[int, ...], methods: tuple[str, ...], redo: bool) -> None:
                     )
 
 
-def adrs_at(cell: Cell, table: ArchitectureTable, bill: int) -> float:
-    """ADRS of a cell's sample and its first picks, as many as a bill pays for."""
-    rows = np.concatenate([table.sample_rows(cell["ratio"], cell["seed"]), np.array(cell["picks"], dtype=np.int64)])
-    return adrs(table.front, table.F[rows[:bill]])
+def adrs_at(cell: Cell, bill: int) -> float:
+    """ADRS of a cell's sample and its first picks, as many as a bill pays for (of the recorded steps, 1 % apart)."""
+    return float(max((b, value) for b, value in cell["curve"] if b <= bill)[1])
 
 
 def cells() -> pd.DataFrame:
     """One row per cell of which both methods' are there, with the ADRS at the larger of both bills."""
     done, rows = read_journal(), []
-    tables = {table.name: table for table in map(open_table, TABLES)}
     for name, ratio, seed in sorted({key[:3] for key in done}):
         pair = {method: done.get((name, ratio, seed, method)) for method in METHODS}
         if None in pair.values():
@@ -208,7 +208,7 @@ def cells() -> pd.DataFrame:
                     **kept,
                     "families": "/".join(cell["families"]),
                     "equal_bill": bill,
-                    "equal_adrs": adrs_at(cell, tables[name], bill),
+                    "equal_adrs": adrs_at(cell, bill),
                     **{
                         f"covered_{objective}": "/".join(f"{share:.3f}" for share in shares)
                         for objective, shares in cell.get("coverage", {}).items()
