@@ -114,7 +114,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Size of the first sample; 16 by default, or half of a budget that is smaller than twice that.
     batch_size : int, optional
         Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
-        budget.
+        budget. With ``rounds=1`` the predicted front is evaluated whole, and at least so many.
     rounds : int, optional
         Rounds after the first sample; until termination by default. 1 is the published one-shot method, whose only
         batch is the whole predicted front.
@@ -218,7 +218,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             elif self.rounds == 1:
                 batch = self._predicted_front(proposals, known)
             else:
-                batch = self._batch(proposals)
+                batch = self._batch(proposals, self._affordable(self.batch_size or default_batch_size(len(self.pop))))
         return self._population(batch)
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
@@ -269,9 +269,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         seed = int(self.random_state.integers(2**31))
         return search_predictions(self.view, self.predictors, best, name, seed)
 
-    def _batch(self, proposals: IntArray) -> IntArray:
+    def _batch(self, proposals: IntArray, size: int) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
-        size = self._affordable(self.batch_size or default_batch_size(len(self.pop)))
         mean = self.view.predict_mean(self.predictors, proposals)
         if len(proposals) > SPREAD_POOL:
             order = np.argsort(pareto_ranks(mean), kind="stable")[:SPREAD_POOL]
@@ -301,12 +300,21 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         return float((np.abs(expected - obtained)[done] / span).max(axis=1).mean())
 
     def _predicted_front(self, proposals: IntArray, known: IntArray) -> IntArray:
-        """The published step: every new architecture on the front of the predictions, known ones included."""
+        """The published step: every new architecture on the front of the predictions, known ones included.
+
+        With a ``batch_size``, as many more as it takes, of the largest expected gain.
+        """
         everyone = np.vstack([proposals, known])
         mean, std = self.view.predict(self.predictors, everyone)
         met = np.flatnonzero(within_constraints(self.view, everyone, mean, std, 1))
         front = met[front_indices(mean[met])]
-        batch = everyone[front[front < len(proposals)]]
+        picked = front[front < len(proposals)]
+        batch = everyone[picked]
+        more = (self.batch_size or 0) - len(batch)
+        left = np.delete(proposals, picked, axis=0)
+        if more > 0 and len(left):
+            batch = np.vstack([batch, self._batch(left, more)])
+        self._expected = None
         return batch[: self._affordable(len(batch))]
 
     # ---------------------------------------------------------------- plumbing

@@ -70,6 +70,21 @@ def test_rapid_beats_random_on_the_embedded_table():
     assert adrs(front, result.pop.get("F")) < min(rivals)
 
 
+def test_one_round_evaluates_the_predicted_front_and_at_least_a_batch():
+    bills = []
+    for batch_size in (None, 2, 300):
+        problem = get_problem("digits")
+        options = {"n_initial": 60, "sampling": "random", "batch_size": batch_size}
+        minimize(problem, RAPID(rounds=1, specs=[RIDGE, RIDGE, None], **options), seed=0)
+        bills.append(problem.ledger.X)
+    front, same, more = bills
+    assert 60 < len(front) < 360
+    assert (front == same).all()
+    assert len(more) == 360
+    assert (more[: len(front)] == front).all()
+    assert len(np.unique(more, axis=0)) == 360
+
+
 def test_ask_and_tell_keeps_to_the_budget():
     problem = get_problem("digits")
     algorithm = RAPID(specs=[RIDGE, RIDGE, None])
