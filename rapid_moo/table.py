@@ -90,7 +90,9 @@ class ArchitectureTable:
             )
         first, inverse = unique_rows(repaired)
         counts = np.bincount(inverse)
-        means = np.column_stack([np.bincount(inverse, weights=column) / counts for column in values.T])
+        # A power of two, so nothing is rounded: the sum of huge values must not overflow.
+        unit = 2.0 ** len(values).bit_length()
+        means = np.column_stack([np.bincount(inverse, weights=column / unit) / counts * unit for column in values.T])
         means = np.where(counts[:, None] == 1, values[first], means)
         return cls(space, tuple(objectives), repaired[first], means, name, len(values))
 
