@@ -21,7 +21,7 @@ from pymoo.core.problem import Problem
 from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 
-from rapid_moo._util import FloatArray, IntArray
+from rapid_moo._util import FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_adrs
 from rapid_moo.candidates import SEARCHES, SpaceView, search_predictions, within_constraints
 from rapid_moo.design import SAMPLINGS
@@ -208,6 +208,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         self.pop = infills
 
+    @one_blas_thread
     def _infill(self) -> Population:
         known = self.view.genotypes(self.pop.get("X"))
         self._learn(known)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import FloatArray, IntArray, unique_rows
+from rapid_moo._util import FloatArray, IntArray, one_blas_thread, unique_rows
 from rapid_moo.objectives import Objective
 from rapid_moo.predictors import PredictorSpec, out_of_fold, prediction_metrics
 from rapid_moo.reading import RawTable, build_table
@@ -148,6 +148,7 @@ class AuditReport:
         return lines
 
 
+@one_blas_thread
 def audit(
     raw: RawTable,
     space: SearchSpace | None,

@@ -9,8 +9,6 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from threadpoolctl import threadpool_limits
-
 from rapid_moo.candidates import CANDIDATES
 from rapid_moo.cli import commands, compare
 from rapid_moo.errors import RapidMooError
@@ -187,9 +185,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     level = logging.INFO if options.verbose else logging.WARNING
     logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
     try:
-        # Matrices of a few hundred rows: threads of the linear algebra cost ten times what they save on a busy machine.
-        with threadpool_limits(1, user_api="blas"):
-            code: int = options.run(options)
+        code: int = options.run(options)
     except RapidMooError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_BAD_INPUT

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rapid_moo._util import FloatArray, Seed, as_generator, write_text
+from rapid_moo._util import FloatArray, Seed, as_generator, one_blas_thread, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, signs
 from rapid_moo.predictors.predictor import Predictor, PredictorSpec
@@ -58,6 +58,7 @@ class PredictorSet:
         """Family of each objective's predictor; "exact" for a computed one."""
         return tuple(spec.family if spec is not None else "exact" for spec in self.specs)
 
+    @one_blas_thread
     def fit(self, table: ArchitectureTable, warm_start: bool = False) -> PredictorSet:
         """Fit every predictor on a table of the same objectives; returns self.
 

@@ -22,10 +22,9 @@ class TargetTransform:
 
     Notes
     -----
-    ``tail`` does what normal scores do for the long tail of an accuracy (a quarter fewer wrong pairs on random samples
-    of NAS-Bench-201) and leaves the other side as it is. Normal scores bend both ends, so that no prediction gets
-    beyond the best value seen: an iterating search that used them stopped short of the ends of the front
-    (ADRS 0.030 instead of 0.011 at 5 % of NAS-Bench-201). They are not offered.
+    ``tail`` does what normal scores do for the long tail of an accuracy and leaves the other side as it is. Normal
+    scores bend both ends, so that no prediction gets beyond the best value seen, and an iterating search stops short of
+    the ends of the front. They are not offered; ``benchmarks/tuner.md`` has the figures.
     """
 
     def __init__(self, kind: str = "none") -> None:

@@ -17,6 +17,7 @@ from typing import Any
 import nevergrad as ng
 import numpy as np
 
+from rapid_moo._util import one_blas_thread
 from rapid_moo.errors import InputError
 from rapid_moo.predictors import FAMILIES, PredictorSpec
 from rapid_moo.predictors.transforms import TRANSFORMS
@@ -100,6 +101,7 @@ class ADRSTuner:
         other.seed = seed
         return other
 
+    @one_blas_thread
     def tune(self, sample: ArchitectureTable, progress: Progress | None = None) -> TunerResult:
         """Tune on a sample.
 
