@@ -29,17 +29,17 @@ from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
 from rapid_moo.pareto import front_indices, pareto_ranks
 from rapid_moo.predictors import PredictorSet, PredictorSpec
-from rapid_moo.tuning import ADRSTuner, adapt
+from rapid_moo.tuning import ADRSTuner, adapt, early_specs
 
 logger = logging.getLogger(__name__)
 
-FIRST_SAMPLE, FIRST_TUNING = 16, 48
-UNTUNED = PredictorSpec("gaussian_process", features="all")
+FIRST_SAMPLE, FIRST_TUNING = 8, 48
+EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
 
 
 def first_sample_size(budget: int | None) -> int:
-    """Default size of the first sample: 16, or half of a budget that is smaller than twice that."""
+    """Default size of the first sample: 8, or half of a budget that is smaller than twice that."""
     return FIRST_SAMPLE if budget is None else max(2, min(FIRST_SAMPLE, budget // 2))
 
 
@@ -111,7 +111,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     Parameters
     ----------
     n_initial : int, optional
-        Size of the first sample; 16 by default, or half of a budget that is smaller than twice that.
+        Size of the first sample; 8 by default, or half of a budget that is smaller than twice that.
     batch_size : int, optional
         Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
         budget. With ``rounds=1`` the predicted front is evaluated whole, and at least so many.
@@ -129,7 +129,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Where proposals come from: a table's members, or the whole space. "auto" takes the members on a table.
     retune : float
         Tune again when the number of evaluations has grown by this factor; ``numpy.inf`` tunes once. The first tuning
-        is at 48 evaluations: fewer do not tell configurations apart, and a Gaussian process serves until then.
+        is at 48 evaluations: fewer do not tell many configurations apart, and until then one of four Gaussian processes
+        serves (:func:`~rapid_moo.tuning.early_specs`).
     sampling : {"designed", "random"}
         The first sample: extremes and space-filling (see :mod:`rapid_moo.design`), or random as published.
     acquisition : callable
@@ -189,7 +190,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.predictors: Any = None
         self.seconds: dict[str, float] = {"tune": 0.0, "fit": 0.0, "search": 0.0}
         self.batch_error: float | None = None
-        self._tuned_at = 0
+        self._tuned_at = self._early_at = 0
+        self._early: Sequence[PredictorSpec] = ()
         self._expected: FloatArray | None = None
 
     # -------------------------------------------------------------- pymoo hooks
@@ -244,8 +246,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
                 self.tuned = self.tuner.with_seed(seed).tune(sample)
                 self._tuned_at = len(sample)
                 logger.info("tuned on %d architectures: %s", len(sample), "/".join(self.tuned.families))
-        chosen = self.specs or (self.tuned.best.specs if self.tuned is not None else [UNTUNED] * len(sample.objectives))
-        specs = adapt(chosen, sample)
+        if self.specs is None and self.tuned is None and len(sample) >= EARLY_GROWTH * self._early_at:
+            with self._timed("tune"):
+                self._early, self._early_at = early_specs(sample, seed), len(sample)
+        specs = adapt(self.specs or (self.tuned.best.specs if self.tuned is not None else self._early), sample)
         with self._timed("fit"):
             if self.predictors is None or list(self.predictors.specs) != list(specs):
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)

@@ -1,6 +1,7 @@
 """The ADRS tuner: Nevergrad outside, ADRS of out-of-fold predictions inside."""
 
 from rapid_moo.tuning.bench import Bench, Trial
+from rapid_moo.tuning.early import early_specs
 from rapid_moo.tuning.loss import ResampledLoss, pick_loss, pick_order
 from rapid_moo.tuning.result import (
     RANKING_FILE,
@@ -23,6 +24,7 @@ __all__ = [
     "Triplet",
     "TunerResult",
     "adapt",
+    "early_specs",
     "load_triplet",
     "pick_loss",
     "pick_order",
