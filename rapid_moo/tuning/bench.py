@@ -17,7 +17,7 @@ from rapid_moo.predictors.predictor import assign_folds, fit_quietly
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 
-SCREEN_ROWS, SCREEN_ITERATIONS = 120, 25
+SCREEN_ROWS, SCREEN_ITERATIONS = 120, 12
 LONGEST, PROBE = 100, 40
 STOP_AT = 1.0
 ONE_FIT = ("gaussian_process", "mean")
