@@ -29,6 +29,7 @@ from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
 from rapid_moo.pareto import front_indices, pareto_ranks
 from rapid_moo.predictors import PredictorSet, PredictorSpec
+from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, adapt, early_specs
 
 logger = logging.getLogger(__name__)
@@ -190,8 +191,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.predictors: Any = None
         self.seconds: dict[str, float] = {"tune": 0.0, "fit": 0.0, "search": 0.0}
         self.batch_error: float | None = None
-        self._tuned_at = self._early_at = 0
-        self._early: Sequence[PredictorSpec] = ()
+        self._chosen: Sequence[PredictorSpec | None] = ()
+        self._chosen_at = 0
         self._expected: FloatArray | None = None
 
     # -------------------------------------------------------------- pymoo hooks
@@ -238,29 +239,32 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         return self.view.first_sample(self._affordable(self._n_initial), self.sampling, self.random_state)
 
     def _learn(self, known: IntArray) -> None:
-        """Tune where it is time to, then fit the chosen predictors on everything known."""
+        """Choose predictors where it is time to, then fit them on everything known."""
         sample = self.view.sample_table(known, self.pop.get("F"))
         seed = int(self.random_state.integers(2**31))
-        if self._time_to_tune(len(sample)):
+        if self.specs is None:
             with self._timed("tune"):
-                self.tuned = self.tuner.with_seed(seed).tune(sample)
-                self._tuned_at = len(sample)
-                logger.info("tuned on %d architectures: %s", len(sample), "/".join(self.tuned.families))
-        if self.specs is None and self.tuned is None and len(sample) >= EARLY_GROWTH * self._early_at:
-            with self._timed("tune"):
-                self._early, self._early_at = early_specs(sample, seed), len(sample)
-        specs = adapt(self.specs or (self.tuned.best.specs if self.tuned is not None else self._early), sample)
+                self._choose(sample, seed)
+        specs = adapt(self.specs or self._chosen, sample)
         with self._timed("fit"):
             if self.predictors is None or list(self.predictors.specs) != list(specs):
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
             self.predictors.fit(sample, warm_start=True)
 
+    def _choose(self, sample: ArchitectureTable, seed: int) -> None:
+        """Tune where it is time to; before the first tuning, choose among a few processes."""
+        n = len(sample)
+        if self._time_to_tune(n):
+            self.tuned = self.tuner.with_seed(seed).tune(sample)
+            self._chosen, self._chosen_at = self.tuned.best.specs, n
+            logger.info("tuned on %d architectures: %s", n, "/".join(self.tuned.families))
+        elif self.tuned is None and n >= EARLY_GROWTH * self._chosen_at:
+            self._chosen, self._chosen_at = early_specs(sample, seed), n
+
     def _time_to_tune(self, n: int) -> bool:
-        if self.specs is not None:
-            return False
         if self.tuned is None:
             return n >= FIRST_TUNING or self.rounds == 1
-        return n >= self.retune * self._tuned_at
+        return n >= self.retune * self._chosen_at
 
     def _proposals(self, known: IntArray) -> IntArray:
         """Candidates: all of them where they can be listed, else what NSGA-II/III visits on the predictions."""

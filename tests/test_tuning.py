@@ -15,8 +15,9 @@ from rapid_moo.indicators import adrs
 from rapid_moo.objectives import Objective
 from rapid_moo.pareto import front_points, is_nondominated
 from rapid_moo.predictors import PredictorSpec
+from rapid_moo.problems.hw_gpt import HWGPT
 from rapid_moo.space import Gene, GridSpace
-from rapid_moo.tuning import ADRSTuner, Bench, ResampledLoss, load_triplet, pick_loss, pick_order
+from rapid_moo.tuning import ADRSTuner, Bench, ResampledLoss, early_specs, load_triplet, pick_loss, pick_order
 from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder
 
@@ -217,3 +218,20 @@ class TestTuner:
     def test_too_small_a_sample(self):
         with pytest.raises(InputError, match="at least 4 architectures"):
             ADRSTuner().tune(grid_table(3))
+
+
+def test_before_tuning_the_process_of_the_features_that_matter_serves():
+    space = HWGPT("l")
+    X = space.sample(30, np.random.default_rng(0))
+    features = space.features(X, "engineered")
+    summed = ((features - features.mean(axis=0)) / np.maximum(features.std(axis=0), 1e-9)).sum(axis=1)
+    table = ArchitectureTable.build(space, OBJECTIVES, X, np.column_stack([summed, np.ones(30), -summed]))
+    chosen = early_specs(table)
+    assert [spec.family for spec in chosen] == ["gaussian_process"] * 3
+    assert (chosen[0].features, chosen[2].features) == ("engineered", "engineered")
+    assert chosen == early_specs(table)
+
+
+def test_too_few_rows_to_choose_on_get_a_process_too():
+    chosen = early_specs(grid_table(3))
+    assert [spec.family for spec in chosen] == ["gaussian_process"] * 3

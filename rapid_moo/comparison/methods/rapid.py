@@ -12,7 +12,7 @@ class IteratedRAPID(PymooMethod):
     """:class:`rapid_moo.RAPID`; one run serves every budget.
 
     A first sample of fixed size makes the run independent of its budget. By itself RAPID takes a smaller one for
-    budgets below 32 evaluations.
+    budgets below twice its size.
     """
 
     name = "rapid"
