@@ -173,27 +173,28 @@ class Comparison:
         path = self.out / SETTINGS_FILE
         if path.is_file():
             try:
-                known = json.loads(path.read_text(encoding="utf-8"))["fingerprints"]
+                known = json.loads(path.read_text(encoding="utf-8"))
+                known = {key: dict(known[key]) for key in ("fingerprints", "methods")}
             except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
                 raise InputError(f"{path}: expected the settings of a comparison, got: {error!r}") from error
         else:
-            known = {}
-        mine = self.table.fingerprint
-        if known.get(self.table.name, mine) != mine:
+            known = {"fingerprints": {}, "methods": {}}
+        mine, fingerprints = self.table.fingerprint, known["fingerprints"]
+        if fingerprints.get(self.table.name, mine) != mine:
             raise InputError(
                 f"{self.out}: expected results of {self.table.name} {mine}, found those of a table of the same name"
-                f" and other content, {known[self.table.name]}; choose another folder"
+                f" and other content, {fingerprints[self.table.name]}; choose another folder"
             )
+        plan = {"budgets": list(self.budgets), "seeds": list(self.seeds)}
+        methods = {method.name: {**plan, **method.settings()} for method in self.methods}
         settings = {
-            "fingerprints": {**known, self.table.name: mine},
+            "fingerprints": {**fingerprints, self.table.name: mine},
             "dataset": self.table.name,
             "rows": len(self.table),
             "front_kind": self.table.front_kind,
             "front_size": len(self.table.front),
             "objectives": [f"{o.name}:{o.direction}" for o in self.table.objectives],
-            "methods": {method.name: method.settings() for method in self.methods},
-            "budgets": list(self.budgets),
-            "seeds": list(self.seeds),
+            "methods": {**known["methods"], **methods},
             "python": platform.python_version(),
             "machine": platform.machine(),
             "versions": {name: version(name) for name in PACKAGES},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -25,11 +26,16 @@ from rapid_moo.cli import main
 from rapid_moo.comparison import Comparison, Method, get_method, method_names, register_method, run_method
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.methods.rapid_oneshot import OneShotRAPID
+from rapid_moo.comparison.registry import available_methods
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.comparison.trajectory import log_steps, trajectory
-from rapid_moo.errors import InputError
+from rapid_moo.errors import InputError, MissingExtraError
 
-LIGHT = ["random", "stratified-random", "local-search", "mo-rea", "nsga2", "nsga3", "age-moea2", "sms-emoa", "u-nsga3"]
+EVOLUTIONARY = ["mo-rea", "nsga2", "nsga3", "age-moea2", "sms-emoa", "u-nsga3"]
+LIGHT = ["random", "stratified-random", "local-search", *EVOLUTIONARY]
+# Each evaluation costs these tens of milliseconds or more: a few dozen are enough here, just past their first sample.
+HEAVY = {"nevergrad-de": 60, "nevergrad-portfolio": 40, "optuna-tpe": 24, "optuna-nsga3": 90, "linas": 60}
+HEAVIEST = {"optuna-gp": "torch", "qlognehvi": "botorch"}
 # In pymoo these compare normalised values with absolute constants: their own path may depend on the units.
 UNIT_AWARE = ["age-moea2", "nsga3", "u-nsga3"]
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
@@ -146,6 +152,60 @@ def test_anytime_methods_do_not_know_the_budget(name, table):
     short = run_method(sorted_table(table), get_method(name), 60, 0)
     long = run_method(sorted_table(table), get_method(name), 120, 0)
     assert long.rows[:60] == short.rows
+
+
+@pytest.mark.parametrize(("name", "budget"), HEAVY.items())
+def test_heavy_methods_keep_to_the_budget_and_repeat_themselves_for_a_seed(name, budget):
+    small = sorted_table(small_table())
+    record, again = (run_method(small, get_method(name), budget, 3) for _ in range(2))
+    assert len(record.rows) == len(set(record.rows)) == budget
+    assert record.rows == again.rows
+    shorter = run_method(small, get_method(name), budget // 2, 3)
+    assert shorter.rows == record.rows[: budget // 2]
+    assert run_method(small, get_method(name), budget // 2, 4).rows != shorter.rows
+
+
+def test_linas_beats_random_by_what_it_predicts():
+    small = sorted_table(small_table())
+
+    def quality(method, seed):
+        record = run_method(small, get_method(method), 90, seed)
+        return adrs(small.front, small.F[list(record.rows)])
+
+    assert quality("linas", 0) < np.mean([quality("random", seed) for seed in range(10)])
+
+
+@pytest.mark.parametrize("name", HEAVIEST)
+def test_methods_of_the_heaviest_extras(name):
+    pytest.importorskip(HEAVIEST[name], reason=f"the extra of {name} is not installed")
+    small = sorted_table(small_table())
+    record = run_method(small, get_method(name), 20, 0)
+    assert len(set(record.rows)) == len(record.rows) == 20
+    assert record.rows == run_method(small, get_method(name), 20, 0).rows
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # those of torch, where it is installed
+@pytest.mark.parametrize(("name", "module"), [("optuna-tpe", "optuna"), ("optuna-gp", "torch"), ("qlognehvi", "torch")])
+def test_a_missing_extra_is_named(name, module, monkeypatch):
+    package = "rapid_moo.comparison.methods"
+    for loaded in list(sys.modules):
+        if loaded.startswith((f"{package}._optuna", f"{package}.optuna", f"{package}.qlognehvi")):
+            monkeypatch.delitem(sys.modules, loaded)
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'rapid-moo\["):
+        get_method(name)
+    found, missing = available_methods()
+    assert name not in {method.name for method in found}
+    assert any(reason.startswith(name) for reason in missing)
+
+
+def test_settings_of_several_comparisons_in_one_folder_are_kept(tmp_path):
+    small = small_table()
+    Comparison(small, ["random"], [0.1], 2, tmp_path).run()
+    Comparison(small, ["nsga2"], [0.2], 1, tmp_path).run()
+    methods = json.loads((tmp_path / "comparison.json").read_text())["methods"]
+    assert methods["random"]["budgets"] == [0.1]
+    assert methods["nsga2"]["seeds"] == [0]
 
 
 @pytest.mark.parametrize("name", LIGHT)

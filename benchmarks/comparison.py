@@ -1,0 +1,155 @@
+"""All methods on all tables under one bill: the figures of benchmarks/comparison.md and of the README.
+
+    RAPID_MOO_DATA=... python benchmarks/comparison.py run [--tables a,b] [--methods a,b] [--seeds N] [--work DIR]
+    python benchmarks/comparison.py report
+
+``run`` makes what is missing of the plan, can be stopped at any time, and gathers all runs of the working folder in
+``results/comparison``: one file of results, one of trajectories, one of the oracle's. ``report`` writes ``report.md``
+and the figures from these files, and the README's section. Overhead is measured while other work runs on the machine:
+compare methods by it, no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+from _report import setting
+
+from rapid_moo import ArchitectureTable, open_table
+from rapid_moo._util import write_text
+from rapid_moo.comparison import Comparison
+from rapid_moo.comparison.figures import write_figures
+from rapid_moo.comparison.markdown import comparison_markdown, quality_table
+from rapid_moo.comparison.registry import method_names
+from rapid_moo.comparison.statistics import losses
+from rapid_moo.comparison.tables import ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, read_results
+
+ROOT = Path(__file__).resolve().parent.parent
+OUT = ROOT / "benchmarks" / "results" / "comparison"
+README, BEGIN, END = ROOT / "README.md", "<!-- comparison: begin -->", "<!-- comparison: end -->"
+TABLES = {
+    "nasbench201": ("nasbench201", {}),
+    "nasbench201_profiled": ("nasbench201", {"memory": "profiled"}),
+    "nasbench_asr": ("nasbench_asr", {}),
+    "flexibert": ("flexibert", {}),
+    "hw_gpt_s_rtx3080": ("hw_gpt_s_rtx3080", {}),
+    "hw_gpt_s_a100": ("hw_gpt_s_a100", {}),
+    "hw_gpt_m_h100": ("hw_gpt_m_h100", {}),
+    "hw_gpt_l_rtx3080": ("hw_gpt_l_rtx3080", {}),
+    "digits": ("digits", {}),
+    "hw_gpt_s_rtx3080_energy": ("hw_gpt_s_rtx3080", {"energy": True}),
+}
+BUDGETS = (0.02, 0.05, 0.1, 0.15)
+SMALL = ("digits", "flexibert")
+HEADLINE = 0.05
+# Methods whose own overhead is seconds per evaluation, or hours per run, get fewer seeds, budgets and tables.
+SLOW = ("nevergrad-de", "nevergrad-portfolio", "optuna-tpe", "optuna-nsga3", "linas")
+SLOW_BUDGETS, SLOW_SEEDS = (0.02, 0.05), 3
+SLOWEST = ("qlognehvi", "optuna-gp", "rapid-published")
+
+
+def table_of(name: str) -> ArchitectureTable:
+    """A table of the study under its own name."""
+    dataset, options = TABLES[name]
+    return replace(open_table(dataset, **options), name=name)
+
+
+def planned(method: str, name: str) -> tuple[tuple[float, ...], int]:
+    """Budgets and number of seeds of a method on a table; no budget where it is left out."""
+    if method in SLOWEST:
+        return (BUDGETS if name == "flexibert" else ()), SLOW_SEEDS
+    if method in SLOW:
+        return (BUDGETS if name in SMALL else SLOW_BUDGETS), SLOW_SEEDS
+    return BUDGETS, 10
+
+
+def run(names: list[str], methods: list[str], at_most: int, work: Path) -> None:
+    """Make the runs that are missing, then gather."""
+    for name in names:
+        table = table_of(name)
+        for method in methods:
+            budgets, seeds = planned(method, name)
+            if not budgets:
+                continue
+
+            def show(done: int, total: int, record: object, quality: float, name: str = name) -> None:
+                print(f"{name} {done}/{total} {record.method} seed {record.seed}: ADRS {quality:.5f}", flush=True)  # type: ignore[attr-defined]
+
+            Comparison(table, [method], budgets, min(seeds, at_most), work / name).run(progress=show)
+    gather(work)
+
+
+def gather(work: Path) -> None:
+    """Bring the results of the working folder together, trajectories compressed."""
+    folders = [work / name for name in TABLES if (work / name / RESULTS_FILE).is_file()]
+    OUT.mkdir(parents=True, exist_ok=True)
+    for file in (RESULTS_FILE, ORACLE_FILE):
+        write_text(OUT / file, read_results(folders, file).to_csv(index=False, float_format="%.6g"))
+    text = read_results(folders, TRAJECTORIES_FILE).to_csv(index=False, float_format="%.5g")
+    packed = io.BytesIO()
+    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
+        file.write(text.encode())
+    (OUT / f"{TRAJECTORIES_FILE}.gz").write_bytes(packed.getvalue())
+
+
+def read_study() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Results, trajectories and the oracle's, as gathered."""
+    names = (RESULTS_FILE, f"{TRAJECTORIES_FILE}.gz", ORACLE_FILE)
+    results, trajectories, oracle = (pd.read_csv(OUT / name) for name in names)
+    return results, trajectories, oracle
+
+
+def report() -> None:
+    """Write the report, the figures and the README's section."""
+    results, trajectories, oracle = read_study()
+    head = setting(
+        "python benchmarks/comparison.py run && python benchmarks/comparison.py report", "see the column seeds"
+    )
+    runs = results.groupby("method").agg(tables=("dataset", "nunique"), seeds=("seed", "nunique")).reset_index()
+    rows = [f"| {m} | {t} | {s} |" for m, t, s in runs.itertuples(index=False)]
+    table = "\n".join(["| method | tables | seeds |", "| --- | ---: | ---: |", *rows])
+    write_text(OUT / "report.md", f"{head}\n\n{table}\n\n{comparison_markdown(results, trajectories, oracle)}")
+    write_figures(OUT, results, trajectories, oracle)
+    text = README.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    write_text(README, f"{before}{BEGIN}\n\n{readme_section(results)}\n\n{END}{rest.partition(END)[2]}")
+
+
+def readme_section(results: pd.DataFrame) -> str:
+    """Ranks and ADRS at 5 %, then how often a rival wins and which."""
+    lost = losses(results, "rapid", sorted(set(results["budget"])))
+    where = lost.groupby("rival").apply(
+        lambda part: ", ".join(f"{d} {100 * b:g} %" for d, b in zip(part["dataset"], part["budget"], strict=True)),
+        include_groups=False,
+    )
+    lines = [f"* {rival}: {places}" for rival, places in where.items()]
+    wins = results.groupby(["dataset", "budget"])["method"].nunique().sub(1).sum()
+    told = (
+        f"At budgets of 2 to 15 % a rival's median ADRS is better than RAPID's in {len(lost)} of {wins} comparisons"
+        f"{':' if len(lost) else '.'}"
+    )
+    return "\n\n".join([quality_table(results, HEADLINE), told, *(["\n".join(lines)] if lines else [])])
+
+
+def main() -> None:
+    """Run or report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["run", "report"])
+    parser.add_argument("--tables", default=",".join(TABLES))
+    parser.add_argument("--methods", default=",".join(method_names()))
+    parser.add_argument("--seeds", type=int, default=10, help="at most so many")
+    parser.add_argument("--work", type=Path, default=ROOT / "runs" / "comparison")
+    options = parser.parse_args()
+    if options.action == "run":
+        run(options.tables.split(","), options.methods.split(","), options.seeds, options.work)
+    else:
+        report()
+
+
+if __name__ == "__main__":
+    main()
