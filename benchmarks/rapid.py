@@ -1,63 +1,29 @@
 """What RAPID needs against random, one-shot, NSGA-II and NSGA-III: the figures of benchmarks/rapid.md.
 
-    RAPID_MOO_DATA=... python benchmarks/rapid.py run [--tables a,b] [--seeds 10] [--out benchmarks/results/rapid]
-    RAPID_MOO_DATA=... python benchmarks/rapid.py report [--out benchmarks/results/rapid]
+    RAPID_MOO_DATA=... python benchmarks/rapid.py
 
-``run`` makes what is missing and can be stopped at any time; ``report`` writes ``report.md`` and ``rapid.png`` from
-the result files. Every unique evaluation is billed; the front of the table judges.
+Writes ``results/rapid/report.md`` and ``rapid.png`` from the runs that ``benchmarks/comparison.py`` has made. Every
+unique evaluation is billed; the front of the table judges.
 """
 
 from __future__ import annotations
 
-import argparse
-from dataclasses import replace
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 from _report import markdown, setting
+from comparison import BUDGETS, ROOT, TABLES, read_study, table_of
 from matplotlib.figure import Figure
 
-from rapid_moo import ArchitectureTable, open_table
-from rapid_moo.comparison import Comparison
-from rapid_moo.comparison.oracle import oracle_trajectory
-from rapid_moo.comparison.tables import TRAJECTORIES_FILE, read_results
+from rapid_moo._util import write_text
+from rapid_moo.comparison.figures import quartiles
 
 METHODS = ("random", "nsga2", "nsga3", "rapid-oneshot", "rapid")
-BUDGETS = (0.02, 0.05, 0.1, 0.15)
 TARGETS = (0.05, 0.02, 0.01, 0.005)
-TABLES = {
-    "nasbench201": ("nasbench201", {}),
-    "nasbench201_profiled": ("nasbench201", {"memory": "profiled"}),
-    "nasbench_asr": ("nasbench_asr", {}),
-    "flexibert": ("flexibert", {}),
-    "hw_gpt_s_rtx3080": ("hw_gpt_s_rtx3080", {}),
-    "hw_gpt_s_a100": ("hw_gpt_s_a100", {}),
-    "hw_gpt_m_h100": ("hw_gpt_m_h100", {}),
-    "hw_gpt_l_rtx3080": ("hw_gpt_l_rtx3080", {}),
-    "digits": ("digits", {}),
-    "hw_gpt_s_rtx3080_energy": ("hw_gpt_s_rtx3080", {"energy": True}),
-}
 COLOURS = {"random": "#999999", "nsga2": "#56B4E9", "nsga3": "#009E73", "rapid-oneshot": "#E69F00", "rapid": "#D55E00"}
 LARGE = 5_000
-
-
-def table_of(name: str) -> ArchitectureTable:
-    """A table of the study under its own name."""
-    dataset, options = TABLES[name]
-    return replace(open_table(dataset, **options), name=name)
-
-
-def run(names: list[str], seeds: int, methods: list[str], out: Path) -> None:
-    """Make the runs that are missing."""
-    for name in names:
-        table = table_of(name)
-        comparison = Comparison(table, methods, BUDGETS, seeds, out / name)
-
-        def show(done: int, total: int, record: object, quality: float, name: str = name) -> None:
-            print(f"{name} {done}/{total} {record.method} seed {record.seed}: ADRS {quality:.5f}", flush=True)  # type: ignore[attr-defined]
-
-        comparison.run(progress=show)
+# RAPID's first sample; before it is complete nothing is learnt.
+FEWEST = 8
+OUT = ROOT / "benchmarks" / "results" / "rapid"
 
 
 def first_reach(trajectory: pd.DataFrame, quality: float) -> float:
@@ -82,7 +48,7 @@ def quality_table(results: pd.DataFrame, column: str) -> pd.DataFrame:
     return frame.reset_index()
 
 
-def speedups(results: pd.DataFrame, paths: pd.DataFrame, sizes: dict[str, int]) -> pd.DataFrame:
+def speedups(results: pd.DataFrame, paths: pd.DataFrame, oracle: pd.DataFrame) -> pd.DataFrame:
     """Evaluations to the quality that one-shot has at its 15 %: one-shot's bill, RAPID's, NSGA-II's, the oracle's."""
     lines = []
     for name, group in results.groupby("dataset"):
@@ -90,30 +56,30 @@ def speedups(results: pd.DataFrame, paths: pd.DataFrame, sizes: dict[str, int]) 
         quality, bill = float(last["adrs"].median()), float(last["evaluations"].median())
         mine = paths[paths["dataset"] == name]
         reach = {method: median_reach(mine, method, quality) for method in ("rapid", "nsga2", "random")}
-        oracle = first_reach(oracle_trajectory(table_of(str(name))), quality)
+        best = first_reach(oracle[oracle["dataset"] == name], quality)
         lines.append(
             {
                 "dataset": name,
-                "rows": sizes[str(name)],
+                "rows": len(table_of(str(name))),
                 "one-shot ADRS at 15 %": round(quality, 5),
                 "one-shot bill": bill,
                 **{f"{method} bill": value for method, value in reach.items()},
-                "oracle bill": oracle,
+                "oracle bill": best,
                 "fewer by": round(bill / reach["rapid"], 2),
-                "rapid / oracle": round(reach["rapid"] / oracle, 2),
+                "rapid / oracle": round(reach["rapid"] / best, 2),
             }
         )
     return pd.DataFrame(lines)
 
 
-def oracle_ratios(paths: pd.DataFrame, method: str = "rapid") -> pd.DataFrame:
+def oracle_ratios(paths: pd.DataFrame, oracle: pd.DataFrame, method: str = "rapid") -> pd.DataFrame:
     """Median evaluations for fixed qualities, divided by the oracle's."""
     lines = []
     for name, group in paths.groupby("dataset"):
-        oracle = oracle_trajectory(table_of(str(name)))
+        floor = oracle[oracle["dataset"] == name]
         line: dict[str, object] = {"dataset": name}
         for target in TARGETS:
-            mine, best = median_reach(group, method, target), first_reach(oracle, target)
+            mine, best = median_reach(group, method, target), first_reach(floor, target)
             line[f"ADRS {target}"] = (
                 f"{mine:.0f} / {best:.0f} = {mine / best:.1f}" if np.isfinite(mine) else "not reached"
             )
@@ -122,30 +88,23 @@ def oracle_ratios(paths: pd.DataFrame, method: str = "rapid") -> pd.DataFrame:
 
 
 def worst_against_random(paths: pd.DataFrame) -> pd.DataFrame:
-    """Largest ratio, over all recorded evaluations from 16 on, of RAPID's median ADRS to random sampling's."""
+    """Largest ratio of RAPID's median ADRS to random sampling's at recorded evaluations, and from where on it wins."""
     lines = []
     for name, group in paths.groupby("dataset"):
-        steps = sorted(set(group[group["method"] == "rapid"]["evaluations"]))
-        curves = {m: _median_curve(group[group["method"] == m], steps) for m in ("rapid", "random")}
-        kept = np.array(steps) >= 16
-        ratio = curves["rapid"][kept] / np.maximum(curves["random"][kept], 1e-12)
-        at = np.array(steps)[kept][int(np.nanargmax(ratio))]
-        lines.append({"dataset": name, "worst ratio": round(float(np.nanmax(ratio)), 3), "at evaluations": int(at)})
+        rapid, rival = (quartiles(group[group["method"] == m], "adrs")["median"] for m in ("rapid", "random"))
+        ratio = (rapid / rival.clip(lower=1e-12)).dropna()
+        ratio = ratio[ratio.index >= FEWEST]
+        worse = ratio.index[ratio > 1.0]
+        line: dict[str, object] = {"dataset": name}
+        line["worst ratio"] = round(float(ratio.max()), 3)
+        line["at evaluations"] = int(ratio.idxmax())
+        line["never worse from"] = int(ratio.index[ratio.index > worse.max()].min()) if len(worse) else FEWEST
+        line |= {f"ratio at {n}": round(float(ratio[ratio.index >= n].iloc[0]), 3) for n in (25, 50, 100)}
+        lines.append(line)
     return pd.DataFrame(lines)
 
 
-def _median_curve(paths: pd.DataFrame, steps: list[int]) -> np.ndarray:
-    """Median ADRS over seeds after each number of evaluations; what was known then stays known."""
-    curves = []
-    for _, path in paths.groupby("seed"):
-        path = path.sort_values("evaluations")
-        at = np.searchsorted(path["evaluations"], steps, side="right") - 1
-        values = path["adrs"].to_numpy()
-        curves.append(np.where(at >= 0, values[np.maximum(at, 0)], np.inf))
-    return np.median(np.array(curves), axis=0)
-
-
-def figure(paths: pd.DataFrame) -> Figure:
+def figure(paths: pd.DataFrame, oracle: pd.DataFrame) -> Figure:
     """ADRS over evaluations: median and quartiles of each method, the oracle as the floor."""
     names = [name for name in TABLES if name in set(paths["dataset"])]
     rows = -(-len(names) // 3)
@@ -160,12 +119,11 @@ def figure(paths: pd.DataFrame) -> Figure:
                 middle = ends.groupby("budget")[["evaluations", "adrs"]].median()
                 axis.plot(middle["evaluations"], middle["adrs"], "s", color=colour, label=method, markersize=5)
                 continue
-            steps = sorted(set(mine["evaluations"]))
-            curves = {q: _quantile_curve(mine, steps, q) for q in (0.25, 0.5, 0.75)}
-            axis.plot(steps, curves[0.5], color=colour, label=method, lw=2.2 if method == "rapid" else 1.3)
-            axis.fill_between(steps, curves[0.25], curves[0.75], color=colour, alpha=0.2, lw=0)
-        oracle = oracle_trajectory(table_of(name))
-        axis.plot(oracle["evaluations"], oracle["adrs"], "k:", label="oracle")
+            band = quartiles(mine, "adrs")
+            axis.plot(band.index, band["median"], color=colour, label=method, lw=2.2 if method == "rapid" else 1.3)
+            axis.fill_between(band.index, band["low"], band["high"], color=colour, alpha=0.2, lw=0)
+        floor = oracle[oracle["dataset"] == name]
+        axis.plot(floor["evaluations"], floor["adrs"], "k:", label="oracle")
         axis.set(xscale="log", yscale="log", title=name, xlabel="unique evaluations", ylabel="ADRS", xlim=(8, None))
         axis.set_ylim(bottom=max(1e-4, float(group.loc[group["adrs"] > 0, "adrs"].min()) / 2))
         axis.grid(alpha=0.3, which="both", lw=0.4)
@@ -176,29 +134,19 @@ def figure(paths: pd.DataFrame) -> Figure:
     return canvas
 
 
-def _quantile_curve(paths: pd.DataFrame, steps: list[int], q: float) -> np.ndarray:
-    curves = []
-    for _, path in paths.groupby("seed"):
-        path = path.sort_values("evaluations")
-        at = np.searchsorted(path["evaluations"], steps, side="right") - 1
-        curves.append(np.where(at >= 0, path["adrs"].to_numpy()[np.maximum(at, 0)], np.nan))
-    return np.nanquantile(np.array(curves), q, axis=0)
-
-
-def report(out: Path) -> str:
+def report() -> str:
     """The report of everything that has been run."""
-    folders = [out / name for name in TABLES if (out / name / "results.csv").is_file()]
-    results = read_results(folders)
-    paths = read_results(folders, TRAJECTORIES_FILE)
-    figure(paths).savefig(out / "rapid.png", dpi=110, metadata={"Software": None})
-    sizes = {folder.name: len(table_of(folder.name)) for folder in folders}
-    faster = speedups(results, paths, sizes)
+    results, paths, oracle = read_study()
+    results, paths = (frame[frame["method"].isin(METHODS)] for frame in (results, paths))
+    OUT.mkdir(parents=True, exist_ok=True)
+    figure(paths, oracle).savefig(OUT / "rapid.png", dpi=110, metadata={"Software": None})
+    faster = speedups(results, paths, oracle)
     large = faster[(faster["rows"] >= LARGE) & ~faster["dataset"].str.endswith("_energy")]
     overhead = results[results["method"] == "rapid"].assign(per=lambda f: f["seconds"] / f["evaluations"])
     energy = results[results["dataset"].str.endswith("_energy")]
     seeds = results.groupby("dataset")["seed"].nunique().to_dict()
     parts = [
-        setting("python benchmarks/rapid.py run && python benchmarks/rapid.py report", f"by table {seeds}"),
+        setting("python benchmarks/comparison.py run && python benchmarks/rapid.py", f"by table {seeds}"),
         "## ADRS at a share of the table: median [quartiles] over seeds",
         "One-shot bills its verified front on top of the share.",
         markdown(quality_table(results, "adrs")),
@@ -207,38 +155,20 @@ def report(out: Path) -> str:
         f"Geometric mean of 'fewer by' over the {len(large)} tables of {LARGE:,} rows or more:"
         f" {np.exp(np.log(large['fewer by']).mean()):.2f}.",
         "## Evaluations to a fixed ADRS, RAPID / oracle",
-        markdown(oracle_ratios(paths)),
-        "## Against random sampling at every recorded number of evaluations from 16 on",
+        markdown(oracle_ratios(paths, oracle)),
+        "## RAPID's median ADRS over random sampling's",
         markdown(worst_against_random(paths)),
-        "## Overhead: wall seconds of the optimizer per evaluation, at 15 %",
+        "## Overhead: wall seconds of the optimizer per evaluation, at 15 %, other work on the machine",
         markdown(
             overhead[overhead["budget"] == max(BUDGETS)].groupby("dataset")["per"].median().round(4).reset_index()
         ),
+        "## Four objectives (with energy): normalised hypervolume",
+        markdown(quality_table(energy, "hypervolume")),
     ]
-    if len(energy):
-        parts += [
-            "## Four objectives (with energy): normalised hypervolume",
-            markdown(quality_table(energy, "hypervolume")),
-        ]
     text = "\n\n".join(parts) + "\n"
-    (out / "report.md").write_text(text, encoding="utf-8")
+    write_text(OUT / "report.md", text)
     return text
 
 
-def main() -> None:
-    """Run or report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("action", choices=["run", "report"])
-    parser.add_argument("--tables", default=",".join(TABLES))
-    parser.add_argument("--methods", default=",".join(METHODS))
-    parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/rapid"))
-    options = parser.parse_args()
-    if options.action == "run":
-        run(options.tables.split(","), options.seeds, options.methods.split(","), options.out)
-    else:
-        print(report(options.out))
-
-
 if __name__ == "__main__":
-    main()
+    print(report())

@@ -119,6 +119,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     rounds : int, optional
         Rounds after the first sample; until termination by default. 1 is the published one-shot method, whose only
         batch is the whole predicted front.
+    parts : int
+        With ``rounds=1``, batches in which it is evaluated. From the second on, predictors are fitted again between
+        them, and each batch has the largest expected gain; as many architectures are evaluated as with one.
     tuner : ADRSTuner, optional
         Chooses the predictors; :func:`default_tuner` otherwise.
     specs : sequence of PredictorSpec or None, optional
@@ -163,6 +166,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         n_initial: int | None = None,
         batch_size: int | None = None,
         rounds: int | None = None,
+        parts: int = 1,
         tuner: ADRSTuner | None = None,
         specs: Sequence[PredictorSpec | None] | None = None,
         search: str = "auto",
@@ -174,9 +178,16 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     ) -> None:
         kwargs.setdefault("output", RAPIDOutput())
         super().__init__(**kwargs)
-        for name, value in (("n_initial", n_initial), ("batch_size", batch_size), ("rounds", rounds)):
+        for name, value in (
+            ("n_initial", n_initial),
+            ("batch_size", batch_size),
+            ("rounds", rounds),
+            ("parts", parts),
+        ):
             if value is not None and value < 1:
                 raise InputError(f"{name}: expected a positive number, got {value}")
+        if parts > 1 and rounds != 1:
+            raise InputError(f"parts: expected 1 unless rounds is 1, got {parts} with rounds={rounds}")
         if search not in SEARCHES:
             raise InputError(f"search: expected one of {', '.join(SEARCHES)}, got {search!r}")
         if sampling not in SAMPLINGS:
@@ -184,7 +195,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if not retune > 1.0:
             raise InputError(f"retune: expected a factor above 1, got {retune}")
         self.n_initial, self.batch_size, self.rounds = n_initial, batch_size, rounds
-        self.sampling, self.acquisition = sampling, acquisition
+        self.parts, self.sampling, self.acquisition = parts, sampling, acquisition
         self.tuner, self.specs = tuner or default_tuner(rounds), specs
         self.search, self.candidates, self.retune = search, candidates, retune
         self.tuned: Any = None
@@ -194,6 +205,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._chosen: Sequence[PredictorSpec | None] = ()
         self._chosen_at = 0
         self._expected: FloatArray | None = None
+        self._front_size: int | None = None
 
     # -------------------------------------------------------------- pymoo hooks
     pop: Any
@@ -220,7 +232,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             if len(proposals) == 0:
                 batch = proposals
             elif self.rounds == 1:
-                batch = self._predicted_front(proposals, known)
+                batch = self._front_part(proposals, known)
             else:
                 batch = self._batch(proposals, self._affordable(self.batch_size or default_batch_size(len(self.pop))))
         return self._population(batch)
@@ -231,7 +243,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.pop = Population.merge(self.pop, infills)
         else:
             self.termination.terminate()
-        if self.rounds is not None and self.n_iter > self.rounds:
+        if self.rounds is not None and self.n_iter > self.rounds + self.parts - 1:
             self.termination.terminate()
 
     # ------------------------------------------------------------------- steps
@@ -307,6 +319,18 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         span = np.ptp(known[front_indices(known)], axis=0)
         span = np.where(span > 0.0, span, 1.0)
         return float((np.abs(expected - obtained)[done] / span).max(axis=1).mean())
+
+    def _front_part(self, proposals: IntArray, known: IntArray) -> IntArray:
+        """What is evaluated of the predicted front in this part; the first prediction says how much in all."""
+        if self._front_size is None:
+            batch = self._predicted_front(proposals, known)
+            self._front_size = len(batch)
+            if self.parts == 1:
+                return batch
+        left = self._n_initial + self._front_size - len(known)
+        parts_left = self.parts - (self.n_iter - 2)
+        size = self._affordable(math.ceil(left / parts_left))
+        return self._batch(proposals, size) if size else proposals[:0]
 
     def _predicted_front(self, proposals: IntArray, known: IntArray) -> IntArray:
         """The published step: every new architecture on the front of the predictions, known ones included.

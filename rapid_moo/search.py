@@ -1,4 +1,4 @@
-"""RAPID NAS on a table, one-shot as published or iterating: sample, tune, search the predictions, verify, report."""
+"""RAPID NAS on a table, one-shot or iterating: sample, tune, search the predictions, verify, report."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ from rapid_moo.tuning import ADRSTuner, Triplet
 FRONT_FILE, EVALUATIONS_FILE, SUMMARY_FILE = "front.csv", "evaluations.csv", "summary.json"
 # Of the training rows, evaluated where the predicted front is shorter: a noisy predictor can make it a few points.
 VERIFIED_SHARE = 0.15
+# Batches in which as much as the predicted front is evaluated; what each shows is learnt before the next is chosen.
+VERIFIED_PARTS = 4
+FEWEST_ROWS = 3
 Progress = Callable[[str, int], None]
 
 
@@ -45,7 +48,8 @@ class SearchSettings:
         At most so many unique evaluations, verification included; by default the table's size, or with ``iterate``
         what ``train_ratio`` gives.
     rounds : int
-        Batches after the first sample; 1 is the published one-shot method.
+        Batches after the first sample. 1 is one-shot: one tuning, and as many evaluations as the predicted front has
+        points, made in four parts with a fit before each.
     iterate : bool
         RAPID's own schedule instead: a small designed sample, then batches until the budget is spent.
     seed : int
@@ -183,6 +187,11 @@ class Search:
         tuner: ADRSTuner | None = None,
         triplet: Triplet | None = None,
     ) -> None:
+        if len(table) < FEWEST_ROWS:
+            raise InputError(
+                f"{table.name}: expected a table of at least {FEWEST_ROWS} architectures, two to train on and one to"
+                f" find, got {len(table)}"
+            )
         self.table, self.settings, self.triplet = table, settings, triplet
         sampled = table.count(float(settings.train_ratio))
         self.budget = settings.budget if settings.budget is not None else (sampled if settings.iterate else len(table))
@@ -211,6 +220,7 @@ class Search:
             n_initial=self.n_train,
             rounds=None if self.settings.iterate else self.settings.rounds,
             sampling="designed" if self.settings.iterate else "random",
+            parts=VERIFIED_PARTS if self.settings.rounds == 1 and not self.settings.iterate else 1,
             batch_size=self._batch_size(),
             tuner=self.tuner,
             specs=self.triplet.specs if self.triplet is not None else None,

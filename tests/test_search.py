@@ -85,6 +85,26 @@ def test_one_round_evaluates_the_predicted_front_and_at_least_a_batch():
     assert len(np.unique(more, axis=0)) == 360
 
 
+def test_a_round_in_parts_costs_as_much_and_finds_no_less():
+    table = get_problem("digits").table
+    found = {}
+    for parts in (1, 3):
+        problem = get_problem("digits")
+        options = {"n_initial": 60, "sampling": "random", "parts": parts}
+        result = minimize(problem, RAPID(rounds=1, specs=[RIDGE, RIDGE, None], **options), seed=0)
+        assert result.algorithm.n_iter == 2 + parts
+        found[parts] = problem.ledger.X
+    assert len(found[1]) == len(found[3]) > 63
+    assert (found[1][:60] == found[3][:60]).all()
+    quality = {parts: adrs(table.front, table.F[table.find(X)]) for parts, X in found.items()}
+    assert quality[3] <= quality[1]
+
+
+def test_parts_are_of_one_round():
+    with pytest.raises(InputError, match="parts: expected 1 unless rounds is 1, got 3 with rounds=None"):
+        RAPID(parts=3)
+
+
 def test_ask_and_tell_keeps_to_the_budget():
     problem = get_problem("digits")
     algorithm = RAPID(specs=[RIDGE, RIDGE, None])

@@ -262,7 +262,7 @@ def _table(options: Namespace) -> ArchitectureTable:
 
 
 def _tuner(options: Namespace) -> ADRSTuner:
-    families = [name.strip() for name in options.families.split(",")] if options.families else None
+    families = [name.strip() for name in options.families.split(",")] if options.families is not None else None
     return ADRSTuner(options.tuner_budget, families=families, seed=options.seed, n_jobs=options.n_jobs)
 
 

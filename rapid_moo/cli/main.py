@@ -25,8 +25,8 @@ examples:
   rapid-moo search --dataset mine.csv --objectives accuracy:max,latency:min,mem:min
 
 It samples the table, tunes one predictor per objective on the sample (or takes the triplet of --tuner), searches the
-predictions, evaluates the predicted front and reports. Every evaluation is billed. DIR gets front.csv,
-evaluations.csv, summary.json and front.png.
+predictions, evaluates as many architectures as the predicted front has, in parts that it learns from, and reports.
+Every evaluation is billed. DIR gets front.csv, evaluations.csv, summary.json and front.png.
 """
 _TUNE_EXAMPLES = """
 example:
@@ -133,7 +133,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="the table's members (auto), or the whole space, where a genotype stands for its nearest member",
     )
     search.add_argument("--budget", type=int, metavar="N", help="at most N unique evaluations, verification included")
-    search.add_argument("--rounds", type=int, default=1, metavar="N", help="batches after the sample (default 1)")
+    search.add_argument(
+        "--rounds",
+        type=int,
+        default=1,
+        metavar="N",
+        help="batches after the sample; 1, the default, verifies the predicted front",
+    )
     search.add_argument(
         "--iterate",
         action="store_true",

@@ -88,7 +88,7 @@ class ADRSTuner:
             raise InputError(f"max_rows: expected at least 4, got {max_rows}")
         unknown = sorted({*(families or ()), *prefer} - set(FAMILIES))
         if unknown:
-            raise InputError(f"families: expected some of {', '.join(FAMILIES)}, got {', '.join(unknown)}")
+            raise InputError(f"families: expected some of {', '.join(FAMILIES)}, got {', '.join(map(repr, unknown))}")
         if optimizer not in ng.optimizers.registry:
             raise InputError(f"optimizer: expected a Nevergrad optimizer, got {optimizer!r}")
         self.budget, self.shortlist, self.max_rows = budget, shortlist, max_rows
