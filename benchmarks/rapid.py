@@ -99,7 +99,8 @@ def worst_against_random(paths: pd.DataFrame) -> pd.DataFrame:
         line["worst ratio"] = round(float(ratio.max()), 3)
         line["at evaluations"] = int(ratio.idxmax())
         line["never worse from"] = int(ratio.index[ratio.index > worse.max()].min()) if len(worse) else FEWEST
-        line |= {f"ratio at {n}": round(float(ratio[ratio.index >= n].iloc[0]), 3) for n in (25, 50, 100)}
+        at = {n: ratio[ratio.index >= n] for n in (25, 50, 100)}
+        line |= {f"ratio at {n}": round(float(later.iloc[0]), 3) if len(later) else "" for n, later in at.items()}
         lines.append(line)
     return pd.DataFrame(lines)
 
