@@ -55,15 +55,16 @@ def quality_table(results: pd.DataFrame, budget: float) -> str:
     """Average rank and median ADRS of each method on each dataset at one budget, best rank first."""
     part = at_budget(results, budget)
     medians = part.pivot_table(index="method", columns="dataset", values="adrs", aggfunc="median")
-    order = medians.rank().mean(axis=1)
-    note = ""
+    whole = medians.notna().all(axis=1)
+    order = medians.rank().mean(axis=1).where(whole)
+    note = "" if whole.all() else " Methods that did not run on every table are not ranked."
     found = ranks_where_possible(results, budget)
     if found is not None:
         order.update(found.mean)
         if np.isfinite(found.p):
-            note = f" Friedman p = {found.p:.2g}, critical difference of ranks {found.critical_difference:.1f}."
+            note += f" Friedman p = {found.p:.2g}, critical difference of ranks {found.critical_difference:.1f}."
     medians = medians.loc[order.sort_values(kind="stable").index]
-    rank = order.to_dict()
+    rank = {name: f"{value:.1f}" if np.isfinite(value) else "" for name, value in order.items()}
     best = medians.min()
     bills = part.pivot_table(index="method", columns="dataset", values="evaluations", aggfunc="median")
     # Most methods keep to the budget, so the median of a table's bills is the budget in evaluations.
@@ -79,7 +80,7 @@ def quality_table(results: pd.DataFrame, budget: float) -> str:
     for name, row in medians.iterrows():
         pairs = zip(row, best, strict=True)
         cells = [_bold(f"{value:.4f}", value == least) if np.isfinite(value) else "" for value, least in pairs]
-        lines.append(_row([str(name), f"{rank[name]:.1f}", f"{bill[name]:.2f}", *cells]))
+        lines.append(_row([str(name), rank[name], f"{bill[name]:.2f}", *cells]))
     return "\n".join(lines)
 
 
