@@ -45,12 +45,13 @@ TABLES = {
     "hw_gpt_s_rtx3080_energy": ("hw_gpt_s_rtx3080", {"energy": True}),
 }
 BUDGETS = (0.02, 0.05, 0.1, 0.15)
-SMALL = ("digits", "flexibert")
 HEADLINE = 0.05
-# Methods whose own overhead is seconds per evaluation, or hours per run, get fewer seeds, budgets and tables.
+# Methods that take up to seconds for each evaluation get fewer seeds, budgets and tables: to 15 % of a large table they
+# would take an hour a run.
 SLOW = ("nevergrad-de", "nevergrad-portfolio", "optuna-tpe", "optuna-nsga3", "linas")
-SLOW_BUDGETS, SLOW_SEEDS = (0.02, 0.05), 3
-SLOWEST = ("qlognehvi", "optuna-gp", "rapid-published")
+SLOW_TABLES, SLOW_SEEDS = ("flexibert", "nasbench_asr", "hw_gpt_m_h100", "nasbench201"), 3
+SLOWEST = {"rapid-published": (0.05, 0.15), "qlognehvi": (0.02, 0.05, 0.1), "optuna-gp": ()}
+ONE_SHOT_BUDGETS = (0.05, 0.15)
 
 
 def table_of(name: str) -> ArchitectureTable:
@@ -62,10 +63,11 @@ def table_of(name: str) -> ArchitectureTable:
 def planned(method: str, name: str) -> tuple[tuple[float, ...], int]:
     """Budgets and number of seeds of a method on a table; no budget where it is left out."""
     if method in SLOWEST:
-        return (BUDGETS if name == "flexibert" else ()), SLOW_SEEDS
+        return (SLOWEST[method] if name == "flexibert" else ()), SLOW_SEEDS
     if method in SLOW:
-        return (BUDGETS if name in SMALL else SLOW_BUDGETS), SLOW_SEEDS
-    return BUDGETS, 10
+        small = BUDGETS if name == "flexibert" else BUDGETS[:1]
+        return (small if name in SLOW_TABLES else ()), SLOW_SEEDS
+    return (ONE_SHOT_BUDGETS if method == "rapid-oneshot" else BUDGETS), 10
 
 
 def run(names: list[str], methods: list[str], at_most: int, work: Path) -> None:

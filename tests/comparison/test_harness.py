@@ -175,6 +175,7 @@ def test_linas_beats_random_by_what_it_predicts():
     assert quality("linas", 0) < np.mean([quality("random", seed) for seed in range(10)])
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's, of its own parts
 @pytest.mark.parametrize("name", HEAVIEST)
 def test_methods_of_the_heaviest_extras(name):
     pytest.importorskip(HEAVIEST[name], reason=f"the extra of {name} is not installed")
@@ -184,7 +185,7 @@ def test_methods_of_the_heaviest_extras(name):
     assert record.rows == run_method(small, get_method(name), 20, 0).rows
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # those of torch, where it is installed
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's, where it is installed
 @pytest.mark.parametrize(("name", "module"), [("optuna-tpe", "optuna"), ("optuna-gp", "torch"), ("qlognehvi", "torch")])
 def test_a_missing_extra_is_named(name, module, monkeypatch):
     package = "rapid_moo.comparison.methods"
