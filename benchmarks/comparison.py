@@ -123,16 +123,21 @@ def report() -> None:
 
 
 def readme_section(results: pd.DataFrame) -> str:
-    """Ranks and ADRS at 5 %, then how often a rival wins and which."""
+    """Ranks and ADRS at 5 %, then every case in which a rival wins, with the bill that it had."""
     lost = losses(results, "rapid", sorted(set(results["budget"])))
-    where = lost.groupby("rival").apply(
-        lambda part: ", ".join(f"{d} {100 * b:g} %" for d, b in zip(part["dataset"], part["budget"], strict=True)),
-        include_groups=False,
-    )
-    lines = [f"* {rival}: {places}" for rival, places in where.items()]
-    wins = results.groupby(["dataset", "budget"])["method"].nunique().sub(1).sum()
+    bills = results.groupby(["dataset", "budget", "method"])["evaluations"].median()
+    lines = []
+    for rival, part in lost.groupby("rival"):
+        places = []
+        for dataset, budget in zip(part["dataset"], part["budget"], strict=True):
+            times = bills[dataset, budget, rival] / bills[dataset, budget, "rapid"]
+            places.append(
+                f"{dataset} at {100 * budget:g} %" + (f" ({times:.1f} times the bill)" if times > 1.01 else "")
+            )
+        lines.append(f"* {rival}: {', '.join(places)}")
+    pairs = results.groupby(["dataset", "budget"])["method"].nunique().sub(1).sum()
     told = (
-        f"At budgets of 2 to 15 % a rival's median ADRS is better than RAPID's in {len(lost)} of {wins} comparisons"
+        f"At budgets of 2 to 15 % a rival's median ADRS is better than RAPID's in {len(lost)} of {pairs} comparisons"
         f"{':' if len(lost) else '.'}"
     )
     return "\n\n".join([quality_table(results, HEADLINE), told, *(["\n".join(lines)] if lines else [])])
