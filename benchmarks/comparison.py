@@ -22,7 +22,7 @@ from _report import setting
 
 from rapid_moo import ArchitectureTable, open_table
 from rapid_moo._util import write_text
-from rapid_moo.comparison import Comparison
+from rapid_moo.comparison import Comparison, RunRecord
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown, quality_table
 from rapid_moo.comparison.registry import method_names
@@ -46,8 +46,7 @@ TABLES = {
 }
 BUDGETS = (0.02, 0.05, 0.1, 0.15)
 HEADLINE = 0.05
-# Methods that take up to seconds for each evaluation get fewer seeds, budgets and tables: to 15 % of a large table they
-# would take an hour a run.
+# Methods that take tens of milliseconds to seconds for each evaluation get fewer seeds, budgets and tables.
 SLOW = ("nevergrad-de", "nevergrad-portfolio", "optuna-tpe", "optuna-nsga3", "linas")
 SLOW_TABLES, SLOW_SEEDS = ("flexibert", "nasbench_asr", "hw_gpt_m_h100", "nasbench201"), 3
 SLOWEST = {"rapid-published": (0.05, 0.15), "qlognehvi": (0.02, 0.05, 0.1), "optuna-gp": ()}
@@ -79,8 +78,8 @@ def run(names: list[str], methods: list[str], at_most: int, work: Path) -> None:
             if not budgets:
                 continue
 
-            def show(done: int, total: int, record: object, quality: float, name: str = name) -> None:
-                print(f"{name} {done}/{total} {record.method} seed {record.seed}: ADRS {quality:.5f}", flush=True)  # type: ignore[attr-defined]
+            def show(done: int, total: int, record: RunRecord, quality: float, name: str = name) -> None:
+                print(f"{name} {done}/{total} {record.method} seed {record.seed}: ADRS {quality:.5f}", flush=True)
 
             Comparison(table, [method], budgets, min(seeds, at_most), work / name).run(progress=show)
     gather(work)

@@ -120,8 +120,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Rounds after the first sample; until termination by default. 1 is the published one-shot method, whose only
         batch is the whole predicted front.
     parts : int
-        With ``rounds=1``, batches in which it is evaluated. From the second on, predictors are fitted again between
-        them, and each batch has the largest expected gain; as many architectures are evaluated as with one.
+        With ``rounds=1``, batches in which as many architectures as that front has are evaluated. With two or more each
+        batch has the largest expected gain, and the predictors, tuned once, are fitted again before it.
     tuner : ADRSTuner, optional
         Chooses the predictors; :func:`default_tuner` otherwise.
     specs : sequence of PredictorSpec or None, optional
@@ -274,8 +274,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self._chosen, self._chosen_at = early_specs(sample, seed), n
 
     def _time_to_tune(self, n: int) -> bool:
+        if self.rounds == 1:
+            return self.tuned is None
         if self.tuned is None:
-            return n >= FIRST_TUNING or self.rounds == 1
+            return n >= FIRST_TUNING
         return n >= self.retune * self._chosen_at
 
     def _proposals(self, known: IntArray) -> IntArray:
@@ -328,7 +330,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             if self.parts == 1:
                 return batch
         left = self._n_initial + self._front_size - len(known)
-        parts_left = self.parts - (self.n_iter - 2)
+        parts_left = self.parts - (self.n_iter - 2)  # pymoo's counter is 2 in the first
         size = self._affordable(math.ceil(left / parts_left))
         return self._batch(proposals, size) if size else proposals[:0]
 

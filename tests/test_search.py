@@ -100,6 +100,16 @@ def test_a_round_in_parts_costs_as_much_and_finds_no_less():
     assert quality[3] <= quality[1]
 
 
+def test_a_round_in_parts_is_tuned_once(monkeypatch):
+    tuned = []
+    tune = ADRSTuner.tune
+    monkeypatch.setattr(ADRSTuner, "tune", lambda self, sample: tuned.append(len(sample)) or tune(self, sample))
+    tuner = ADRSTuner(budget=1, families=["bayesian_ridge"])
+    algorithm = RAPID(rounds=1, parts=4, n_initial=20, batch_size=60, tuner=tuner)
+    minimize(get_problem("digits"), algorithm, ("n_eval", 80), seed=0)
+    assert tuned == [20]
+
+
 def test_parts_are_of_one_round():
     with pytest.raises(InputError, match="parts: expected 1 unless rounds is 1, got 3 with rounds=None"):
         RAPID(parts=3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import cached_property
 from typing import Any, ClassVar
 
 from rapid_moo._util import FloatArray, IntArray
@@ -41,6 +42,11 @@ class Method(ABC):
 
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         self.problem, self.budget, self.seed = problem, budget, seed
+
+    @cached_property
+    def members(self) -> IntArray:
+        """What can be evaluated, shape (n, n_var): the members of the problem's table, or of its whole space."""
+        return self.problem.table.X if self.problem.table is not None else self.problem.space.enumerate()
 
     @abstractmethod
     def ask(self) -> IntArray:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -12,32 +11,19 @@ import pytest
 
 from rapid_moo import (
     RAPID,
-    ArchitectureTable,
-    Gene,
-    GridSpace,
-    Objective,
     PredictorSpec,
     adrs,
-    get_problem,
     hypervolume,
     igd_plus,
 )
 from rapid_moo.cli import main
-from rapid_moo.comparison import Comparison, Method, get_method, method_names, register_method, run_method
+from rapid_moo.comparison import Comparison, Method, method_names, register_method, run_method
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.methods.rapid_oneshot import OneShotRAPID
-from rapid_moo.comparison.registry import available_methods
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.comparison.trajectory import log_steps, trajectory
-from rapid_moo.errors import InputError, MissingExtraError
+from rapid_moo.errors import InputError
 
-EVOLUTIONARY = ["mo-rea", "nsga2", "nsga3", "age-moea2", "sms-emoa", "u-nsga3"]
-LIGHT = ["random", "stratified-random", "local-search", *EVOLUTIONARY]
-# Each evaluation costs these tens of milliseconds or more: a few dozen are enough here, just past their first sample.
-HEAVY = {"nevergrad-de": 60, "nevergrad-portfolio": 40, "optuna-tpe": 24, "optuna-nsga3": 90, "linas": 60}
-HEAVIEST = {"optuna-gp": "torch", "qlognehvi": "botorch"}
-# In pymoo these compare normalised values with absolute constants: their own path may depend on the units.
-UNIT_AWARE = ["age-moea2", "nsga3", "u-nsga3"]
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
 STABLE = ["dataset", "method", "seed", "evaluations", "budget", "adrs", "hypervolume", "igd_plus", "front_size"]
 
@@ -98,23 +84,6 @@ class Breaks(Method):
         pass
 
 
-@pytest.fixture(scope="module")
-def table():
-    return get_problem("digits").table
-
-
-def small_table(order=None, scale=(1.0, 1.0, 1.0)):
-    """A complete table of 216 architectures without structure, its rows in any order and its values in any unit."""
-    space = GridSpace("grid", [Gene(f"g{k}", tuple(range(6))) for k in range(3)])
-    X = space.enumerate()
-    a, b, c = X.T
-    noise = np.random.default_rng(0).random((len(X), 3))
-    raw = np.column_stack([90 + a * 1.5 - (b - 2) ** 2, 1.0 + b + c**2, a + b * c + 1.0]) + 0.25 * noise
-    objectives = (Objective("quality", "max"), Objective("cost", "min"), Objective("size", "min"))
-    rows = np.arange(len(X)) if order is None else order
-    return ArchitectureTable.build(space, objectives, X[rows], (raw * np.array(scale))[rows], name="small")
-
-
 def test_perfect_optimizer_needs_as_many_evaluations_as_the_front_has_points(table):
     record = run_method(sorted_table(table), Perfect, 500, 0)
     n = len(table.front_rows)
@@ -139,93 +108,13 @@ def test_a_method_that_proposes_nothing_new_ends(table):
     assert len(record.rows) == 1
 
 
-@pytest.mark.parametrize("name", LIGHT)
-def test_methods_keep_to_the_budget_and_never_pay_twice(name, table):
-    record = run_method(sorted_table(table), get_method(name), 90, 3)
-    assert len(record.rows) == len(set(record.rows)) == 90
-    assert record.rows == run_method(sorted_table(table), get_method(name), 90, 3).rows
-    assert record.rows != run_method(sorted_table(table), get_method(name), 90, 4).rows
-
-
-@pytest.mark.parametrize("name", LIGHT)
-def test_anytime_methods_do_not_know_the_budget(name, table):
-    short = run_method(sorted_table(table), get_method(name), 60, 0)
-    long = run_method(sorted_table(table), get_method(name), 120, 0)
-    assert long.rows[:60] == short.rows
-
-
-@pytest.mark.parametrize(("name", "budget"), HEAVY.items())
-def test_heavy_methods_keep_to_the_budget_and_repeat_themselves_for_a_seed(name, budget):
-    small = sorted_table(small_table())
-    record, again = (run_method(small, get_method(name), budget, 3) for _ in range(2))
-    assert len(record.rows) == len(set(record.rows)) == budget
-    assert record.rows == again.rows
-    shorter = run_method(small, get_method(name), budget // 2, 3)
-    assert shorter.rows == record.rows[: budget // 2]
-    assert run_method(small, get_method(name), budget // 2, 4).rows != shorter.rows
-
-
-def test_linas_beats_random_by_what_it_predicts():
-    small = sorted_table(small_table())
-
-    def quality(method, seed):
-        record = run_method(small, get_method(method), 90, seed)
-        return adrs(small.front, small.F[list(record.rows)])
-
-    assert quality("linas", 0) < np.mean([quality("random", seed) for seed in range(10)])
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's, of its own parts
-@pytest.mark.parametrize("name", HEAVIEST)
-def test_methods_of_the_heaviest_extras(name):
-    pytest.importorskip(HEAVIEST[name], reason=f"the extra of {name} is not installed")
-    small = sorted_table(small_table())
-    record = run_method(small, get_method(name), 20, 0)
-    assert len(set(record.rows)) == len(record.rows) == 20
-    assert record.rows == run_method(small, get_method(name), 20, 0).rows
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's, where it is installed
-@pytest.mark.parametrize(("name", "module"), [("optuna-tpe", "optuna"), ("optuna-gp", "torch"), ("qlognehvi", "torch")])
-def test_a_missing_extra_is_named(name, module, monkeypatch):
-    package = "rapid_moo.comparison.methods"
-    for loaded in list(sys.modules):
-        if loaded.startswith((f"{package}._optuna", f"{package}.optuna", f"{package}.qlognehvi")):
-            monkeypatch.delitem(sys.modules, loaded)
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'rapid-moo\["):
-        get_method(name)
-    found, missing = available_methods()
-    assert name not in {method.name for method in found}
-    assert any(reason.startswith(name) for reason in missing)
-
-
-def test_settings_of_several_comparisons_in_one_folder_are_kept(tmp_path):
+def test_settings_of_several_comparisons_in_one_folder_are_kept(tmp_path, small_table):
     small = small_table()
     Comparison(small, ["random"], [0.1], 2, tmp_path).run()
     Comparison(small, ["nsga2"], [0.2], 1, tmp_path).run()
     methods = json.loads((tmp_path / "comparison.json").read_text())["methods"]
     assert methods["random"]["budgets"] == [0.1]
     assert methods["nsga2"]["seeds"] == [0]
-
-
-@pytest.mark.parametrize("name", LIGHT)
-def test_methods_exhaust_a_small_table(name):
-    small = sorted_table(small_table())
-    record = run_method(small, get_method(name), len(small), 0)
-    assert len(set(record.rows)) == len(record.rows) >= len(small) // 2
-
-
-@pytest.mark.parametrize("name", LIGHT)
-def test_order_of_rows_and_units_change_nothing(name):
-    order = np.random.default_rng(5).permutation(216)
-    scale = (0.5, 1024.0, 8.0) if name not in UNIT_AWARE else (1.0, 1.0, 1.0)
-    tables = [sorted_table(t) for t in (small_table(), small_table(order), small_table(scale=scale))]
-    records = [run_method(t, get_method(name), 80, 1) for t in tables]
-    assert records[0].rows == records[1].rows == records[2].rows
-    paths = [trajectory(t.front, t.F[list(r.rows)], [10, 80]) for t, r in zip(tables, records, strict=True)]
-    pd.testing.assert_frame_equal(paths[0], paths[1], check_exact=True)
-    pd.testing.assert_frame_equal(paths[0], paths[2], check_exact=False, rtol=1e-12)
 
 
 def test_trajectory_equals_the_indicators(table):
@@ -296,7 +185,7 @@ def test_a_larger_budget_runs_again_and_a_smaller_one_is_read_off(table, tmp_pat
     assert pd.read_csv(tmp_path / "trajectories.csv")["budget"].unique().tolist() == [80]
 
 
-def test_further_methods_join_the_results_and_another_table_does_not(table, tmp_path):
+def test_further_methods_join_the_results_and_another_table_does_not(table, tmp_path, small_table):
     Comparison(table, ["random"], [0.02], 1, tmp_path).run()
     Comparison(table, ["nsga2"], [0.02], 1, tmp_path).run()
     assert pd.read_csv(tmp_path / "results.csv")["method"].tolist() == ["nsga2", "random"]
@@ -325,7 +214,7 @@ class QuickOneShot(OneShotRAPID):
         return RAPID(rounds=1, n_initial=self.budget, specs=[RIDGE] * 3)
 
 
-def test_one_run_of_rapid_serves_all_budgets_and_one_shot_is_billed_on_top(tmp_path):
+def test_one_run_of_rapid_serves_all_budgets_and_one_shot_is_billed_on_top(tmp_path, small_table):
     Comparison(small_table(), [QuickRapid, QuickOneShot, "random"], [24, 40], 1, tmp_path).run()
     results = pd.read_csv(tmp_path / "results.csv").set_index(["method", "budget"])["evaluations"]
     assert results["quick", 24] == 24

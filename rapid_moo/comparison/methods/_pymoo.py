@@ -54,16 +54,12 @@ class EvolutionaryMethod(PymooMethod):
     pop_size: ClassVar[int] = 40
 
     def _limit(self) -> int:
-        return self.problem.n_evaluations + len(self._members) + 1
-
-    @property
-    def _members(self) -> IntArray:
-        return self.problem.table.X if self.problem.table is not None else np.empty((0, self.problem.n_var), np.int64)
+        return self.problem.n_evaluations + len(self.members) + 1
 
     @property
     def _pop_size(self) -> int:
         """The population size, smaller where the table is."""
-        return max(4, min(self.pop_size, len(self._members) // 2))
+        return max(4, min(self.pop_size, len(self.members) // 2))
 
 
 def reference_directions(n_objectives: int, at_most: int) -> FloatArray:

@@ -48,13 +48,16 @@ class LINAS(Method):
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
         self._rng = np.random.default_rng(seed)
-        self._members = problem.table.X if problem.table is not None else problem.space.enumerate()
+        self._predictors: _Predictors | None = None
 
     def ask(self) -> IntArray:
         """Random members, then what the search of the predictions ends with."""
         if self.problem.n_evaluations == 0:
-            return self._members[self._rng.permutation(len(self._members))[: self.population]]
-        return self._searched(_Predictors(self.problem))
+            return self.members[self._rng.permutation(len(self.members))[: self.population]]
+        # A population that was known already has taught nothing.
+        if self._predictors is None or self._predictors.n_rows < self.problem.n_evaluations:
+            self._predictors = _Predictors(self.problem)
+        return self._searched(self._predictors)
 
     def tell(self, X: IntArray, F: FloatArray) -> None:
         """Learn when asked next; values are in the ledger."""
@@ -78,6 +81,7 @@ class _Predictors:
     def __init__(self, problem: ArchitectureProblem) -> None:
         self.space: SearchSpace = problem.space
         self.objectives: Sequence[Objective] = problem.objectives
+        self.n_rows = problem.n_evaluations
         inputs = self.space.features(problem.ledger.X, "one_hot")
         self._models = [_best_regressor(inputs, y) for y in problem.ledger.raw.T]
 

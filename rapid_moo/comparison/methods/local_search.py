@@ -27,8 +27,7 @@ class LocalSearch(Method):
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
         self._rng = np.random.default_rng(seed)
-        self._members = problem.table.X if problem.table is not None else problem.space.enumerate()
-        self._restarts = iter(self._rng.permutation(len(self._members)))
+        self._restarts = iter(self._rng.permutation(len(self.members)))
         self._X = np.empty((0, problem.n_var), dtype=np.int64)
         self._F = np.empty((0, problem.n_obj))
         self._explored: set[bytes] = set()
@@ -58,4 +57,4 @@ class LocalSearch(Method):
 
     def _random(self, n: int) -> IntArray:
         rows = [row for _, row in zip(range(n), self._restarts, strict=False)]
-        return self._members[rows]
+        return self.members[rows]

@@ -34,15 +34,14 @@ class MOREA(Method):
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
         self._rng = np.random.default_rng(seed)
-        self._members = problem.table.X if problem.table is not None else problem.space.enumerate()
-        self._size = max(2, min(self.pop_size, len(self._members) // 2))
+        self._size = max(2, min(self.pop_size, len(self.members) // 2))
         self._population: deque[tuple[IntArray, FloatArray]] = deque(maxlen=self._size)
         self._crowding = get_crowding_function("cd")
 
     def ask(self) -> IntArray:
         """Random members first, then one child at a time."""
         if not self._population:
-            return self._members[self._rng.permutation(len(self._members))[: self._size]]
+            return self.members[self._rng.permutation(len(self.members))[: self._size]]
         return self._child(self._parent())[None, :]
 
     def tell(self, X: IntArray, F: FloatArray) -> None:
@@ -61,7 +60,7 @@ class MOREA(Method):
             new = np.flatnonzero(ledger.rows(space.keys(self.problem.genotypes(np.array(walk)))) < 0)
             if len(new):
                 return np.asarray(walk[new[0]])
-        return np.asarray(self._members[self._rng.integers(len(self._members))])
+        return np.asarray(self.members[self._rng.integers(len(self.members))])
 
     def _parent(self) -> IntArray:
         drawn = self._rng.permutation(len(self._population))[: self.tournament]

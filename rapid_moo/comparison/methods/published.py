@@ -153,17 +153,16 @@ class PublishedRAPID(Method):
 
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
-        self._members = problem.table.X if problem.table is not None else problem.space.enumerate()
-        self._order = np.random.default_rng(seed).permutation(len(self._members))
+        self._order = np.random.default_rng(seed).permutation(len(self.members))
         self.triplet: tuple[Regressor, ...] | None = None
         self._told = 0
 
     def ask(self) -> IntArray:
         """The random sample, then the predicted front."""
         if self._told == 0:
-            return self._members[self._order[: self.budget]]
+            return self.members[self._order[: self.budget]]
         if self._told > 1:
-            return self._members[:0]
+            return self.members[:0]
         return self._predicted_front()
 
     def tell(self, X: IntArray, F: FloatArray) -> None:
@@ -180,11 +179,11 @@ class PublishedRAPID(Method):
             shortlist(fit_grid(grid, X[fit], raw[fit, k], X[held], seed), raw[held, k]) for k in range(raw.shape[1])
         ]
         self.triplet = rank_triplets(lists, raw[held], self.problem.objectives)[0][1]
-        everyone = space.decode(self._members).astype(np.float64)
+        everyone = space.decode(self.members).astype(np.float64)
         predicted = np.column_stack(
             [_final(regressor, X, raw[:, k], everyone, seed) for k, regressor in enumerate(self.triplet)]
         )
-        return self._members[front_indices(to_minimised(predicted, self.problem.objectives))]
+        return self.members[front_indices(to_minimised(predicted, self.problem.objectives))]
 
 
 def _final(regressor: Regressor, X: FloatArray, y: FloatArray, everyone: FloatArray, seed: int) -> FloatArray:

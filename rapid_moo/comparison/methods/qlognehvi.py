@@ -31,6 +31,7 @@ try:
     from botorch.optim import optimize_acqf_discrete
     from botorch.sampling import SobolQMCNormalSampler
     from botorch.utils.multi_objective.hypervolume import infer_reference_point
+    from botorch.utils.multi_objective.pareto import is_non_dominated
     from gpytorch.mlls import SumMarginalLogLikelihood
 except ImportError as error:
     raise MissingExtraError("qlognehvi needs BoTorch: pip install 'rapid-moo[botorch]'") from error
@@ -48,9 +49,8 @@ class QLogNEHVI(Method):
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
         self._rng = np.random.default_rng(seed)
-        self._members = problem.table.X if problem.table is not None else problem.space.enumerate()
-        self._inputs = problem.space.features(self._members, "one_hot")
-        self._done = np.zeros(len(self._members), dtype=np.bool_)
+        self._inputs = problem.space.features(self.members, "one_hot")
+        self._done = np.zeros(len(self.members), dtype=np.bool_)
         self._rows: list[int] = []
         self._F = np.empty((0, problem.n_obj))
         self._asked: IntArray = np.empty(0, dtype=np.int64)
@@ -64,7 +64,7 @@ class QLogNEHVI(Method):
             self._asked = left
         else:
             self._asked = self._improving(left)
-        return self._members[self._asked]
+        return self.members[self._asked]
 
     def tell(self, X: IntArray, F: FloatArray) -> None:
         """Remember what was asked for."""
@@ -83,7 +83,7 @@ class QLogNEHVI(Method):
             left = left[np.argsort(pareto_ranks(mean), kind="stable")[: self.pool]]
             acquisition = qLogNoisyExpectedHypervolumeImprovement(
                 model,
-                ref_point=infer_reference_point(values),
+                ref_point=infer_reference_point(values[is_non_dominated(values)]),
                 X_baseline=known,
                 sampler=SobolQMCNormalSampler(torch.Size([self.samples]), seed=int(self._rng.integers(2**31))),
                 prune_baseline=True,

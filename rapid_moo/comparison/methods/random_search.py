@@ -18,8 +18,7 @@ class RandomSearch(Method):
 
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
-        members = problem.table.X if problem.table is not None else problem.space.enumerate()
-        self._order = members[np.random.default_rng(seed).permutation(len(members))]
+        self._order = self.members[np.random.default_rng(seed).permutation(len(self.members))]
         self._next = 0
 
     def ask(self) -> IntArray:

@@ -19,4 +19,4 @@ class OneShotRAPID(PymooMethod):
         return RAPID(rounds=1, n_initial=self.budget, sampling="random")
 
     def _limit(self) -> int:
-        return len(self.problem.table) if self.problem.table is not None else 2 * self.budget
+        return len(self.members)

@@ -27,19 +27,18 @@ class StratifiedRandom(Method):
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
         rng = np.random.default_rng(seed)
-        members = problem.table.X if problem.table is not None else problem.space.enumerate()
         # Members of equal size are in random order.
-        shuffled = members[rng.permutation(len(members))]
+        shuffled = self.members[rng.permutation(len(self.members))]
         size = free_axis(problem.space, shuffled)
-        self._members = shuffled[np.argsort(size, kind="stable")]
-        self._order = _spread(len(members), float(rng.random()))
+        self._by_size = shuffled[np.argsort(size, kind="stable")]
+        self._order = _spread(len(self.members), float(rng.random()))
         self._next = 0
 
     def ask(self) -> IntArray:
         """The next members of the sequence."""
         rows = self._order[self._next : self._next + BATCH]
         self._next += len(rows)
-        return self._members[rows]
+        return self._by_size[rows]
 
     def tell(self, X: IntArray, F: FloatArray) -> None:
         """Learn nothing."""
