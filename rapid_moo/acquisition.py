@@ -1,9 +1,14 @@
-"""Which architectures to evaluate next: the batch that lowers the expected ADRS most.
+"""Which architectures to evaluate next: the batch that is expected to cover most of the true front.
 
 The predictive distribution is sampled: each draw is one possible truth, with its own front. A candidate is worth what
-it would cover of those fronts beyond what is already known and already chosen. The measure is the one that judges the
-result (ADRS: Chebyshev distance in units of each objective's range), so a batch spreads over the front by itself:
-a second candidate beside the first covers nothing new.
+it would cover of those fronts beyond what is already known and already chosen, so a batch spreads over the front by
+itself: a second candidate beside the first covers nothing new.
+
+How well a point of a front is covered is measured by a power of its distance to the nearest known point (Chebyshev, in
+units of each objective's range). With an exponent of 1 the batch lowers the expected ADRS most; near 0 it holds as many
+points of the front as it can, which is all that is left to gain once the front is nearly known. But ADRS falls at last
+by finding the front's very points, and a greedy step that counts on large distances spends itself on candidates that
+could be far better than all and seldom are. The square root between both is the default.
 """
 
 from __future__ import annotations
@@ -21,6 +26,7 @@ from rapid_moo.pareto import front_indices, is_nondominated
 Float32Array = NDArray[np.float32]
 JOINT_POOL = 600
 N_DRAWS = 64
+EXPONENT = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,15 +54,15 @@ Acquisition: TypeAlias = Callable[[Candidates, int, np.random.Generator], IntArr
 """``acquisition(candidates, size, rng)`` gives the positions of the batch, shape (size,)."""
 
 
-def expected_adrs(candidates: Candidates, size: int, rng: np.random.Generator) -> IntArray:
-    """The default acquisition: the batch that lowers the expected ADRS most.
+def expected_coverage(candidates: Candidates, size: int, rng: np.random.Generator) -> IntArray:
+    """The default acquisition: the batch that is expected to cover most of the front.
 
     It values a batch by what would be known after it, so the last batch of a budget is spent on what pays at once;
     before, uncertainty alone makes it explore.
     """
     c = candidates
     pool = promising(c.mean, c.std, c.known, max(JOINT_POOL, 2 * size), seed=rng)
-    return pool[expected_adrs_batch(c.draw(pool, N_DRAWS), c.known, size, seed=rng)]
+    return pool[coverage_batch(c.draw(pool, N_DRAWS), c.known, size, seed=rng)]
 
 
 def draw_truths(mean: FloatArray, std: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
@@ -110,10 +116,16 @@ def promising(
     return np.sort(np.lexsort((depth, -likelihood))[:limit]).astype(np.int64)
 
 
-def expected_adrs_batch(
-    draws: FloatArray, known: FloatArray, size: int, *, max_front: int = 150, seed: Seed = None
+def coverage_batch(
+    draws: FloatArray,
+    known: FloatArray,
+    size: int,
+    *,
+    exponent: float = EXPONENT,
+    max_front: int = 150,
+    seed: Seed = None,
 ) -> IntArray:
-    """Choose a batch that greedily lowers the expected ADRS.
+    """Choose a batch that greedily covers the drawn fronts.
 
     Parameters
     ----------
@@ -123,6 +135,9 @@ def expected_adrs_batch(
         Evaluated points, minimised; may be empty.
     size : int
         Number of candidates to choose; all of them if there are fewer.
+    exponent : float
+        Power of the distance of a front's point to the nearest evaluated one that is to fall; above 0. With 1 the sum
+        is the expected ADRS.
     max_front : int
         Points kept of each drawn front.
     seed : int, numpy.random.Generator or None
@@ -137,7 +152,7 @@ def expected_adrs_batch(
         return np.arange(draws.shape[1], dtype=np.int64)
     scale = front_range(known, draws.mean(axis=0))
     targets, values, covered = _targets(draws, known, scale, max_front, as_generator(seed))
-    return _greedy(targets, values, covered, size)
+    return _greedy(targets, values, covered, size, exponent)
 
 
 def _targets(
@@ -174,7 +189,7 @@ def _targets(
     return targets, values, covered
 
 
-def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, size: int) -> IntArray:
+def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, size: int, exponent: float) -> IntArray:
     """Greedy maximum coverage, lazily updated: gains only fall, so stale ones are upper bounds."""
     n_draws, n_targets = covered.shape
     n_pool = values.shape[1]
@@ -188,8 +203,9 @@ def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, 
                 np.abs(values[i][:, None, k] - targets[i][None, :, k]),
                 out=distance[:, i],
             )
+    np.power(distance, exponent, out=distance)
     weights = np.repeat((1.0 / counts)[:, None], n_targets, axis=1)
-    left = covered.copy()
+    left = covered**exponent
 
     def gain(candidate: int) -> float:
         return float((np.maximum(left - distance[candidate], 0.0) * weights).sum())

@@ -22,7 +22,7 @@ from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 
 from rapid_moo._util import FloatArray, IntArray, one_blas_thread
-from rapid_moo.acquisition import Acquisition, Candidates, expected_adrs
+from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
 from rapid_moo.candidates import SEARCHES, SpaceView, search_predictions, within_constraints
 from rapid_moo.design import SAMPLINGS
 from rapid_moo.errors import InputError
@@ -35,6 +35,7 @@ from rapid_moo.tuning import ADRSTuner, adapt, early_specs
 logger = logging.getLogger(__name__)
 
 FIRST_SAMPLE, FIRST_TUNING = 8, 48
+HALF_RANDOM_UNTIL = 16
 EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
 
@@ -45,8 +46,8 @@ def first_sample_size(budget: int | None) -> int:
 
 
 def default_batch_size(n: int) -> int:
-    """Architectures per round when ``n`` have been evaluated: 2 at first, an eighth of 100, a quarter of 1,000."""
-    return max(2, round(math.pow(n, 1.3) / 32.0))
+    """Architectures per round when ``n`` have been evaluated: 2 at first, a tenth of 100, a fifth of 1,000."""
+    return max(2, round(math.pow(n, 1.3) / 40.0))
 
 
 def default_tuner(rounds: int | None) -> ADRSTuner:
@@ -115,7 +116,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Size of the first sample; 8 by default, or half of a budget that is smaller than twice that.
     batch_size : int, optional
         Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
-        budget. With ``rounds=1`` the predicted front is evaluated whole, and at least so many.
+        budget. Until 16 are known, half of a batch is random: predictors of so few rows are often wrong. With
+        ``rounds=1`` the predicted front is evaluated whole, and at least so many.
     rounds : int, optional
         Rounds after the first sample; until termination by default. 1 is the published one-shot method, whose only
         batch is the whole predicted front.
@@ -136,10 +138,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         is at 48 evaluations: fewer do not tell many configurations apart, and until then one of four Gaussian processes
         serves (:func:`~rapid_moo.tuning.early_specs`).
     sampling : {"designed", "random"}
-        The first sample: extremes and space-filling (see :mod:`rapid_moo.design`), or random as published.
+        The first sample: representatives of the space (see :mod:`rapid_moo.design`), or random as published.
     acquisition : callable
-        Chooses a batch, see :data:`rapid_moo.acquisition.Acquisition`; by default the one that lowers the expected
-        ADRS most.
+        Chooses a batch, see :data:`rapid_moo.acquisition.Acquisition`; by default the one that is expected to cover
+        most of the front.
     **kwargs
         Passed to pymoo's ``Algorithm``.
 
@@ -173,7 +175,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         candidates: str = "auto",
         retune: float = 2.0,
         sampling: str = "designed",
-        acquisition: Acquisition = expected_adrs,
+        acquisition: Acquisition = expected_coverage,
         **kwargs: Any,
     ) -> None:
         kwargs.setdefault("output", RAPIDOutput())
@@ -234,7 +236,11 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             elif self.rounds == 1:
                 batch = self._front_part(proposals, known)
             else:
-                batch = self._batch(proposals, self._affordable(self.batch_size or default_batch_size(len(self.pop))))
+                size = self._affordable(self.batch_size or default_batch_size(len(known)))
+                n_random = size // 2 if len(known) < HALF_RANDOM_UNTIL else 0
+                batch = self._batch(proposals, size - n_random)
+                if n_random:
+                    batch = np.vstack([batch, self._random(n_random, np.vstack([known, batch]))])
         return self._population(batch)
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
@@ -307,16 +313,24 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._expected = mean[rows]
         return proposals[rows]
 
+    def _random(self, n: int, known: IntArray) -> IntArray:
+        """So many random candidates that are not known, fewer if they are used up."""
+        some = self.view.first_sample(min(n + len(known), self.view.n_members), "random", self.random_state)
+        return self.view.new_only(some, known)[:n]
+
     def _draw(self, X: IntArray, n_draws: int) -> FloatArray:
         return self.view.draw(self.predictors, X, n_draws, self.random_state)
 
     def _surprise(self, obtained: FloatArray) -> float | None:
         """See ``batch_error``."""
         expected, self._expected = self._expected, None
-        done = np.isfinite(obtained).all(axis=1)
         known = self.pop.get("F")
         known = known[np.isfinite(known).all(axis=1)]
-        if expected is None or len(expected) != len(obtained) or not done.any() or not len(known):
+        if expected is None or len(expected) > len(obtained) or not len(known):
+            return None
+        obtained = obtained[: len(expected)]  # the random half of a batch comes last
+        done = np.isfinite(obtained).all(axis=1)
+        if not done.any():
             return None
         span = np.ptp(known[front_indices(known)], axis=0)
         span = np.where(span > 0.0, span, 1.0)

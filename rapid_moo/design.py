@@ -1,16 +1,21 @@
-"""The first sample: random architectures, and the extremes and space-filling ones between them.
+"""The first sample: representatives of the whole space, each of a region of similar architectures.
 
-Predictors that have seen the corners of a space interpolate; a random sample of many genes holds none of them (the sum
-of 36 random layers hardly varies). But most of a front may lie where architectures are typical: of a design with every
-other architecture at a corner, GPT tables get less than of a random one. So every third is designed.
+ADRS asks that every part of a front has a known architecture close by, and where the front is nobody knows yet. So the
+space, as its features show it, is cut into as many regions as there will be architectures, and each region sends the
+one in its middle. Corners (smallest, largest, farthest points) show a predictor more of the range, but most of a front
+lies where architectures are typical: the sum of 36 random layers hardly varies.
 
-Source of the space-filling part: T. F. Gonzalez, "Clustering to minimize the maximum intercluster distance",
-Theoretical Computer Science 38, 1985 (farthest point first).
+Source: S. P. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory 28, 1982 (k-means).
 """
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator
 from rapid_moo.errors import InputError
@@ -18,7 +23,6 @@ from rapid_moo.space import SearchSpace
 
 SAMPLINGS = ("designed", "random")
 POOL = 2_000
-DESIGNED_EVERY = 3
 
 
 def designed_sample(space: SearchSpace, pool: IntArray, n: int, seed: Seed = None) -> IntArray:
@@ -29,7 +33,7 @@ def designed_sample(space: SearchSpace, pool: IntArray, n: int, seed: Seed = Non
     space : SearchSpace
         Gives the features in which the sample spreads.
     pool : ndarray of shape (n_pool, n_var)
-        Distinct repaired genotypes; at most 2,000 of them, drawn at random, are weighed.
+        Distinct repaired genotypes; at most 2,000 of them (more if ``n`` is larger), drawn at random, are weighed.
     n : int
         Size of the sample; the whole pool if that is smaller.
     seed : int, numpy.random.Generator or None
@@ -38,7 +42,7 @@ def designed_sample(space: SearchSpace, pool: IntArray, n: int, seed: Seed = Non
     Returns
     -------
     ndarray of shape (n, n_var)
-        Two random ones and a designed one in turn; the extremes are the first two that are designed.
+        The architecture nearest to each centre of ``n`` clusters.
     """
     if n < 1:
         raise InputError(f"first sample: expected at least one architecture, got {n}")
@@ -47,20 +51,11 @@ def designed_sample(space: SearchSpace, pool: IntArray, n: int, seed: Seed = Non
     if n >= len(some):
         return some
     Z = _standardised(space.features(some))
-    # Along the direction in which architectures differ most lie the smallest and the largest.
-    axis = Z @ np.linalg.svd(Z, full_matrices=False)[2][0]
-    extremes = [int(axis.argmin()), int(axis.argmax())]
+    distance = _squared_distances(_centres(Z, n, int(rng.integers(2**31))), Z)
     chosen: list[int] = []
-    distance = np.full(len(some), np.inf)
-    while len(chosen) < n:
-        if len(chosen) % DESIGNED_EVERY < DESIGNED_EVERY - 1:
-            row = int(rng.choice(np.flatnonzero(distance >= 0.0)))
-        else:
-            ends = [end for end in extremes if distance[end] >= 0.0]
-            row = ends[0] if ends else int(distance.argmax())
-        chosen.append(row)
-        distance = np.minimum(distance, _squared_distance(Z, row))
-        distance[row] = -1.0
+    for row in distance:
+        row[chosen] = np.inf
+        chosen.append(int(row.argmin()))
     return some[chosen]
 
 
@@ -69,5 +64,14 @@ def _standardised(features: FloatArray) -> FloatArray:
     return np.asarray((features - features.mean(axis=0)) / np.where(spread > 1e-12, spread, 1.0))
 
 
-def _squared_distance(Z: FloatArray, row: int) -> FloatArray:
-    return np.asarray(((Z - Z[row]) ** 2).sum(axis=1))
+def _centres(Z: FloatArray, n: int, seed: int) -> FloatArray:
+    """Centres of n clusters; on one thread, since sums of several depend on which is first."""
+    with threadpool_limits(1), warnings.catch_warnings():
+        # Fewer distinct rows than clusters: some centres are the same, and their architectures look alike.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return np.asarray(KMeans(n, n_init=1, max_iter=20, random_state=seed).fit(Z).cluster_centers_)
+
+
+def _squared_distances(centres: FloatArray, Z: FloatArray) -> FloatArray:
+    """Squared distance of each row of Z to each centre, shape (n_centres, n_rows)."""
+    return np.asarray((centres**2).sum(axis=1)[:, None] - 2.0 * centres @ Z.T + (Z**2).sum(axis=1)[None])

@@ -1,0 +1,119 @@
+"""What is evaluated: the first sample and the batches."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from rapid_moo import adrs, get_problem
+from rapid_moo.acquisition import Candidates, coverage_batch, draw_truths, expected_coverage, front_range
+from rapid_moo.design import designed_sample
+from rapid_moo.errors import InputError
+from rapid_moo.pareto import is_nondominated
+from rapid_moo.space import Gene, GridSpace
+
+
+def test_the_first_sample_is_distinct_and_repeats():
+    space = get_problem("digits").space
+    pool = space.enumerate()
+    first, again, other = (designed_sample(space, pool, 30, seed) for seed in (0, 0, 1))
+    assert (first == again).all()
+    assert (first != other).any()
+    assert len(np.unique(first, axis=0)) == 30
+    assert set(space.keys(first)) <= set(space.keys(pool))
+
+
+def test_the_first_sample_covers_the_front_better_than_a_random_one():
+    table = get_problem("digits").table
+    designed = [table.F[table.find(designed_sample(table.space, table.X, 8, seed))] for seed in range(30)]
+    random = [table.sample(8, seed).F for seed in range(100)]
+    quality = [np.median([adrs(table.front, F) for F in found]) for found in (designed, random)]
+    assert quality[0] < 0.95 * quality[1]
+
+
+def test_a_first_sample_of_look_alikes_is_distinct():
+    class Blind(GridSpace):
+        def _features(self, X):
+            return np.zeros((len(X), 1))
+
+        def _one_hot(self, X):
+            return np.zeros((len(X), 1))
+
+    space = Blind("blind", [Gene("x", tuple(range(20)))])
+    found = designed_sample(space, space.enumerate(), 5, 0)
+    assert len(np.unique(found)) == 5
+
+
+def test_a_first_sample_needs_a_size_and_takes_all_of_a_small_pool():
+    space = get_problem("digits").space
+    pool = space.enumerate()[:4]
+    assert {*space.keys(designed_sample(space, pool, 9, 0))} == {*space.keys(pool)}
+    with pytest.raises(InputError, match="first sample: expected at least one architecture, got 0"):
+        designed_sample(space, pool, 0)
+
+
+def front_points(n, rng):
+    points = rng.random((n, 3))
+    return points[is_nondominated(points)]
+
+
+def test_a_certain_batch_is_the_one_of_the_lowest_adrs():
+    rng = np.random.default_rng(3)
+    truth = front_points(40, rng)
+    known = rng.random((5, 3)) + 1.0
+    best = min(adrs(truth, np.vstack([known, truth[[i]]])) for i in range(len(truth)))
+    first = coverage_batch(truth[None], known, 1, exponent=1.0)
+    assert adrs(truth, np.vstack([known, truth[first]])) == pytest.approx(best, abs=1e-6)
+    three = coverage_batch(truth[None], known, 3, exponent=1.0)
+    best = min(adrs(truth, truth[list(some)]) for some in combinations(range(len(truth)), 3))
+    assert adrs(truth, truth[three]) <= 1.5 * best
+
+
+def left_over(draws, known, batch, exponent):
+    """Mean over the draws of the powers of the distances that the front's points have left."""
+    scale = front_range(known, draws.mean(axis=0))
+    total = 0.0
+    for truth in draws:
+        points = np.vstack([truth, known])
+        front = points[is_nondominated(points)]
+        have = np.vstack([known, truth[batch]])
+        nearest = (np.abs(front[:, None] - have[None]) / scale).max(axis=2).min(axis=1)
+        # Known points of the front have nothing to gain, and are no part of the mean.
+        new = ~(front[:, None] == known[None]).all(axis=2).any(axis=1)
+        total += (nearest[new] ** exponent).mean()
+    return total
+
+
+@pytest.mark.parametrize("exponent", [0.1, 0.5, 1.0])
+def test_each_pick_is_the_one_that_covers_most(exponent):
+    rng = np.random.default_rng(7)
+    mean = rng.random((30, 3))
+    draws = mean + 0.2 * rng.standard_normal((8, 30, 3))
+    known = mean[:3] - 0.05
+    batch = coverage_batch(draws, known, 4, exponent=exponent).tolist()
+    for i, pick in enumerate(batch):
+        rivals = [left_over(draws, known, [*batch[:i], c], exponent) for c in range(30)]
+        assert rivals[pick] == pytest.approx(min(rivals), rel=1e-5)
+
+
+def test_a_batch_spreads_and_repeats():
+    rng = np.random.default_rng(0)
+    x = np.linspace(0.0, 1.0, 200)
+    mean = np.column_stack([x, 1.0 - x])
+    std = np.full_like(mean, 0.01)
+    known = np.array([[2.0, 2.0]])
+    candidates = Candidates(
+        mean, std, known, lambda rows, n: draw_truths(mean[rows], std[rows], n, np.random.default_rng(1))
+    )
+    batch = expected_coverage(candidates, 8, rng)
+    again = expected_coverage(candidates, 8, np.random.default_rng(0))
+    assert (batch == again).all()
+    assert len(set(batch)) == 8
+    assert np.diff(np.sort(x[batch])).max() < 0.3
+
+
+def test_a_batch_of_all_candidates_is_all_of_them():
+    draws = np.random.default_rng(0).random((4, 6, 2))
+    assert coverage_batch(draws, draws[0][:0], 6).tolist() == list(range(6))
