@@ -2,7 +2,8 @@
 
 ``minimize(problem, RAPID(), ("n_eval", 300), seed=1)`` works on any problem with integer variables; on an
 :class:`~rapid_moo.problem.ArchitectureProblem` the space's features, computed objectives and table members are used.
-``RAPID(rounds=1)`` is the published one-shot method: a random sample, one tuned triplet, its whole predicted front.
+``RAPID(rounds=1, sampling="random")`` is the published one-shot method: a random sample, one tuned triplet, its whole
+predicted front.
 """
 
 from __future__ import annotations

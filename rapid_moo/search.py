@@ -39,7 +39,8 @@ class SearchSettings:
     Parameters
     ----------
     train_ratio : float
-        Share of the table that is sampled to train on; with ``iterate`` the share that is evaluated in all.
+        Share of the table that is evaluated to train on, representatives of the space (:mod:`rapid_moo.design`); with
+        ``iterate`` the share that is evaluated in all.
     algorithm : {"auto", "exhaustive", "nsga2", "nsga3"}
         How the predicted objectives are searched.
     candidates : {"auto", "members", "space"}
@@ -51,7 +52,7 @@ class SearchSettings:
         Batches after the first sample. 1 is one-shot: one tuning, and as many evaluations as the predicted front has
         points, made in four parts with a fit before each.
     iterate : bool
-        RAPID's own schedule instead: a small designed sample, then batches until the budget is spent.
+        RAPID's own schedule instead: a small first sample, then batches until the budget is spent.
     seed : int
         Seed of everything.
     constraints : tuple of str
@@ -219,7 +220,6 @@ class Search:
         algorithm = RAPID(
             n_initial=self.n_train,
             rounds=None if self.settings.iterate else self.settings.rounds,
-            sampling="designed" if self.settings.iterate else "random",
             parts=VERIFIED_PARTS if self.settings.rounds == 1 and not self.settings.iterate else 1,
             batch_size=self._batch_size(),
             tuner=self.tuner,
