@@ -11,7 +11,7 @@ from typing import Any
 
 from rapid_moo import data
 from rapid_moo.errors import DataNotFoundError, InputError
-from rapid_moo.objectives import Objective, parse_objectives
+from rapid_moo.objectives import Objective, distinct, parse_objectives
 from rapid_moo.problem import ArchitectureProblem, Constraint
 from rapid_moo.reading import RawTable, build_table, read_csv
 from rapid_moo.space import SearchSpace
@@ -114,7 +114,7 @@ def choose_objectives(
     if objectives is not None:
         _nothing_beside_objectives(memory, energy)
         stated = parse_objectives(objectives) if isinstance(objectives, str) else tuple(objectives)
-        return tuple(_with_unit(space, objective) for objective in stated)
+        return distinct(_with_unit(space, objective) for objective in stated)
     chosen = list(space.objectives)
     if not chosen:
         raise InputError(f"{space.name}: objectives are not known; state them as COLUMN:min or COLUMN:max")

@@ -74,6 +74,8 @@ def download(
                 break
         except (OSError, http.client.HTTPException) as error:
             failure = error
+        except ValueError as error:
+            raise InputError(f"address: expected http://… or https://…, got {url!r}: {error}") from error
         _LOG.info("%s: attempt %d failed: %s", url, attempts, failure)
     have = part.stat().st_size if part.exists() else 0
     kept = f"; {have} bytes are kept in {part} for another try" if have else ""

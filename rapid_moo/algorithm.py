@@ -31,7 +31,7 @@ from rapid_moo.indicators import ADRS, box_hypervolume
 from rapid_moo.pareto import front_indices, pareto_ranks
 from rapid_moo.predictors import PredictorSet, PredictorSpec
 from rapid_moo.table import ArchitectureTable
-from rapid_moo.tuning import ADRSTuner, adapt, early_specs
+from rapid_moo.tuning import FEWEST_ROWS, ADRSTuner, adapt, early_specs
 
 logger = logging.getLogger(__name__)
 
@@ -282,7 +282,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _time_to_tune(self, n: int) -> bool:
         if self.rounds == 1:
-            return self.tuned is None
+            return self.tuned is None and n >= FEWEST_ROWS
         if self.tuned is None:
             return n >= FIRST_TUNING
         return n >= self.retune * self._chosen_at

@@ -19,6 +19,8 @@ DRIFT_ROWS, DRIFT_BLOCKS = 4_000, 8
 RESAMPLES = 200
 LEVEL = 0.90
 DRIFT = 0.3
+EXPLAINED_R2 = 0.99
+FEWEST = 5
 LEARNABLE_R2, LEARNABLE_TAU = 0.5, 0.6
 _GP = PredictorSpec("gaussian_process", {}, "engineered", "none")
 _TREES = PredictorSpec("xgboost", {"subsample": 0.8, "colsample_bytree": 0.8}, "all", "none")
@@ -28,6 +30,7 @@ MEANING = {
     "learnable": "a predictor trained on a sample can rank unseen architectures",
     "noisy": "a predictor sees only part of it: expect a front that is partly luck, and repeat measurements if you can",
     "constant": "every architecture has the same value: it decides nothing, leave it out",
+    "unknown": f"fewer than {FEWEST} architectures do not show whether a predictor can rank others",
     "unlearnable": "no predictor does better than the mean: a search on it is a random search",
     "drift": "neighbouring rows agree although their architectures do not: the measuring process drifted."
     " Do not optimise it; measure again in random order, or use a computed value instead",
@@ -130,13 +133,14 @@ class AuditReport:
             unit = f" {o.unit}" if o.unit else ""
             lines.append(f"{o.name} ({o.direction}): {o.verdict.upper()} - {MEANING[o.verdict]}")
             lines.append(f"  values       {o.minimum:.6g} .. {o.median:.6g} .. {o.maximum:.6g}{unit}, {o.ties} tied")
-            if o.verdict not in ("exact", "constant"):
+            if o.verdict not in ("exact", "constant", "unknown"):
                 lines.append(
                     f"  learnability R2 {o.r2:.2f} [{o.r2_interval[0]:.2f}, {o.r2_interval[1]:.2f}],"
                     f" Kendall tau {o.kendall_tau:.2f}"
                     f" [{o.kendall_tau_interval[0]:.2f}, {o.kendall_tau_interval[1]:.2f}]"
                 )
-                drifts = o.verdict != "drift" and o.autocorrelation > DRIFT
+                # What is explained all but fully leaves a predictor's own errors, alike for alike architectures.
+                drifts = o.verdict != "drift" and o.autocorrelation > DRIFT and o.r2 < EXPLAINED_R2
                 lines.append(
                     f"  along rows   autocorrelation of residuals {o.autocorrelation:+.2f}"
                     + (": what a predictor misses is in part drift of the measurement" if drifts else "")
@@ -218,6 +222,8 @@ def _audit_objective(
     verdict = "exact" if exact else _verdict(r2_interval, r2, tau, autocorrelation)
     if len(counts) == 1 and len(values) > 1:
         verdict = "constant"
+    elif not exact and len(values) < FEWEST:
+        verdict = "unknown"
     return ObjectiveAudit(
         name=objective.name,
         direction=objective.direction,
@@ -249,7 +255,7 @@ def _learnability(
 ) -> tuple[float, tuple[float, float], float, tuple[float, float], float]:
     """R2 and Kendall tau with intervals, and the autocorrelation of residuals along the file."""
     n = len(values)
-    if n < 5 or np.ptp(values) == 0.0:
+    if n < FEWEST or np.ptp(values) == 0.0:
         return 0.0, (0.0, 0.0), 0.0, (0.0, 0.0), 0.0
     # A repeated architecture must not be in a fold's training and test rows: keep its first row only.
     unique = np.flatnonzero(np.unique(inverse, return_index=True)[1][inverse] == np.arange(n))
@@ -271,6 +277,7 @@ def _learnability(
     shrink = np.sqrt(min(len(truth), 400) / len(truth))
     spread = np.quantile(np.array(resampled), [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=0)
     low, high = np.array([r2, tau]) + shrink * (spread - np.median(np.array(resampled), axis=0))
+    low, high = np.maximum(low, [-np.inf, -1.0]), np.minimum(high, 1.0)
     return (
         float(r2),
         (float(low[0]), float(high[0])),

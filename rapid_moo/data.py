@@ -26,7 +26,6 @@ from rapid_moo.objectives import Objective
 from rapid_moo.reading import read_csv
 
 EMBEDDED = "digits"
-_NUMERIC = ("accuracy", "latency", "memory", "mem", "energy")
 _GPT_FILE = re.compile(r"gpt_([sml])_(\w+)\.csv", re.IGNORECASE)
 _GPT_NAME = re.compile(r"hw_gpt_([sml])_(\w+)", re.IGNORECASE)
 
@@ -49,6 +48,8 @@ class TableEntry:
         Whether that address has been seen to exist.
     enforced : bool
         Whether the first checksum is the published file's, so that a download must match it.
+    objectives, optional : tuple of str
+        What was measured, as ``COLUMN:max`` or ``COLUMN:min``; what a table may hold beside that.
     size : int
         Bytes, 0 if unknown.
     sha256 : tuple of str
@@ -70,6 +71,8 @@ class TableEntry:
     url: str = ""
     verified: bool = False
     enforced: bool = True
+    objectives: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
     size: int = 0
     sha256: tuple[str, ...] = ()
     rows: int = 0
@@ -89,8 +92,8 @@ def manifest() -> dict[str, TableEntry]:
     content = tomllib.loads((_package_folder() / "manifest.toml").read_text(encoding="utf-8"))
     entries = {}
     for item in content["table"]:
-        fixed = {**item, "sha256": tuple(item.get("sha256", ())), "oddities": tuple(item.get("oddities", ()))}
-        entries[item["name"]] = TableEntry(**fixed)
+        lists = {name: tuple(item.get(name, ())) for name in ("objectives", "sha256", "oddities")}
+        entries[item["name"]] = TableEntry(**{**item, **lists})
     family = content["hw_gpt"]
     for scale, devices in family["devices"].items():
         for device in devices:
@@ -109,6 +112,8 @@ def _gpt_entry(family: Mapping[str, Any], scale: str, device: str) -> TableEntry
         options={"scale": scale},
         url=f"{family['url']}{file}",
         enforced=False,
+        objectives=tuple(family["objectives"]),
+        optional=tuple(family["optional"]),
         sha256=(rebuilt,) if rebuilt else (),
         vector_length=int(family["vector_length"][scale]),
         licence=family["licence"],
@@ -216,15 +221,16 @@ def check_file(entry: TableEntry, path: Path) -> Check:
     """Compare a file with the manifest and see that it is a table of its space."""
     try:
         raw = read_csv(path)
+        rows, length = raw.vectors.shape
+        if entry.vector_length and length != entry.vector_length:
+            raise InputError(f"expected vectors of {entry.vector_length} integers, got {length}")
         # A file that breaks off within a row is still readable: only its values tell.
-        for column in (name for name in _NUMERIC if name in raw.frame.columns):
-            raw.values(Objective(column, "min"))
+        for text in (*entry.objectives, *entry.optional):
+            column, _, direction = text.partition(":")
+            if text in entry.objectives or column in raw.frame.columns:
+                raw.values(Objective(column, direction))
     except RapidMooError as error:
         return Check(entry.name, path, "broken", str(error))
-    rows, length = len(raw.vectors), raw.vectors.shape[1]
-    if entry.vector_length and length != entry.vector_length:
-        detail = f"expected vectors of {entry.vector_length} integers, got {length}"
-        return Check(entry.name, path, "broken", detail)
     shape = f"{rows} rows of {length} genes"
     if not entry.sha256:
         return Check(entry.name, path, "no checksum", f"{shape}; no published checksum to compare with")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,9 +83,21 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
         if not separator or not column.strip():
             raise InputError(f"objectives: expected COLUMN:min or COLUMN:max, got {part.strip()!r} in {text!r}")
         found.append(Objective(column.strip(), direction.strip().lower()))
-    names = [objective.name for objective in found]
-    if len(set(names)) != len(names):
-        raise InputError(f"objectives: expected distinct columns, got {names}")
     if len(found) < 2:
         raise InputError(f"objectives: expected at least two, got {text!r}")
-    return tuple(found)
+    return distinct(found)
+
+
+def distinct(objectives: Iterable[Objective]) -> tuple[Objective, ...]:
+    """The objectives, if no two are the same column.
+
+    Raises
+    ------
+    InputError
+        If two have the same name.
+    """
+    found = tuple(objectives)
+    names = [objective.name for objective in found]
+    if len(set(names)) != len(names):
+        raise InputError(f"objectives: expected distinct columns, got {', '.join(names)}")
+    return found

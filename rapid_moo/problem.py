@@ -12,6 +12,7 @@ every optimizer: any pymoo algorithm can search a table's members through ordina
 from __future__ import annotations
 
 import copy
+import logging
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
 from rapid_moo.space import SearchSpace
 from rapid_moo.table import ArchitectureTable
+
+logger = logging.getLogger(__name__)
 
 Profiler = Callable[[IntArray], ArrayLike]
 FAILED = np.inf
@@ -99,7 +102,12 @@ class ProfilerSource:
         """Profiled values; one architecture per call, so that one failure spoils one row."""
         rows = []
         for x in X:
-            row = np.asarray(self.profiler(x[None, :].copy()), dtype=np.float64).reshape(-1)
+            try:
+                measured = self.profiler(x[None, :].copy())
+            except Exception as error:  # whatever the user's code raises
+                logger.warning("%s: recorded as failed: %s", self.space.to_string(x), error)
+                measured = np.full(self.n_objectives, np.nan)
+            row = np.asarray(measured, dtype=np.float64).reshape(-1)
             if row.shape != (self.n_objectives,):
                 raise InputError(f"profiler: expected {self.n_objectives} values, got {row.tolist()}")
             rows.append(row)
@@ -254,9 +262,11 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         keys = self.space.keys(X)
         new = {key: i for i, key in reversed(list(enumerate(keys))) if self.ledger.rows([key])[0] < 0}
         if new:
-            fresh = X[sorted(new.values())]
-            fresh_keys = [keys[i] for i in sorted(new.values())]
-            self.ledger.add(fresh_keys, fresh, self.source.values(fresh))
+            rows = sorted(new.values())
+            # What was profiled before an interruption is kept.
+            step = 1 if isinstance(self.source, ProfilerSource) else len(rows)
+            for some in (rows[start : start + step] for start in range(0, len(rows), step)):
+                self.ledger.add([keys[i] for i in some], X[some], self.source.values(X[some]))
         return self.ledger.raw[self.ledger.rows(keys)]
 
     def violations(self, X: IntArray, raw: FloatArray) -> FloatArray:

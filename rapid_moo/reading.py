@@ -22,6 +22,8 @@ from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.table import ArchitectureTable
 
 VECTOR = "vector"
+LARGEST = 1e30
+_SHOWN = 500
 _INTEGER = re.compile(r"[-+]?\d+")
 
 
@@ -49,17 +51,19 @@ class RawTable:
         Raises
         ------
         InputError
-            If the column is missing, or a value is no finite number; the message names file, row and column.
+            If the column is missing, or a value is no number of at most 1e30 in size (some regressors are of single
+            precision); the message names file, row and column.
         """
         wanted = f"{self.path}: expected a column {objective.column!r} for objective {objective.name!r}"
         _require_column([*self.frame.columns], objective.column, wanted)
         text = self.frame[objective.column]
         numbers = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64)
-        if not np.isfinite(numbers).all():
-            row = int(np.flatnonzero(~np.isfinite(numbers))[0])
+        usable = np.abs(numbers) <= LARGEST
+        if not usable.all():
+            row = int(np.flatnonzero(~usable)[0])
+            wanted = f"a number of at most {LARGEST:g} in size" if np.isfinite(numbers[row]) else "a finite number"
             raise InputError(
-                f"{self.path}: row {row + 1}, column {objective.column!r}: expected a finite number,"
-                f" got {text.iloc[row]!r}"
+                f"{self.path}: row {row + 1}, column {objective.column!r}: expected {wanted}, got {text.iloc[row]!r}"
             )
         return numbers
 
@@ -95,7 +99,7 @@ def read_csv(path: Path | str) -> RawTable:
 def _require_column(columns: list[str], column: str, wanted: str) -> None:
     count = columns.count(column)
     if count != 1:
-        raise InputError(f"{wanted}{' once' if count else ''}, got columns {columns}")
+        raise InputError(f"{wanted}{' once' if count else ''}, got columns {str(columns)[:_SHOWN]}")
 
 
 def _parse_vectors(column: pd.Series, file: Path) -> IntArray:

@@ -47,8 +47,8 @@ def search_text(result: SearchResult, weights: Sequence[float] | None = None) ->
         f"Front found          {summary['front_size']} points",
         f"ADRS                 {summary['adrs']:.5f}  (0 is the whole front; of everything billed)",
         f"  predictor error    {summary['adrs_predictor']:.5f}  (true values of the predictions' exact front)",
-        f"  search error       {summary['adrs_search']:.5f}  (what the search missed of that front)",
-        f"  tuner's estimate   {summary['tuner_adrs']:.5f}  (out of fold, on the sample)",
+        f"  search error       {summary['adrs_search']:.5f}  (what of that front was not evaluated, as predicted)",
+        _estimate(summary["tuner_adrs"]),
         f"Hypervolume          {summary['hypervolume']:.5f}  (1 is the whole front)",
         f"Seconds              {summary['seconds']:.1f}  ("
         + ", ".join(f"{name} {value:.1f}" for name, value in summary["seconds_by_phase"].items())
@@ -92,6 +92,12 @@ def _predictor_table(result: SearchResult) -> str:
             }
         )
     return pd.DataFrame(rows).to_string(index=False)
+
+
+def _estimate(tuner_adrs: float | None) -> str:
+    if tuner_adrs is None:
+        return "  tuner's estimate   none: too few evaluations to tune on"
+    return f"  tuner's estimate   {tuner_adrs:.5f}  (out of fold, on the sample)"
 
 
 def _hyperparameters(result: SearchResult) -> list[str]:

@@ -81,7 +81,7 @@ class SearchResult:
     budget: int
     n_train: int
     predictors: PredictorSet
-    triplet: Triplet
+    triplet: Triplet | None
     metrics: tuple[Mapping[str, float], ...]
     quality: Mapping[str, float]
     seconds: Mapping[str, float]
@@ -119,7 +119,7 @@ class SearchResult:
             "front_kind": self.table.front_kind,
             "front_size": len(self.front_rows),
             **self.quality,
-            "tuner_adrs": self.triplet.adrs,
+            "tuner_adrs": self.triplet.adrs if self.triplet is not None else None,
             "seconds": round(sum(self.seconds.values()), 3),
             "seconds_by_phase": {name: round(value, 3) for name, value in self.seconds.items()},
             "triplet": chosen,
@@ -238,7 +238,7 @@ class Search:
                 f"budget: expected more than the {self.n_train} training rows, so that a front can be verified,"
                 f" got {self.budget}"
             )
-        triplet = self.triplet or algorithm.tuned.best
+        triplet = self.triplet or (algorithm.tuned.best if algorithm.tuned is not None else None)
         self.seconds |= algorithm.seconds
         self.seconds["sample"] = time.perf_counter() - start - sum(algorithm.seconds.values())
         return self._report(predictors, triplet, reference)
@@ -247,10 +247,10 @@ class Search:
         if self.settings.iterate:
             return None
         if self.settings.rounds == 1:
-            return round(VERIFIED_SHARE * self.n_train)
+            return max(1, round(VERIFIED_SHARE * self.n_train))
         return max(1, int(np.ceil((self.budget - self.n_train) / self.settings.rounds)))
 
-    def _report(self, predictors: PredictorSet, triplet: Triplet, reference: FloatArray) -> SearchResult:
+    def _report(self, predictors: PredictorSet, triplet: Triplet | None, reference: FloatArray) -> SearchResult:
         start = time.perf_counter()
         table, ledger = self.table, self.problem.ledger
         X, raw = ledger.X, ledger.raw

@@ -27,6 +27,24 @@ def test_failed_evaluations_are_billed_and_never_selected():
     assert np.isfinite(result.F).all()
 
 
+def test_what_raises_or_is_interrupted_loses_nothing():
+    space = get_problem("digits").space
+    failing, stopping = space.sample(6, 0)[[2, 4]]
+
+    def profiler(X):
+        if (X[0] == failing).all():
+            raise RuntimeError("out of memory")
+        if (X[0] == stopping).all():
+            raise KeyboardInterrupt
+        return [1.0, 2.0, 3.0]
+
+    problem = ArchitectureProblem(space, profiler)
+    with pytest.raises(KeyboardInterrupt):
+        problem.evaluate(space.sample(6, 0))
+    assert problem.n_evaluations == 4
+    assert np.isnan(problem.ledger.raw).all(axis=1).tolist() == [False, False, True, False]
+
+
 def test_budget_is_exact_and_repeats_in_another_run():
     runs = []
     for _ in range(2):

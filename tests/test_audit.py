@@ -270,3 +270,15 @@ class TestPublished:
         assert set(list(verdicts(report).values())[:3]) == {"learnable"}
         assert report.odd_codes == ()
         assert "a sample of 1.9e+12 architectures" in report.to_text()
+
+
+def test_a_few_architectures_show_nothing():
+    report = audit(make(grid(1, 3), speed=np.array([1.0, 3.0, 2.0])), None, [SPEED])
+    assert verdicts(report) == {"speed": "unknown"}
+    assert "fewer than 5 architectures" in report.to_text()
+
+
+def test_a_predictor_s_own_errors_are_not_drift():
+    vectors = grid(4, 4)
+    smooth = make(vectors, speed=10.0 + 5.0 * vectors[:, 0] + vectors[:, 2])
+    assert "drift" not in audit(smooth, None, [SPEED]).to_text()

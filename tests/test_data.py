@@ -17,6 +17,7 @@ import pytest
 
 from rapid_moo import data
 from rapid_moo.errors import DataNotFoundError, FetchError, InputError
+from rapid_moo.problems import get_space
 
 ROWS = "".join(f'"[{", ".join(["4"] * 26)}, {i % 2}]",{i}.5,{30 - i % 7}.25,1{i}.0\n' for i in range(400))
 GOOD = f"vector,latency,accuracy,mem\n{ROWS}".encode()
@@ -122,8 +123,16 @@ class TestManifest:
             assert entry.file.endswith(".csv")
             assert entry.vector_length > 0
             assert entry.licence != "unknown"
+            known = get_space(entry.space, **entry.options)
+            assert entry.objectives == tuple(f"{goal.column}:{goal.direction}" for goal in known.objectives)
+            assert entry.optional == tuple(f"{goal.column}:{goal.direction}" for goal in known.optional)
             assert entry.source
             assert all(len(digest) == 64 for digest in entry.sha256)
+
+    def test_the_embedded_table_is_the_measured_one(self) -> None:
+        path = data.locate("digits")
+        assert data.check_file(data.manifest()["digits"], path).state == "ok"
+        assert path.stat().st_size == data.manifest()["digits"].size
 
     def test_addresses_are_pinned_to_a_commit(self) -> None:
         for entry in data.manifest().values():

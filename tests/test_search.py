@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.sms import SMSEMOA
 from pymoo.optimize import minimize
 
-from rapid_moo import RAPID, BillingEvaluator, PredictorSpec, adrs, get_problem
+from rapid_moo import RAPID, BillingEvaluator, PredictorSpec, adrs, data, get_problem
 from rapid_moo.cli import main
 from rapid_moo.errors import InputError
 from rapid_moo.operators import evolutionary
@@ -129,3 +130,21 @@ def test_bad_options_are_one_error(options, expected, tmp_path, capsys):
 def test_unknown_search_is_refused():
     with pytest.raises(InputError, match="magic"):
         RAPID(search="magic")
+
+
+@pytest.mark.parametrize("options", [["--train-ratio", "0.001"], ["--iterate"]])
+def test_few_evaluations_are_enough(options, tmp_path, capsys):
+    assert run("search", "digits", *options, "--budget", 20, "--out", tmp_path) == 0
+    summary = json.loads((tmp_path / "summary.json").read_text())
+    assert summary["evaluations"] <= 20
+    assert ("tuner's estimate   none" in capsys.readouterr().out) == (summary["tuner_adrs"] is None)
+
+
+def test_the_next_command_of_tune_works(tmp_path, capsys):
+    csv = tmp_path / "my own.csv"
+    lines = data.locate("digits").read_text().splitlines(keepends=True)
+    csv.write_text("".join(lines[:60]))
+    goals = "accuracy:max,latency:min"
+    assert run("tune", "--dataset", csv, "--objectives", goals, "--dir", tmp_path / "tuned", "--budget", 1) == 0
+    command = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("Next: rapid-moo "))
+    assert run(*shlex.split(command.removeprefix("Next: rapid-moo ")), "--out", tmp_path / "found") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -137,21 +138,38 @@ def tune(options: Namespace) -> int:
     if n_val:
         print(_judged(result.best, train, table.take(rows[n_train:])))
     print(f"\nWritten: {options.dir / RANKING_FILE}, {options.dir / TRIPLET_FILE}")
-    print(f"Next: rapid-moo search --dataset {_dataset(options)} --tuner {options.dir}")
+    print(f"Next: {_next_command(options)}")
     return 0
+
+
+def _next_command(options: Namespace) -> str:
+    """The search that uses the triplet, on the same table and objectives."""
+    words = ["rapid-moo", "search", "--dataset", _dataset(options)]
+    for name in ("space", "objectives", "memory"):
+        value = getattr(options, name)
+        words += [f"--{name}", value] if value is not None else []
+    words += ["--energy"] if options.energy else []
+    return shlex.join([*words, "--tuner", str(options.dir)])
 
 
 def _ranking_text(ranking: pd.DataFrame) -> str:
     shown = ranking.head(5)
-    columns = ["adrs", "front", *(c for c in shown.columns if c.endswith(("_model", "_kendall")))]
-    return shown[columns].to_string(index=False, float_format=lambda value: f"{value:.4f}")
+    columns = [
+        "adrs",
+        "tied",
+        "order_error",
+        "front",
+        *(c for c in map(str, shown.columns) if c.endswith(("_model", "_kendall"))),
+    ]
+    text = shown[columns].to_string(index=False, float_format=lambda value: f"{value:.4f}")
+    return f"{text}\n(triplets tied with the lowest ADRS within a standard error first, by their errors of order)"
 
 
 def _judged(triplet: Triplet, train: ArchitectureTable, unseen: ArchitectureTable) -> str:
     """What the triplet is worth on rows that it was not tuned on."""
     predicted = triplet.fit(train).predict(unseen.X)
     lines = [
-        f"On {len(unseen)} further architectures: ADRS"
+        f"On {len(unseen)} further architectures: ADRS of its first picks"
         f" {pick_loss(unseen.F, to_minimised(predicted, unseen.objectives)):.4f} (tuner's estimate {triplet.adrs:.4f})"
     ]
     for k, objective in enumerate(unseen.objectives):

@@ -11,9 +11,10 @@ from rapid_moo.tuning.result import (
     adapt,
     load_triplet,
 )
-from rapid_moo.tuning.tuner import OPTIMIZER, ADRSTuner
+from rapid_moo.tuning.tuner import FEWEST_ROWS, OPTIMIZER, ADRSTuner
 
 __all__ = [
+    "FEWEST_ROWS",
     "OPTIMIZER",
     "RANKING_FILE",
     "TRIPLET_FILE",

@@ -153,6 +153,8 @@ def load_triplet(folder: Path | str) -> Triplet:
         objectives = tuple(Objective(**item) for item in content["objectives"])
         stated = content.get("interval")
         interval = (float(stated[0]), float(stated[1])) if stated is not None else None
+        if len(specs) != len(objectives):
+            raise ValueError(f"{len(specs)} predictors of {len(objectives)} objectives")
         return Triplet(specs, objectives, float(content["adrs"]), int(content["seed"]), interval)
     except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise InputError(f"{path}: expected a triplet that 'rapid-moo tune' wrote, got: {error}") from error

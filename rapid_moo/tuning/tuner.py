@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 OPTIMIZER = "TwoPointsDE"
 NOT_SEARCHED = {"n_estimators", "loss"}
+FEWEST_ROWS = 4
 SCREENED = 0.75
 FAMILIES_REFINED = 2
 ASKS_PER_FIT = 8
@@ -84,8 +85,8 @@ class ADRSTuner:
         for name, value in (("tuner budget", budget), ("shortlist", shortlist)):
             if value < 1:
                 raise InputError(f"{name}: expected at least one, got {value}")
-        if max_rows < 4:
-            raise InputError(f"max_rows: expected at least 4, got {max_rows}")
+        if max_rows < FEWEST_ROWS:
+            raise InputError(f"max_rows: expected at least {FEWEST_ROWS}, got {max_rows}")
         unknown = sorted({*(families or ()), *prefer} - set(FAMILIES))
         if unknown:
             raise InputError(f"families: expected some of {', '.join(FAMILIES)}, got {', '.join(map(repr, unknown))}")
@@ -112,8 +113,8 @@ class ADRSTuner:
         progress : callable, optional
             Called with configurations per objective done, all of them, and the best loss so far.
         """
-        if len(sample) < 4:
-            raise InputError(f"sample: expected at least 4 architectures to tune on, got {len(sample)}")
+        if len(sample) < FEWEST_ROWS:
+            raise InputError(f"sample: expected at least {FEWEST_ROWS} architectures to tune on, got {len(sample)}")
         start = time.perf_counter()
         rows = sample if len(sample) <= self.max_rows else sample.sample(self.max_rows, self.seed)
         bench, loss = Bench(rows, self.seed, self.n_jobs), ResampledLoss(rows.F, self.seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,10 @@ TABLES = {
     "repeated vector": (b'vector,vector,a,b\n"[1]","[1]",1,2\n', "expected a column 'vector' once"),
     "text": (b'vector,a,b\n"[1, 2]",fast,1\n', "row 1, column 'a': expected a finite number, got 'fast'"),
     "NaN": (b'vector,a,b\n"[1, 2]",1,nan\n', "got 'nan'"),
+    "beyond single precision": (
+        b'vector,a,b\n"[1, 2]",1,5e300\n',
+        "expected a number of at most 1e+30 in size, got '5e300'",
+    ),
     "infinite": (b'vector,a,b\n"[1, 2]",1,-inf\n', "got '-inf'"),
     "ragged vectors": (b'vector,a,b\n"[1, 2]",1,1\n"[1]",1,1\n', "row 2, column 'vector': expected 2 integers"),
     "fractions": (b'vector,a,b\n"[1.5, 2]",1,1\n', "integers in brackets, got '[1.5, 2]'"),
@@ -232,3 +238,23 @@ def test_verify_tells_a_rebuild_from_the_published_file(published, capsys):
 def test_version(capsys):
     assert main(["--version"]) == 0
     assert capsys.readouterr().out.startswith("rapid-moo 0.")
+
+
+def test_a_wide_header_is_cut_short(tmp_path, capsys):
+    path = tmp_path / "wide.csv"
+    path.write_bytes(b"\0" * 9000 + b",a\n1,2\n")
+    assert len(fails(capsys, "search", "--dataset", path, *GOALS)) < 1000
+
+
+def test_a_malformed_address(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("RAPID_MOO_CACHE", str(tmp_path))
+    assert "got 'http://[bad/x'" in fails(capsys, "data", "fetch", "flexibert", "--url", "http://[bad/x")
+
+
+def test_a_triplet_without_its_predictors(good, tmp_path, capsys):
+    folder = tmp_path / "tuned"
+    assert main(["tune", "--dataset", str(good), *GOALS, "--dir", str(folder), "--budget", "1"]) == 0
+    capsys.readouterr()
+    file = folder / "triplet.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), "specs": []}))
+    assert "0 predictors of 2 objectives" in fails(capsys, "search", "--dataset", good, *GOALS, "--tuner", folder)

@@ -9,6 +9,7 @@ import pytest
 from rapid_moo import GridSpace, Objective, get_problem, get_space, register_space
 from rapid_moo.errors import InputError
 from rapid_moo.problems import registry, space_names
+from rapid_moo.problems.registry import choose_objectives
 from rapid_moo.space import Gene
 
 
@@ -79,8 +80,13 @@ def test_unknown_names_are_one_error(name):
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [("hw_gpt", {"scale": "xl"}), ("digits", {"scale": "s"}), ("nasbench201", {"memory": "ram"})]
+    ("name", "options"), [("hw_gpt", {"scale": "xl"}), ("digits", {"scale": "s"}), ("digits", {"memory": "ram"})]
 )
 def test_unknown_options_are_one_error(name, options):
     with pytest.raises(InputError):
         get_problem(name, **options)
+
+
+def test_two_names_of_one_column_are_the_same_objective():
+    with pytest.raises(InputError, match="expected distinct columns, got memory, memory, accuracy"):
+        choose_objectives(get_space("flexibert"), objectives="mem:min,memory:min,accuracy:max")
