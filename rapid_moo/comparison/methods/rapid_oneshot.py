@@ -9,7 +9,7 @@ from rapid_moo.comparison.methods._pymoo import PymooMethod
 
 
 class OneShotRAPID(PymooMethod):
-    """``RAPID(rounds=1, sampling="random")`` trained on as many rows as the budget; 15 % becomes 16 to 18 % on the bill."""
+    """``RAPID(rounds=1)`` trained on a random sample of the budget's size; 15 % becomes 16 to 18 % on the bill."""
 
     name = "rapid-oneshot"
     anytime = False
