@@ -154,6 +154,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         The predictors of the latest round.
     seconds : dict
         Seconds by phase: tune, fit, search. Their sum is the overhead, all else is the evaluation of architectures.
+    searched : ndarray of shape (n, n_var) or None
+        Genotypes among which the latest batch was chosen, the known ones included.
     batch_error : float or None
         Mean Chebyshev distance between predicted and obtained objectives of the last batch, in units of the evaluated
         front's range.
@@ -204,6 +206,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.tuned: Any = None
         self.predictors: Any = None
         self.seconds: dict[str, float] = {"tune": 0.0, "fit": 0.0, "search": 0.0}
+        self.searched: IntArray | None = None
         self.batch_error: float | None = None
         self._chosen: Sequence[PredictorSpec | None] = ()
         self._chosen_at = 0
@@ -231,7 +234,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         known = self.view.genotypes(self.pop.get("X"))
         self._learn(known)
         with self._timed("search"):
-            proposals = self.view.new_only(self._proposals(known), known)
+            self.searched = np.vstack([self._proposals(known), known])
+            proposals = self.view.new_only(self.searched, known)
             if len(proposals) == 0:
                 batch = proposals
             elif self.rounds == 1:

@@ -47,7 +47,7 @@ def search_text(result: SearchResult, weights: Sequence[float] | None = None) ->
         f"Front found          {summary['front_size']} points",
         f"ADRS                 {summary['adrs']:.5f}  (0 is the whole front; of everything billed)",
         f"  predictor error    {summary['adrs_predictor']:.5f}  (true values of the predictions' exact front)",
-        f"  search error       {summary['adrs_search']:.5f}  (what of that front was not evaluated, as predicted)",
+        f"  search error       {summary['adrs_search']:.5f}  (what the search missed of that front, as predicted)",
         _estimate(summary["tuner_adrs"]),
         f"Hypervolume          {summary['hypervolume']:.5f}  (1 is the whole front)",
         f"Seconds              {summary['seconds']:.1f}  ("

@@ -233,7 +233,7 @@ class Search:
             if progress is not None:
                 progress("search", len(self.problem.ledger))
         predictors = algorithm.predictors
-        if predictors is None:
+        if predictors is None or algorithm.searched is None:
             raise InputError(
                 f"budget: expected more than the {self.n_train} training rows, so that a front can be verified,"
                 f" got {self.budget}"
@@ -241,7 +241,7 @@ class Search:
         triplet = self.triplet or (algorithm.tuned.best if algorithm.tuned is not None else None)
         self.seconds |= algorithm.seconds
         self.seconds["sample"] = time.perf_counter() - start - sum(algorithm.seconds.values())
-        return self._report(predictors, triplet, reference)
+        return self._report(predictors, triplet, reference, algorithm.searched)
 
     def _batch_size(self) -> int | None:
         if self.settings.iterate:
@@ -250,7 +250,9 @@ class Search:
             return max(1, round(VERIFIED_SHARE * self.n_train))
         return max(1, int(np.ceil((self.budget - self.n_train) / self.settings.rounds)))
 
-    def _report(self, predictors: PredictorSet, triplet: Triplet | None, reference: FloatArray) -> SearchResult:
+    def _report(
+        self, predictors: PredictorSet, triplet: Triplet | None, reference: FloatArray, searched: IntArray
+    ) -> SearchResult:
         start = time.perf_counter()
         table, ledger = self.table, self.problem.ledger
         X, raw = ledger.X, ledger.raw
@@ -270,11 +272,10 @@ class Search:
         front_rows = kept[front_indices(F[kept])] if len(kept) else kept
         minimised = to_minimised(predicted, table.objectives)
         exact = front_indices(minimised)
-        found = minimised[table.find(X)]
         quality = {
             "adrs": adrs(reference, F[kept]),
             "adrs_predictor": adrs(reference, table.F[exact]),
-            "adrs_search": adrs(minimised[exact], found),
+            "adrs_search": adrs(minimised[exact], predictors.predict_minimised(searched)),
             "hypervolume": hypervolume(reference, F[kept]),
             "igd_plus": igd_plus(reference, F[kept]),
         }

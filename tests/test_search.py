@@ -13,6 +13,7 @@ from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.sms import SMSEMOA
 from pymoo.optimize import minimize
 
+import rapid_moo.algorithm
 from rapid_moo import RAPID, BillingEvaluator, PredictorSpec, adrs, data, get_problem
 from rapid_moo.cli import main
 from rapid_moo.errors import InputError
@@ -62,6 +63,17 @@ def test_command_line_search_writes_what_it_says(tmp_path, capsys):
     for name in ("front.csv", "evaluations.csv"):
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
     assert "ADRS" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_the_search_error_is_what_the_search_of_the_predictions_missed(complete, tmp_path, monkeypatch):
+    members = get_problem("digits").space.enumerate()
+    visited = members if complete else members[:50]
+    monkeypatch.setattr(rapid_moo.algorithm, "search_predictions", lambda *_: visited)
+    options = ("--train-ratio", 0.02, "--tuner-budget", 1, "--algorithm", "nsga2", "--out", tmp_path)
+    assert run("search", "digits", *options) == 0
+    missed = json.loads((tmp_path / "summary.json").read_text())["adrs_search"]
+    assert (missed < 1e-9) == complete
 
 
 def test_command_line_mix_and_match(tmp_path, capsys):
