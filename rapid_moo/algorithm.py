@@ -29,20 +29,19 @@ from rapid_moo.design import SAMPLINGS
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
 from rapid_moo.pareto import front_indices, pareto_ranks
-from rapid_moo.predictors import PredictorSet, PredictorSpec
+from rapid_moo.predictors import PredictorSet, Spec
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import FEWEST_ROWS, ADRSTuner, adapt, early_specs
 
 logger = logging.getLogger(__name__)
 
-FIRST_SAMPLE, FIRST_TUNING = 8, 48
-HALF_RANDOM_UNTIL = 16
+FIRST_SAMPLE, FIRST_TUNING = 16, 48
 EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
 
 
 def first_sample_size(budget: int | None) -> int:
-    """Default size of the first sample: 8, or half of a budget that is smaller than twice that."""
+    """Default size of the first sample: 16, or half of a budget that is smaller than twice that."""
     return FIRST_SAMPLE if budget is None else max(2, min(FIRST_SAMPLE, budget // 2))
 
 
@@ -59,7 +58,7 @@ def default_tuner(rounds: int | None) -> ADRSTuner:
     """
     if rounds == 1:
         return ADRSTuner()
-    return ADRSTuner(budget=8, max_rows=250, prefer=("gaussian_process",))
+    return ADRSTuner(budget=8, max_rows=250, committee=False, prefer=("gaussian_process",))
 
 
 class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
@@ -114,11 +113,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     Parameters
     ----------
     n_initial : int, optional
-        Size of the first sample; 8 by default, or half of a budget that is smaller than twice that.
+        Size of the first sample; 16 by default, or half of a budget that is smaller than twice that.
     batch_size : int, optional
         Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
-        budget. Until 16 are known, half of a batch is random: predictors of so few rows are often wrong. With
-        ``rounds=1`` the predicted front is evaluated whole, and at least so many.
+        budget. With ``rounds=1`` the predicted front is evaluated whole, and at least so many.
     rounds : int, optional
         Rounds after the first sample; until termination by default. 1 is the published one-shot method, whose only
         batch is the whole predicted front.
@@ -127,7 +125,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         batch has the largest expected gain, and the predictors, tuned once, are fitted again before it.
     tuner : ADRSTuner, optional
         Chooses the predictors; :func:`default_tuner` otherwise.
-    specs : sequence of PredictorSpec or None, optional
+    specs : sequence of PredictorSpec, Committee or None, optional
         Predictors to use as they are, without tuning: one per objective, None for a computed one.
     search : {"auto", "exhaustive", "nsga2", "nsga3"}
         How the predicted objectives are searched: all candidates where they can be listed ("auto", else NSGA-II or,
@@ -173,7 +171,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         rounds: int | None = None,
         parts: int = 1,
         tuner: ADRSTuner | None = None,
-        specs: Sequence[PredictorSpec | None] | None = None,
+        specs: Sequence[Spec | None] | None = None,
         search: str = "auto",
         candidates: str = "auto",
         retune: float = 2.0,
@@ -208,7 +206,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.seconds: dict[str, float] = {"tune": 0.0, "fit": 0.0, "search": 0.0}
         self.searched: IntArray | None = None
         self.batch_error: float | None = None
-        self._chosen: Sequence[PredictorSpec | None] = ()
+        self._chosen: Sequence[Spec | None] = ()
         self._chosen_at = 0
         self._expected: FloatArray | None = None
         self._front_size: int | None = None
@@ -242,10 +240,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
                 batch = self._front_part(proposals, known)
             else:
                 size = self._affordable(self.batch_size or default_batch_size(len(known)))
-                n_random = size // 2 if len(known) < HALF_RANDOM_UNTIL else 0
-                batch = self._batch(proposals, size - n_random)
-                if n_random:
-                    batch = np.vstack([batch, self._random(n_random, np.vstack([known, batch]))])
+                batch = self._batch(proposals, size)
         return self._population(batch)
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
@@ -318,11 +313,6 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._expected = mean[rows]
         return proposals[rows]
 
-    def _random(self, n: int, known: IntArray) -> IntArray:
-        """So many random candidates that are not known, fewer if they are used up."""
-        some = self.view.first_sample(min(n + len(known), self.view.n_members), "random", self.random_state)
-        return self.view.new_only(some, known)[:n]
-
     def _draw(self, X: IntArray, n_draws: int) -> FloatArray:
         return self.view.draw(self.predictors, X, n_draws, self.random_state)
 
@@ -331,9 +321,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         expected, self._expected = self._expected, None
         known = self.pop.get("F")
         known = known[np.isfinite(known).all(axis=1)]
-        if expected is None or len(expected) > len(obtained) or not len(known):
+        if expected is None or len(expected) != len(obtained) or not len(known):
             return None
-        obtained = obtained[: len(expected)]  # the random half of a batch comes last
         done = np.isfinite(obtained).all(axis=1)
         if not done.any():
             return None

@@ -13,6 +13,7 @@ import pandas as pd
 from rapid_moo._util import FloatArray, atomic_path
 from rapid_moo.errors import MissingExtraError
 from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.predictors import members_of
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.search import SearchResult
 from rapid_moo.table import ArchitectureTable
@@ -101,13 +102,21 @@ def _estimate(tuner_adrs: float | None) -> str:
 
 
 def _hyperparameters(result: SearchResult) -> list[str]:
-    return [
-        f"{objective.name}: {spec.family} {json.dumps(dict(spec.params))} on {spec.features} features,"
-        f" target transform {spec.transform}"
-        if spec is not None
-        else f"{objective.name}: computed exactly from the genotype"
-        for objective, spec in zip(result.objectives, result.predictors.specs, strict=True)
-    ]
+    lines = []
+    for objective, spec in zip(result.objectives, result.predictors.specs, strict=True):
+        if spec is None:
+            lines.append(f"{objective.name}: computed exactly from the genotype")
+            continue
+        members = members_of(spec)
+        if len(members) > 1:
+            lines.append(f"{objective.name}: mean of {len(members)} predictors")
+        for member, share in members:
+            head = f"{objective.name}:" if len(members) == 1 else f"  {share:4.0%}"
+            lines.append(
+                f"{head} {member.family} {json.dumps(dict(member.params))} on {member.features} features,"
+                f" target transform {member.transform}"
+            )
+    return lines
 
 
 def front_figure(table: ArchitectureTable, found: FloatArray, title: str, trained: FloatArray | None = None) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,57 @@ from numpy.typing import ArrayLike
 from rapid_moo._util import FloatArray, Seed, as_generator, one_blas_thread, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, signs
-from rapid_moo.predictors.predictor import Predictor, PredictorSpec
+from rapid_moo.predictors.committee import Spec, members_of, spec_from_dict
+from rapid_moo.predictors.predictor import Predictor
 from rapid_moo.space import SearchSpace
 from rapid_moo.table import ArchitectureTable
 
 FILE = "predictors.json"
 _CHUNK = 50_000
+
+
+@dataclass(frozen=True, eq=False)
+class _Member:
+    """A predictor, the features that it sees, and how much it counts."""
+
+    predictor: Predictor
+    features: str
+    share: float
+
+
+def _mean(members: Sequence[_Member], features: Mapping[str, FloatArray]) -> FloatArray:
+    """Weighted mean of the predictions, shape (n,)."""
+    if len(members) == 1:
+        return np.asarray(members[0].predictor.predict(features[members[0].features]))
+    return np.asarray(sum(m.share * m.predictor.predict(features[m.features]) for m in members))
+
+
+def _mean_and_std(members: Sequence[_Member], features: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+    """Weighted mean, and the root of the weighted mean of the variances: what members share does not cancel out."""
+    found = [m.predictor.predict(features[m.features], return_std=True) for m in members]
+    if len(members) == 1:
+        return np.asarray(found[0][0]), np.asarray(found[0][1])
+    mean = sum(m.share * mean for m, (mean, _) in zip(members, found, strict=True))
+    variance = sum(m.share * std**2 for m, (_, std) in zip(members, found, strict=True))
+    return np.asarray(mean), np.sqrt(np.asarray(variance))
+
+
+def _draws(
+    members: Sequence[_Member], features: Mapping[str, FloatArray], n_samples: int, rng: np.random.Generator
+) -> FloatArray:
+    """Draws of shape (n_samples, n)."""
+    if len(members) == 1:
+        return members[0].predictor.sample_y(features[members[0].features], n_samples, rng).T
+    chosen = rng.choice(len(members), n_samples, p=[m.share for m in members])
+    mean = _mean(members, features)
+    draws = np.empty((n_samples, len(mean)))
+    for i, member in enumerate(members):
+        rows = np.flatnonzero(chosen == i)
+        if len(rows):
+            inputs = features[member.features]
+            errors = member.predictor.sample_y(inputs, len(rows), rng).T - member.predictor.predict(inputs)
+            draws[rows] = mean + errors
+    return draws
 
 
 class PredictorSet:
@@ -30,7 +76,7 @@ class PredictorSet:
         Gives the features, and the exact values of computed objectives.
     objectives : sequence of Objective
         What is predicted.
-    specs : sequence of PredictorSpec or None
+    specs : sequence of PredictorSpec, Committee or None
         One per objective; None for one that the space computes.
     seed : int
         Seed of every predictor.
@@ -40,7 +86,7 @@ class PredictorSet:
         self,
         space: SearchSpace,
         objectives: Sequence[Objective],
-        specs: Sequence[PredictorSpec | None],
+        specs: Sequence[Spec | None],
         seed: int = 0,
     ) -> None:
         if len(specs) != len(objectives):
@@ -50,7 +96,7 @@ class PredictorSet:
             if spec is None and objective.name not in computed:
                 raise InputError(f"predictors: {objective.name!r} is not computed by {space.name}: it needs a spec")
         self.space, self.objectives = space, tuple(objectives)
-        self.specs: tuple[PredictorSpec | None, ...] = tuple(specs)
+        self.specs: tuple[Spec | None, ...] = tuple(specs)
         self.seed = seed
 
     @property
@@ -71,13 +117,14 @@ class PredictorSet:
             )
         self._warm = warm_start and hasattr(self, "predictors_")
         if not self._warm:
-            self.predictors_: list[Predictor | None] = [
-                spec.make(self.seed) if spec is not None else None for spec in self.specs
+            self.predictors_: list[list[_Member]] = [
+                [] if spec is None else [_Member(m.make(self.seed), m.features, share) for m, share in members_of(spec)]
+                for spec in self.specs
             ]
         features = self._features(table.X)
-        for k, (spec, predictor) in enumerate(zip(self.specs, self.predictors_, strict=True)):
-            if spec is not None and predictor is not None:
-                predictor.set_params(warm_start=warm_start).fit(features[spec.features], table.raw[:, k])
+        for y, members in zip(table.raw.T, self.predictors_, strict=True):
+            for member in members:
+                member.predictor.set_params(warm_start=warm_start).fit(features[member.features], y)
         self.sample_ = table
         return self
 
@@ -91,25 +138,28 @@ class PredictorSet:
         for start in range(0, len(genotypes), _CHUNK):
             block = slice(start, start + _CHUNK)
             features = self._features(genotypes[block])
-            for k, (spec, predictor) in enumerate(zip(self.specs, self.predictors_, strict=True)):
-                if spec is None or predictor is None:
+            for k, members in enumerate(self.predictors_):
+                if not members:
                     mean[block, k] = self.space.compute(genotypes[block], self.objectives[k].name)
                 elif return_std:
-                    mean[block, k], std[block, k] = predictor.predict(features[spec.features], return_std=True)
+                    mean[block, k], std[block, k] = _mean_and_std(members, features)
                 else:
-                    mean[block, k] = predictor.predict(features[spec.features])
+                    mean[block, k] = _mean(members, features)
         return (mean, std) if return_std else mean
 
     def sample_y(self, X: ArrayLike, n_samples: int = 1, seed: Seed = 0) -> FloatArray:
-        """Draws of raw objectives from the predictive distribution, shape (n_samples, n, n_objectives)."""
+        """Draws of raw objectives from the predictive distribution, shape (n_samples, n, n_objectives).
+
+        A committee's draws are its mean and errors that one of its members, drawn by its share, could have made.
+        """
         genotypes, rng = self.space.check(X), as_generator(seed)
         features = self._features(genotypes)
         draws = np.empty((n_samples, len(genotypes), len(self.objectives)))
-        for k, (spec, predictor) in enumerate(zip(self.specs, self.predictors_, strict=True)):
-            if spec is None or predictor is None:
-                draws[:, :, k] = self.space.compute(genotypes, self.objectives[k].name)
+        for k, members in enumerate(self.predictors_):
+            if members:
+                draws[:, :, k] = _draws(members, features, n_samples, rng)
             else:
-                draws[:, :, k] = predictor.sample_y(features[spec.features], n_samples, rng).T
+                draws[:, :, k] = self.space.compute(genotypes, self.objectives[k].name)
         return draws
 
     def predict_minimised(self, X: ArrayLike) -> FloatArray:
@@ -117,7 +167,7 @@ class PredictorSet:
         return np.asarray(self.predict(X) * signs(self.objectives))
 
     def _features(self, X: ArrayLike) -> dict[str, FloatArray]:
-        kinds = {spec.features for spec in self.specs if spec is not None}
+        kinds = {member.features for spec in self.specs if spec is not None for member, _ in members_of(spec)}
         return {kind: self.space.features(X, kind) for kind in sorted(kinds)}
 
     # ------------------------------------------------------------ persistence
@@ -161,7 +211,7 @@ class PredictorSet:
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             objectives = tuple(Objective(**item) for item in content["objectives"])
-            specs = [PredictorSpec.from_dict(item) if item is not None else None for item in content["specs"]]
+            specs = [spec_from_dict(item) if item is not None else None for item in content["specs"]]
             name, seed, X, raw = content["space"], int(content["seed"]), content["X"], content["raw"]
         except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path}: expected saved predictors, got: {error}") from error

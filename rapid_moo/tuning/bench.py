@@ -12,7 +12,7 @@ from joblib import Parallel, delayed
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.pareto import pareto_ranks
-from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, TargetTransform
+from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, Spec, TargetTransform
 from rapid_moo.predictors.predictor import assign_folds, fit_quietly
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
@@ -30,8 +30,8 @@ class Trial:
 
     Attributes
     ----------
-    spec : PredictorSpec
-        The configuration.
+    spec : PredictorSpec or Committee
+        The configuration; a committee's trial is the mean of its members'.
     mean : ndarray of shape (n,)
         Out-of-fold predictions, minimised.
     error : float
@@ -43,7 +43,7 @@ class Trial:
         CPU time of the fits.
     """
 
-    spec: PredictorSpec
+    spec: Spec
     mean: FloatArray
     error: float
     complete: bool

@@ -118,6 +118,11 @@ class ResampledLoss:
         chosen = list(zip(self.halves, self._parts, strict=True))[:count]
         return np.array([part.loss(predicted[rows], ranks[rows]) for rows, part in chosen])
 
+    def on_half(self, predicted: FloatArray, i: int) -> float:
+        """Loss of minimised predictions of shape (n, n_objectives) on half ``i``."""
+        rows = self.halves[i]
+        return self._parts[i].loss(predicted[rows], _dense_ranks(predicted[rows]))
+
     def whole(self, predicted: FloatArray) -> float:
         """Loss on the whole sample; the value of :func:`pick_loss`."""
         return self._whole.loss(predicted, _dense_ranks(predicted))

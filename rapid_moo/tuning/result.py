@@ -13,7 +13,7 @@ import pandas as pd
 from rapid_moo._util import atomic_path, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective
-from rapid_moo.predictors import PredictorSet, PredictorSpec
+from rapid_moo.predictors import PredictorSet, PredictorSpec, Spec, spec_from_dict
 from rapid_moo.table import ArchitectureTable
 
 TRIPLET_FILE = "triplet.json"
@@ -28,7 +28,7 @@ class Triplet:
     ``fit(sample)`` gives predictors for any table of a space with as many objectives: that is mix and match.
     """
 
-    specs: tuple[PredictorSpec | None, ...]
+    specs: tuple[Spec | None, ...]
     objectives: tuple[Objective, ...]
     adrs: float
     seed: int
@@ -44,7 +44,7 @@ class Triplet:
         return tuple(spec.family if spec is not None else "exact" for spec in self.specs)
 
 
-def adapt(specs: Sequence[PredictorSpec | None], sample: ArchitectureTable) -> list[PredictorSpec | None]:
+def adapt(specs: Sequence[Spec | None], sample: ArchitectureTable) -> list[Spec | None]:
     """The specs for another table's objectives, by position.
 
     An objective that the table's space computes needs no predictor; one that it does not, but for which the triplet
@@ -149,7 +149,7 @@ def load_triplet(folder: Path | str) -> Triplet:
         raise DataNotFoundError(f"{path}: expected the result of 'rapid-moo tune --dir {folder}', found nothing")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        specs = tuple(PredictorSpec.from_dict(item) if item is not None else None for item in content["specs"])
+        specs = tuple(spec_from_dict(item) if item is not None else None for item in content["specs"])
         objectives = tuple(Objective(**item) for item in content["objectives"])
         stated = content.get("interval")
         interval = (float(stated[0]), float(stated[1])) if stated is not None else None

@@ -1,4 +1,4 @@
-"""Which triplet to take: not the luckiest of many noisy losses, but the soundest of those that are not worse."""
+"""Which triplet to take: not the luckiest of many noisy losses, but what those agree on that are not worse."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rapid_moo._util import FloatArray
+from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.pareto import is_nondominated
-from rapid_moo.predictors import PredictorSpec, prediction_metrics
+from rapid_moo.predictors import Spec, committee_of, members_of, prediction_metrics
 from rapid_moo.tuning.bench import Bench, Trial
 from rapid_moo.tuning.loss import ResampledLoss
 
@@ -52,7 +52,7 @@ class Judged:
     tied: bool
 
     @property
-    def specs(self) -> tuple[PredictorSpec | None, ...]:
+    def specs(self) -> tuple[Spec | None, ...]:
         """Configurations of the trials."""
         return tuple(trial.spec if trial is not None else None for trial in self.trials)
 
@@ -117,36 +117,82 @@ def _errors(choices: list[list[Trial | None]], combinations: list[Trials]) -> Fl
     )
 
 
-def promise(bench: Bench, loss: ResampledLoss, judged: list[Judged]) -> tuple[float, tuple[float, float]]:
+def committee(bench: Bench, loss: ResampledLoss, judged: list[Judged], prefer: Sequence[str] = ()) -> Judged:
+    """The mean of all triplets that are not more than one standard error worse than the best.
+
+    They cannot be told apart, but their errors differ: for each objective the predictors of these triplets are
+    averaged, each as often as it occurs in them. With preferred families only the triplets count that have as many
+    predictors of them as the first.
+    """
+    fewest = _others(judged[0].trials, prefer)
+    tied = [triplet for triplet in judged if triplet.tied and _others(triplet.trials, prefer) == fewest]
+    trials: list[Trial | None] = []
+    error = 0.0
+    for k in range(len(judged[0].trials)):
+        found = [trial for triplet in tied if (trial := triplet.trials[k]) is not None]
+        if not found:
+            trials.append(None)
+            continue
+        mean = np.mean([trial.mean for trial in found], axis=0)
+        mixed = Trial(
+            committee_of([member for trial in found for member, _ in members_of(trial.spec)]),
+            mean,
+            bench.order.error(k, mean),
+            True,
+            0.0,
+        )
+        trials.append(mixed)
+        floor = min(trial.error for triplet in judged if (trial := triplet.trials[k]) is not None)
+        error += mixed.error / max(floor, 1e-3)
+    predicted = bench.predicted(trials)
+    losses = loss.losses(predicted)
+    best = min(judged, key=lambda triplet: float(triplet.losses.mean()))
+    difference = losses - best.losses
+    se = float(difference.std())
+    return Judged(tuple(trials), loss.whole(predicted), error, losses, se, bool(difference.mean() <= se))
+
+
+def promise(
+    bench: Bench, loss: ResampledLoss, judged: list[Judged], chosen: Judged
+) -> tuple[float, tuple[float, float]]:
     """ADRS to expect of the chosen triplet, with an interval of 90 %.
 
     The loss on the sample that it was chosen on, plus what being chosen is worth: the rule is applied to one half of
-    each pair and the choice judged on the other. The interval is for what an equally large set of unseen
+    each pair and what it gives judged on the other. The interval is for what an equally large set of unseen
     architectures would give: both the estimate and that set vary by a standard error.
+
+    Parameters
+    ----------
+    bench, loss
+        Fits and losses of the sample.
+    judged : list of Judged
+        The triplets of which one was chosen.
+    chosen : Judged
+        One of them, or their :func:`committee`.
     """
-    chosen = judged[0]
+    predicted = [bench.predicted(triplet.trials) for triplet in judged]
+    alone = any(triplet is chosen for triplet in judged)
     gain = []
     for i in range(len(loss)):
-        pick = _choose_on(bench, loss, judged, i)
-        gain.append(pick.losses[i ^ 1] - pick.losses[i])
+        tied = _tied_on(judged, i)
+        if alone:
+            tied = [min(tied, key=lambda j: _error_on(bench, judged[j], loss.halves[i]))]
+        mean = np.mean([predicted[j] for j in tied], axis=0)
+        gain.append(loss.on_half(mean, i ^ 1) - loss.on_half(mean, i))
     # Being chosen on a half is worth more than on the whole, by the root of two.
     expected = chosen.adrs + max(0.0, float(np.mean(gain))) / np.sqrt(2.0)
     width = NORMAL_90 * np.sqrt(2.0) * float(chosen.losses.std())
     return expected, (max(0.0, expected - width), expected + width)
 
 
-def _choose_on(bench: Bench, loss: ResampledLoss, judged: list[Judged], i: int) -> Judged:
-    """The rule on one half only: of those within a standard error of its best, the smallest error of order."""
-    rows = loss.halves[i]
+def _tied_on(judged: list[Judged], i: int) -> list[int]:
+    """Triplets within a standard error of the best one on half ``i`` alone."""
     best = min(judged, key=lambda t: t.losses[i])
-    tied = [t for t in judged if t.losses[i] - best.losses[i] <= float((t.losses - best.losses).std())]
-    errors = {
-        (k, trial.spec.label): bench.order.error(k, trial.mean, rows)
-        for triplet in tied
-        for k, trial in enumerate(triplet.trials)
-        if trial is not None
-    }
-    return min(tied, key=lambda t: sum(errors[k, x.spec.label] for k, x in enumerate(t.trials) if x is not None))
+    return [j for j, t in enumerate(judged) if t.losses[i] - best.losses[i] <= float((t.losses - best.losses).std())]
+
+
+def _error_on(bench: Bench, triplet: Judged, rows: IntArray) -> float:
+    return sum(bench.order.error(k, t.mean, rows) for k, t in enumerate(triplet.trials) if t is not None)
 
 
 def ranking_frame(bench: Bench, judged: list[Judged]) -> pd.DataFrame:
@@ -168,10 +214,12 @@ def ranking_frame(bench: Bench, judged: list[Judged]) -> pd.DataFrame:
             if (k, label) not in metrics:
                 metrics[k, label] = prediction_metrics(bench.F[:, k] * objective.sign, predicted[:, k] * objective.sign)
             found = metrics[k, label]
+            members = [member for member, _ in members_of(spec)] if spec is not None else []
+            params = [dict(member.params) for member in members] or [{}]
             row[f"{objective.name}_model"] = spec.family if spec is not None else "exact"
-            row[f"{objective.name}_hyperparams"] = json.dumps(dict(spec.params) if spec is not None else {})
-            row[f"{objective.name}_features"] = spec.features if spec is not None else ""
-            row[f"{objective.name}_transform"] = spec.transform if spec is not None else ""
+            row[f"{objective.name}_hyperparams"] = json.dumps(params if len(params) > 1 else params[0])
+            row[f"{objective.name}_features"] = "+".join(dict.fromkeys(member.features for member in members))
+            row[f"{objective.name}_transform"] = "+".join(dict.fromkeys(member.transform for member in members))
             row[f"{objective.name}_kendall"] = found["kendall_tau"]
             mse.append(found["mse"])
             mape.append(found["mape"])

@@ -26,7 +26,7 @@ from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning.bench import Bench, Trial
 from rapid_moo.tuning.loss import ResampledLoss
 from rapid_moo.tuning.result import Triplet, TunerResult
-from rapid_moo.tuning.selection import judge, learnable, promise, ranking_frame
+from rapid_moo.tuning.selection import committee, judge, learnable, promise, ranking_frame
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,9 @@ class ADRSTuner:
         Families to consider; all registered ones by default.
     shortlist : int
         Configurations per objective of which all triplets are ranked in the end.
+    committee : bool
+        Average all triplets that are within a standard error of the best, instead of taking the soundest of them.
+        The predictions are better, and fitting and predicting takes as many times longer as there are predictors.
     prefer : sequence of str
         Families taken wherever that is worse by no more than a standard error.
     max_rows : int
@@ -76,6 +79,7 @@ class ADRSTuner:
         *,
         families: Sequence[str] | None = None,
         shortlist: int = 5,
+        committee: bool = True,
         prefer: Sequence[str] = (),
         max_rows: int = 400,
         optimizer: str = OPTIMIZER,
@@ -94,6 +98,7 @@ class ADRSTuner:
             raise InputError(f"optimizer: expected a Nevergrad optimizer, got {optimizer!r}")
         self.budget, self.shortlist, self.max_rows = budget, shortlist, max_rows
         self.families, self.prefer = tuple(families or FAMILIES), tuple(prefer)
+        self.committee = committee
         self.optimizer, self.seed, self.n_jobs = optimizer, seed, n_jobs
 
     def with_seed(self, seed: int) -> ADRSTuner:
@@ -130,7 +135,10 @@ class ADRSTuner:
             self._refine(bench, loss, tell)
         unlearnable = self._unlearnable(bench)
         judged = judge(bench, loss, self._choices(bench, unlearnable), self.prefer)
-        expected, interval = promise(bench, loss, judged)
+        chosen = committee(bench, loss, judged, self.prefer) if self.committee else judged[0]
+        expected, interval = promise(bench, loss, judged, chosen)
+        if self.committee:
+            judged = [chosen, *judged]
         triplets = [Triplet(t.specs, sample.objectives, t.adrs, self.seed) for t in judged]
         triplets[0] = Triplet(judged[0].specs, sample.objectives, expected, self.seed, interval)
         return TunerResult(
@@ -144,6 +152,7 @@ class ADRSTuner:
             settings={
                 "budget": self.budget,
                 "families": list(self.families),
+                "committee": self.committee,
                 "prefer": list(self.prefer),
                 "shortlist": self.shortlist,
                 "max_rows": self.max_rows,
