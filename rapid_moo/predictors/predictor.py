@@ -164,7 +164,8 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
     def sample_y(self, X: ArrayLike, n_samples: int = 1, random_state: Seed = 0) -> FloatArray:
         """Draws from the predictive distribution, raw, shape (n, n_samples).
 
-        A Gaussian process draws all rows jointly; the errors of any other family are drawn independently.
+        A Gaussian process draws all rows jointly. Any other family's errors are drawn independently from its own
+        out-of-fold ones, each in units of its spread: a measurement that is drift has tails that no normal law has.
         """
         check_is_fitted(self)
         if not self.spread:
@@ -175,7 +176,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         if isinstance(self.regressor_, GaussianProcess):
             errors = self.regressor_.sample_y(inputs, n_samples, rng) - mean[:, None]
         else:
-            errors = self.base_(inputs)[:, None] * rng.standard_normal((len(inputs), n_samples))
+            errors = self.base_(inputs)[:, None] * rng.choice(self.errors_, (len(inputs), n_samples))
         return self.transform_.backward(mean[:, None] + self.factor_(mean)[:, None] * errors)
 
     def __sklearn_tags__(self) -> Any:
@@ -192,7 +193,9 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
             mean = _cross_predict(family, params, inputs, goal, self.random_state)
             self.base_ = ResidualSpread(inputs, goal - mean)
             base = self.base_.own
-        self.factor_ = LocalFactor(mean, (goal - mean) / np.maximum(base, TINY))
+        standardised = (goal - mean) / np.maximum(base, TINY)
+        self.factor_ = LocalFactor(mean, standardised)
+        self.errors_ = standardised / self.factor_(mean)
 
     def _honest(
         self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray
