@@ -22,6 +22,7 @@ from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder
 
 GP = PredictorSpec()
+FOREST = PredictorSpec("random_forest", {"max_features": 0.5})
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
 TREES = PredictorSpec("xgboost", {"subsample": 0.8}, "all")
 OBJECTIVES = (Objective("accuracy", "max"), Objective("latency", "min"), Objective("memory", "min"))
@@ -120,22 +121,25 @@ class TestBench:
 
     def test_hopeless_configurations_stop_after_one_fold(self, sample):
         bench = Bench(sample)
-        bad = PredictorSpec("random_forest", {"max_depth": 1, "n_estimators": 2})
+        bad = PredictorSpec("xgboost", {"max_depth": 2, "n_estimators": 2, "colsample_bytree": 0.3}, "one_hot")
         bench.evaluate([(1, GP), (1, bad)])
         assert bench.trial(1, GP).complete
         assert not bench.best_version(1, bad).complete
         assert bad.family not in {trial.spec.family for trial in bench.best(1)}
 
-    def test_out_of_fold_predictions_have_not_seen_their_row(self):
+    @pytest.mark.parametrize("spec", [RIDGE, FOREST])
+    def test_out_of_fold_predictions_have_not_seen_their_row(self, spec):
         table = grid_table(60)
         raw = table.raw.copy()
         raw[7, 1] += 1e3
         spoiled = ArchitectureTable.build(table.space, table.objectives, table.X, raw)
         clean, dirty = Bench(table), Bench(spoiled)
         for bench in (clean, dirty):
-            bench.evaluate([(1, RIDGE)])
-        fold = clean.folds == clean.folds[7]
-        same = clean.trial(1, RIDGE).mean[fold], dirty.trial(1, RIDGE).mean[fold]
+            bench.evaluate([(1, spec)])
+        assert not np.allclose(clean.trial(1, spec).mean, dirty.trial(1, spec).mean)
+        # A forest's row is predicted by the trees without it, all others by the other folds.
+        unseen = np.arange(60) == 7 if spec is FOREST else clean.folds == clean.folds[7]
+        same = clean.trial(1, spec).mean[unseen], dirty.trial(1, spec).mean[unseen]
         np.testing.assert_allclose(*same, rtol=1e-6)
 
 

@@ -139,11 +139,6 @@ def _xgboost_stages(fitted: XGBRegressor, inputs: FloatArray, counts: Sequence[i
     return np.stack([fitted.predict(inputs, iteration_range=(0, count)) for count in counts])
 
 
-def _forest_stages(fitted: RandomForestRegressor, inputs: FloatArray, counts: Sequence[int]) -> FloatArray:
-    total = np.cumsum([tree.predict(inputs) for tree in fitted.estimators_], axis=0)
-    return np.stack([total[count - 1] / count for count in counts])
-
-
 def _families() -> dict[str, Family]:
     families = (
         Family(
@@ -198,7 +193,6 @@ def _families() -> dict[str, Family]:
                 min_samples_leaf=_int(1, 15, 1),
             ),
             (({"max_features": 0.5}, "engineered", "none"),),
-            _forest_stages,
         ),
         Family(
             "gradient_boosting",
