@@ -133,6 +133,7 @@ VARIANTS = (
     variant("no-retuning", "tuned once, at 48 evaluations", lambda: {"retune": np.inf}),
     variant("tuner-all", "all families alike: no preference for Gaussian processes", lambda: {"tuner": _tuner()}),
     variant("one-family", "XGBoost alone", lambda: {"tuner": _tuner(families=("xgboost",))}),
+    variant("committee", "mean of the triplets that cannot be told apart", lambda: {"tuner": _committee()}),
     variant("random-sample", "first sample at random, not designed", lambda: {"sampling": "random"}),
     variant("expected-adrs", expected_adrs.__doc__ or "", lambda: {"acquisition": expected_adrs}),
     variant("no-uncertainty", no_uncertainty.__doc__ or "", lambda: {"acquisition": no_uncertainty}),
@@ -145,7 +146,11 @@ VARIANTS = (
 
 
 def _tuner(**options: Any) -> ADRSTuner:
-    return ADRSTuner(budget=8, max_rows=250, **options)
+    return ADRSTuner(**{"budget": 8, "max_rows": 250, "committee": False, **options})
+
+
+def _committee() -> ADRSTuner:
+    return _tuner(committee=True, prefer=("gaussian_process",))
 
 
 def run(names: list[str], seeds: int) -> None:
