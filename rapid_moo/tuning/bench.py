@@ -109,8 +109,8 @@ class Bench:
         Trial by (objective, label of the configuration).
     n_fits : int
         Configurations fitted so far; shorter versions of an ensemble cost nothing and do not count.
-    fit_seconds : float
-        CPU time of all fits, those of stopped configurations included.
+    seconds : dict
+        CPU time of all fits by family, those of stopped configurations included.
     """
 
     def __init__(self, sample: ArchitectureTable, seed: int = 0, n_jobs: int = 1) -> None:
@@ -122,7 +122,8 @@ class Bench:
         computed = {objective.name for objective in sample.space.computed}
         self.tuned = [k for k, o in enumerate(sample.objectives) if o.name not in computed]
         self.trials: dict[tuple[int, str], Trial] = {}
-        self.n_fits, self.fit_seconds = 0, 0.0
+        self.n_fits = 0
+        self.seconds: dict[str, float] = {}
         self._stages: dict[tuple[int, str], list[str]] = {}
         self._goals: dict[tuple[int, str], tuple[TargetTransform, FloatArray]] = {}
 
@@ -215,7 +216,7 @@ class Bench:
 
     def _remember(self, job: Job, done: _Fits) -> None:
         k, spec = job
-        self.fit_seconds += done.seconds
+        self.seconds[spec.family] = self.seconds.get(spec.family, 0.0) + done.seconds
         sign = self.sample.objectives[k].sign
         versions = self._versions(spec if done.complete else self._probe(spec))
         errors = self._errors(k, done, np.logical_not(np.isnan(done.mean[0])))

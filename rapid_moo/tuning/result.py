@@ -79,8 +79,8 @@ class TunerResult:
         Best loss after each trial.
     seconds : float
         Wall time.
-    fit_seconds : float
-        CPU time of the fits: the floor of the cost, all else is choosing.
+    fit_seconds : dict
+        CPU time of the fits by family: the floor of the cost, all else is choosing.
     settings : dict
         Everything needed to repeat the run.
     """
@@ -91,7 +91,7 @@ class TunerResult:
     n_fits: int
     trace: tuple[float, ...]
     seconds: float
-    fit_seconds: float
+    fit_seconds: dict[str, float]
     settings: dict[str, Any]
 
     @property

@@ -148,7 +148,7 @@ class ADRSTuner:
             n_fits=bench.n_fits,
             trace=tuple(trace),
             seconds=time.perf_counter() - start,
-            fit_seconds=bench.fit_seconds,
+            fit_seconds=bench.seconds,
             settings={
                 "budget": self.budget,
                 "families": list(self.families),
