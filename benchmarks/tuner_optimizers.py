@@ -1,11 +1,13 @@
 """Nevergrad optimizers, random search and the shortlists alone in the tuner, at equal numbers of fits.
 
-    RAPID_MOO_DATA=... python benchmarks/tuner_optimizers.py [--seeds 5]
+    RAPID_MOO_DATA=... python benchmarks/tuner_optimizers.py run [--seeds 5]
+    python benchmarks/tuner_optimizers.py report
 
 Samples of 5 % (FlexiBERT 10 %). Two measures: the loss that the optimizer minimises (ADRS of out-of-fold predictions on
 half-samples, best so far), and what it is for: the ADRS on the table of the sample and the first picks of the chosen
 triplet, as many picks as the sample has rows. ``shortlists`` spends the whole budget on the families' shortlists and
-judges all their combinations; it has no more than those, so its fits may be fewer.
+judges all their combinations; it has no more than those, so its fits may be fewer. ``report`` writes ``report.md`` and
+``curves.png`` from ``runs.csv``.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _report import markdown, setting
+from matplotlib.figure import Figure
 
 from rapid_moo import open_table
 from rapid_moo.indicators import adrs
@@ -33,6 +36,15 @@ OPTIMIZERS = (
 SHORTLISTS = "shortlists"
 BUDGET = 24
 OUT = Path(__file__).parent / "results" / "tuner_optimizers"
+# Okabe and Ito's colours, and a line style each for print.
+LOOKS = {
+    "TwoPointsDE": ("#0072B2", "-"),
+    "DiscreteOnePlusOne": ("#D55E00", "--"),
+    "PortfolioDiscreteOnePlusOne": ("#009E73", "-."),
+    "NGOpt": ("#CC79A7", ":"),
+    "RandomSearch": ("#000000", (0, (5, 1, 1, 1))),
+    SHORTLISTS: ("#999999", "--"),
+}
 
 
 def run(name: str, optimizer: str, seed: int) -> dict[str, object]:
@@ -63,35 +75,64 @@ def run(name: str, optimizer: str, seed: int) -> dict[str, object]:
     }
 
 
+def figure(frame: pd.DataFrame) -> Figure:
+    """Best loss by trial, median over seeds, one panel per table."""
+    canvas = Figure(figsize=(11, 6.5), layout="constrained")
+    panels = canvas.subplots(2, 2).ravel()
+    for axis, (name, part) in zip(panels, frame.groupby("table"), strict=True):
+        for optimizer, (colour, style) in LOOKS.items():
+            traces = [[float(v) for v in text.split()] for text in part[part["optimizer"] == optimizer]["trace"]]
+            longest = max(map(len, traces))
+            best = np.median([trace + trace[-1:] * (longest - len(trace)) for trace in traces], axis=0)
+            if optimizer == SHORTLISTS:
+                axis.axhline(best[-1], color=colour, ls=style, lw=1.5, label="shortlists alone")
+            else:
+                axis.plot(np.arange(1, longest + 1), best, color=colour, ls=style, lw=1.8, label=optimizer)
+        axis.set(title=f"{name}, {TABLES[str(name)]:.0%}", xlabel="trial (the first two are the shortlists)")
+        axis.set_ylabel("best loss, median over seeds")
+        axis.grid(alpha=0.3, lw=0.4)
+    handles, labels = panels[0].get_legend_handles_labels()
+    canvas.legend(handles, labels, loc="outside lower center", ncols=6, frameon=False)
+    return canvas
+
+
+def report() -> str:
+    """Write ``report.md`` and ``curves.png``."""
+    frame = pd.read_csv(OUT / "runs.csv")
+    figure(frame).savefig(OUT / "curves.png", dpi=110, metadata={"Software": None})
+    seeds = ", ".join(map(str, sorted(set(frame["seed"]))))
+    parts = [
+        setting("python benchmarks/tuner_optimizers.py run && python benchmarks/tuner_optimizers.py report", seeds)
+    ]
+    for column, meaning in (("loss", "Best loss of the tuner"), ("adrs", "ADRS on the table")):
+        median = frame.groupby(["optimizer", "table"])[column].median().unstack("table")
+        ranks = frame.assign(rank=frame.groupby(["table", "seed"])[column].rank()).groupby("optimizer")["rank"].mean()
+        median.insert(0, "mean rank", ranks.round(2))
+        parts += [f"## {meaning}, median over seeds", markdown(median.sort_values("mean rank").round(5).reset_index())]
+    cost = frame.groupby("optimizer")[["n_fits", "cpu_s"]].median().round(1).reset_index()
+    parts += ["## Fits and CPU seconds, median", markdown(cost)]
+    text = "\n\n".join(parts) + "\n"
+    (OUT / "report.md").write_text(text, encoding="utf-8")
+    return text
+
+
 def main() -> None:
-    """Run everything and write ``runs.csv`` and ``report.md``."""
+    """Run everything and keep ``runs.csv``, or report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("action", choices=["run", "report"])
     parser.add_argument("--seeds", type=int, default=5)
-    seeds = parser.parse_args().seeds
+    options = parser.parse_args()
+    if options.action == "report":
+        print(report())
+        return
     lines = []
-    for seed in range(seeds):
+    OUT.mkdir(parents=True, exist_ok=True)
+    for seed in range(options.seeds):
         for name in TABLES:
             for optimizer in (*OPTIMIZERS, SHORTLISTS):
                 lines.append(run(name, optimizer, seed))
                 print({key: value for key, value in lines[-1].items() if key != "trace"}, flush=True)
-    frame = pd.DataFrame(lines)
-    OUT.mkdir(parents=True, exist_ok=True)
-    frame.to_csv(OUT / "runs.csv", index=False, float_format="%.6g")
-    parts = [setting("python benchmarks/tuner_optimizers.py", f"0 to {seeds - 1}")]
-    for column, meaning in (("loss", "Best loss of the tuner"), ("adrs", "ADRS on the table")):
-        median = frame.groupby(["optimizer", "table"])[column].median().unstack("table")
-        median.insert(
-            0,
-            "mean rank",
-            frame.assign(rank=frame.groupby(["table", "seed"])[column].rank())
-            .groupby("optimizer")["rank"]
-            .mean()
-            .round(2),
-        )
-        parts += [f"## {meaning}, median over seeds", markdown(median.sort_values("mean rank").round(5).reset_index())]
-    cost = frame.groupby("optimizer")[["n_fits", "cpu_s"]].median().round(1).reset_index()
-    parts += ["## Fits and CPU seconds, median", markdown(cost)]
-    (OUT / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+                pd.DataFrame(lines).to_csv(OUT / "runs.csv", index=False, float_format="%.6g")
 
 
 if __name__ == "__main__":

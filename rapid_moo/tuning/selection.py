@@ -176,7 +176,7 @@ def promise(
     for i in range(len(loss)):
         tied = _tied_on(judged, i)
         if alone:
-            tied = [min(tied, key=lambda j: _error_on(bench, judged[j], loss.halves[i]))]
+            tied = [_soundest_on(bench, judged, tied, loss.halves[i])]
         mean = np.mean([predicted[j] for j in tied], axis=0)
         gain.append(loss.on_half(mean, i ^ 1) - loss.on_half(mean, i))
     # Being chosen on a half is worth more than on the whole, by the root of two.
@@ -191,8 +191,17 @@ def _tied_on(judged: list[Judged], i: int) -> list[int]:
     return [j for j, t in enumerate(judged) if t.losses[i] - best.losses[i] <= float((t.losses - best.losses).std())]
 
 
-def _error_on(bench: Bench, triplet: Judged, rows: IntArray) -> float:
-    return sum(bench.order.error(k, t.mean, rows) for k, t in enumerate(triplet.trials) if t is not None)
+def _soundest_on(bench: Bench, judged: list[Judged], tied: list[int], rows: IntArray) -> int:
+    """The triplet of the smallest errors of order on some rows."""
+    errors = {
+        (k, trial.spec.label): bench.order.error(k, trial.mean, rows)
+        for j in tied
+        for k, trial in enumerate(judged[j].trials)
+        if trial is not None
+    }
+    return min(
+        tied, key=lambda j: sum(errors[k, t.spec.label] for k, t in enumerate(judged[j].trials) if t is not None)
+    )
 
 
 def ranking_frame(bench: Bench, judged: list[Judged]) -> pd.DataFrame:
