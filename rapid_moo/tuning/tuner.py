@@ -30,7 +30,7 @@ from rapid_moo.tuning.selection import committee, judge, learnable, promise, ran
 
 logger = logging.getLogger(__name__)
 
-OPTIMIZER = "TwoPointsDE"
+OPTIMIZER = "NGOpt"
 NOT_SEARCHED = {"n_estimators", "loss"}
 FEWEST_ROWS = 4
 SCREENED = 0.75
