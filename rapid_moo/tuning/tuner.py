@@ -46,7 +46,8 @@ class ADRSTuner:
     Parameters
     ----------
     budget : int
-        Configurations to fit per objective, the families' shortlists included.
+        Configurations to fit per objective, the families' shortlists included. A trial of Nevergrad's is of all
+        objectives, so the last one may exceed it.
     families : sequence of str, optional
         Families to consider; all registered ones by default.
     shortlist : int
