@@ -203,9 +203,10 @@ def _families() -> dict[str, Family]:
                 max_depth=ng.p.Scalar(init=3, lower=2, upper=6).set_integer_casting(),
                 subsample=ng.p.Scalar(init=0.7, lower=0.4, upper=1.0),
                 loss=ng.p.Choice(["squared_error", "huber", "quantile"]),
+                max_features=ng.p.Scalar(init=0.5, lower=0.2, upper=1.0),
                 min_samples_leaf=_int(1, 20, 3),
             ),
-            (({"subsample": 0.6, "min_samples_leaf": 3}, "engineered", "none"),),
+            (({"subsample": 0.6, "max_features": 0.5, "min_samples_leaf": 3}, "engineered", "none"),),
             _boosted_stages,
         ),
         Family(

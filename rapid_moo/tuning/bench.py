@@ -20,7 +20,7 @@ from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 
 SCREEN_ROWS, SCREEN_ITERATIONS = 120, 12
-LONGEST, PROBE, TREES = 80, 40, 60
+LONGEST, PROBE, TREES = 64, 32, 60
 STOP_AT = 1.0
 ONE_FIT = ("gaussian_process", "random_forest", "mean")
 Job = tuple[int, PredictorSpec]
