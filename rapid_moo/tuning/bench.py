@@ -130,8 +130,7 @@ class Bench:
     # ----------------------------------------------------------------- fitting
     def evaluate(self, wanted: Iterable[Job]) -> None:
         """Fit what has not been fitted yet: one fold first, the others unless it was hopeless."""
-        todo = {(k, spec.label): (k, spec) for k, spec in map(self._fitted_as, wanted)}
-        jobs = [job for key, job in todo.items() if key not in self._stages]
+        jobs = self.new(wanted)
         if not jobs:
             return
         everything, one_fold = np.ones(len(self.folds), dtype=np.bool_), self.folds == 0
@@ -154,6 +153,11 @@ class Bench:
             first[i] = _Fits(done.mean, True, done.seconds + first[i].seconds)
         for job, done in zip(jobs, first, strict=True):
             self._remember(job, done)
+
+    def new(self, wanted: Iterable[Job]) -> list[Job]:
+        """What would be fitted for some configurations: those that have not been, each once."""
+        todo = {(k, spec.label): (k, spec) for k, spec in map(self._fitted_as, wanted)}
+        return [job for key, job in todo.items() if key not in self._stages]
 
     def _probe(self, spec: PredictorSpec) -> PredictorSpec:
         """What is fitted to one fold at first: only the beginning of a long ensemble."""

@@ -46,8 +46,7 @@ class ADRSTuner:
     Parameters
     ----------
     budget : int
-        Configurations to fit per objective, the families' shortlists included. A trial of Nevergrad's is of all
-        objectives, so the last one may exceed it.
+        Configurations to fit per objective, the families' shortlists included; never exceeded.
     families : sequence of str, optional
         Families to consider; all registered ones by default.
     shortlist : int
@@ -189,6 +188,8 @@ class ADRSTuner:
         for _ in range(asks):
             candidate = optimizer.ask()
             specs = {k: _spec_of(value) for k, value in zip(bench.tuned, candidate.value, strict=True)}
+            if bench.n_fits + len(bench.new(specs.items())) > limit:
+                return
             bench.evaluate(specs.items())
             trials = [
                 bench.best_version(k, specs[k]) if k in specs else None for k in range(len(bench.sample.objectives))
