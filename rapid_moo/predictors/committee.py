@@ -3,6 +3,9 @@
 Where a sample is too small to tell configurations apart, their errors differ more than their quality: a mean of them
 is better than most of its members, and never worse than their mean error (Jensen's inequality).
 
+The spread of the mean is the root of the members' mean variance, scaled so that the rows that no member had seen lie
+within the intervals as often as these say: how much members share of their errors only the rows can tell.
+
 Source: L. K. Hansen, P. Salamon, "Neural network ensembles", IEEE TPAMI 12, 1990.
 """
 

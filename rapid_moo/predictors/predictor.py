@@ -87,6 +87,15 @@ class PredictorSpec:
         return Predictor(self.family, dict(self.params), self.transform, random_state=seed)
 
 
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """What a predictor says of training rows that it had not seen: row numbers, raw predictions, their spread."""
+
+    rows: IntArray
+    mean: FloatArray
+    std: FloatArray
+
+
 class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """A scikit-learn regressor with a target transform and a predictive spread.
 
@@ -187,30 +196,34 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
     def _fit_spread(self, inputs: FloatArray, goal: FloatArray) -> None:
         if isinstance(self.regressor_, GaussianProcess):
-            goal, mean, base = self._honest(self.regressor_, inputs, goal)
+            rows, mean, base = self._honest(self.regressor_, inputs, goal)
         else:
             family, params = get_family(self.family), dict(self.params or {})
+            rows = np.arange(len(goal))
             mean = _cross_predict(family, params, inputs, goal, self.random_state)
             self.base_ = ResidualSpread(inputs, goal - mean)
             base = self.base_.own
-        standardised = (goal - mean) / np.maximum(base, TINY)
+        standardised = (goal[rows] - mean) / np.maximum(base, TINY)
         self.factor_ = LocalFactor(mean, standardised)
-        self.errors_ = standardised / self.factor_(mean)
+        factor = self.factor_(mean)
+        self.errors_ = standardised / factor
+        std = base * factor
+        self.held_out_ = HeldOut(rows, self.transform_.backward(mean), std * np.abs(self.transform_.slope(mean, std)))
 
     def _honest(
         self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """True, predicted and spread of rows that neither the prediction nor its hyper-parameters have seen."""
+    ) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Rows that neither the prediction nor its hyper-parameters have seen, and what is predicted there."""
         unseen = process.unseen_
         if unseen.sum() >= ENOUGH_UNSEEN or len(process.rows_) < len(goal) or len(goal) < 4:
             rows = unseen if unseen.any() else np.ones(len(unseen), dtype=np.bool_)
             mean, std = process.leave_folds_out(assign_folds(len(unseen), self.random_state))
-            return goal[process.rows_][rows], mean[rows], std[rows]
+            return process.rows_[rows], mean[rows], std[rows]
         starts = getattr(self, "_cross_starts", ()) if self.warm_start else ()
         mean, std, self._cross_starts = process.cross_predict(
             inputs, goal, assign_folds(len(goal), self.random_state), starts
         )
-        return goal, mean, std
+        return np.arange(len(goal)), mean, std
 
 
 def out_of_fold(

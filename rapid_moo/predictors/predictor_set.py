@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, signs
 from rapid_moo.predictors.committee import Spec, members_of, spec_from_dict
 from rapid_moo.predictors.predictor import Predictor
+from rapid_moo.predictors.spread import TINY, conformal_scale
 from rapid_moo.space import SearchSpace
 from rapid_moo.table import ArchitectureTable
 
@@ -32,39 +34,60 @@ class _Member:
     share: float
 
 
-def _mean(members: Sequence[_Member], features: Mapping[str, FloatArray]) -> FloatArray:
-    """Weighted mean of the predictions, shape (n,)."""
-    if len(members) == 1:
-        return np.asarray(members[0].predictor.predict(features[members[0].features]))
-    return np.asarray(sum(m.share * m.predictor.predict(features[m.features]) for m in members))
+class _Ensemble:
+    """The predictors of one objective: one, or a committee whose spread is scaled by what its members' mean missed."""
 
+    def __init__(self, spec: Spec, seed: int) -> None:
+        self.members = [_Member(m.make(seed), m.features, share) for m, share in members_of(spec)]
 
-def _mean_and_std(members: Sequence[_Member], features: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
-    """Weighted mean, and the root of the weighted mean of the variances: what members share does not cancel out."""
-    found = [m.predictor.predict(features[m.features], return_std=True) for m in members]
-    if len(members) == 1:
-        return np.asarray(found[0][0]), np.asarray(found[0][1])
-    mean = sum(m.share * mean for m, (mean, _) in zip(members, found, strict=True))
-    variance = sum(m.share * std**2 for m, (_, std) in zip(members, found, strict=True))
-    return np.asarray(mean), np.sqrt(np.asarray(variance))
+    def fit(self, features: Mapping[str, FloatArray], y: FloatArray, warm_start: bool) -> None:
+        for member in self.members:
+            member.predictor.set_params(warm_start=warm_start).fit(features[member.features], y)
+        self.scale = self._calibrated(y) if len(self.members) > 1 else 1.0
 
+    def _calibrated(self, y: FloatArray) -> float:
+        """Conformal scale of the committee, from the rows that none of its members had seen."""
+        held_out = [m.predictor.held_out_ for m in self.members]
+        rows = reduce(np.intersect1d, [h.rows for h in held_out])
+        if not len(rows):
+            return 1.0
+        places = [np.searchsorted(h.rows, rows) for h in held_out]
+        mean, std = self._combined([(h.mean[at], h.std[at]) for h, at in zip(held_out, places, strict=True)])
+        return conformal_scale((y[rows] - mean) / np.maximum(std, TINY))
 
-def _draws(
-    members: Sequence[_Member], features: Mapping[str, FloatArray], n_samples: int, rng: np.random.Generator
-) -> FloatArray:
-    """Draws of shape (n_samples, n)."""
-    if len(members) == 1:
-        return members[0].predictor.sample_y(features[members[0].features], n_samples, rng).T
-    chosen = rng.choice(len(members), n_samples, p=[m.share for m in members])
-    mean = _mean(members, features)
-    draws = np.empty((n_samples, len(mean)))
-    for i, member in enumerate(members):
-        rows = np.flatnonzero(chosen == i)
-        if len(rows):
-            inputs = features[member.features]
-            errors = member.predictor.sample_y(inputs, len(rows), rng).T - member.predictor.predict(inputs)
-            draws[rows] = mean + errors
-    return draws
+    def mean(self, features: Mapping[str, FloatArray]) -> FloatArray:
+        """Weighted mean of the predictions, shape (n,)."""
+        if len(self.members) == 1:
+            return np.asarray(self.members[0].predictor.predict(features[self.members[0].features]))
+        return np.asarray(sum(m.share * m.predictor.predict(features[m.features]) for m in self.members))
+
+    def mean_and_std(self, features: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+        """Weighted mean of the predictions, and its spread."""
+        found = [m.predictor.predict(features[m.features], return_std=True) for m in self.members]
+        if len(self.members) == 1:
+            return np.asarray(found[0][0]), np.asarray(found[0][1])
+        mean, std = self._combined(found)
+        return mean, self.scale * std
+
+    def _combined(self, found: Sequence[tuple[FloatArray, FloatArray]]) -> tuple[FloatArray, FloatArray]:
+        mean = sum(m.share * mean for m, (mean, _) in zip(self.members, found, strict=True))
+        variance = sum(m.share * std**2 for m, (_, std) in zip(self.members, found, strict=True))
+        return np.asarray(mean), np.sqrt(np.asarray(variance))
+
+    def draws(self, features: Mapping[str, FloatArray], n_samples: int, rng: np.random.Generator) -> FloatArray:
+        """Draws of shape (n_samples, n)."""
+        if len(self.members) == 1:
+            return self.members[0].predictor.sample_y(features[self.members[0].features], n_samples, rng).T
+        chosen = rng.choice(len(self.members), n_samples, p=[m.share for m in self.members])
+        mean = self.mean(features)
+        draws = np.empty((n_samples, len(mean)))
+        for i, member in enumerate(self.members):
+            rows = np.flatnonzero(chosen == i)
+            if len(rows):
+                inputs = features[member.features]
+                errors = member.predictor.sample_y(inputs, len(rows), rng).T - member.predictor.predict(inputs)
+                draws[rows] = mean + self.scale * errors
+        return draws
 
 
 class PredictorSet:
@@ -117,14 +140,11 @@ class PredictorSet:
             )
         self._warm = warm_start and hasattr(self, "predictors_")
         if not self._warm:
-            self.predictors_: list[list[_Member]] = [
-                [] if spec is None else [_Member(m.make(self.seed), m.features, share) for m, share in members_of(spec)]
-                for spec in self.specs
-            ]
+            self.predictors_ = [None if spec is None else _Ensemble(spec, self.seed) for spec in self.specs]
         features = self._features(table.X)
-        for y, members in zip(table.raw.T, self.predictors_, strict=True):
-            for member in members:
-                member.predictor.set_params(warm_start=warm_start).fit(features[member.features], y)
+        for y, ensemble in zip(table.raw.T, self.predictors_, strict=True):
+            if ensemble is not None:
+                ensemble.fit(features, y, warm_start)
         self.sample_ = table
         return self
 
@@ -138,13 +158,13 @@ class PredictorSet:
         for start in range(0, len(genotypes), _CHUNK):
             block = slice(start, start + _CHUNK)
             features = self._features(genotypes[block])
-            for k, members in enumerate(self.predictors_):
-                if not members:
+            for k, ensemble in enumerate(self.predictors_):
+                if ensemble is None:
                     mean[block, k] = self.space.compute(genotypes[block], self.objectives[k].name)
                 elif return_std:
-                    mean[block, k], std[block, k] = _mean_and_std(members, features)
+                    mean[block, k], std[block, k] = ensemble.mean_and_std(features)
                 else:
-                    mean[block, k] = _mean(members, features)
+                    mean[block, k] = ensemble.mean(features)
         return (mean, std) if return_std else mean
 
     def sample_y(self, X: ArrayLike, n_samples: int = 1, seed: Seed = 0) -> FloatArray:
@@ -155,9 +175,9 @@ class PredictorSet:
         genotypes, rng = self.space.check(X), as_generator(seed)
         features = self._features(genotypes)
         draws = np.empty((n_samples, len(genotypes), len(self.objectives)))
-        for k, members in enumerate(self.predictors_):
-            if members:
-                draws[:, :, k] = _draws(members, features, n_samples, rng)
+        for k, ensemble in enumerate(self.predictors_):
+            if ensemble is not None:
+                draws[:, :, k] = ensemble.draws(features, n_samples, rng)
             else:
                 draws[:, :, k] = self.space.compute(genotypes, self.objectives[k].name)
         return draws

@@ -6,10 +6,12 @@ import json
 
 import numpy as np
 import pytest
+from scipy.special import ndtri
 
 from rapid_moo import ADRSTuner, PredictorSet, PredictorSpec, get_problem
 from rapid_moo.errors import InputError
 from rapid_moo.predictors import Committee, committee_of, members_of, spec_from_dict
+from rapid_moo.predictors.spread import LEVELS
 from rapid_moo.report import search_text
 from rapid_moo.search import Search, SearchSettings
 from rapid_moo.tuning import TRIPLET_FILE, load_triplet
@@ -76,8 +78,23 @@ class TestPredictions:
             *(fitted(sample, spec).predict(table.X, return_std=True) for spec in (PROCESS, FOREST, MIXED)), strict=True
         )
         assert means[2][:, 0] == pytest.approx(0.75 * means[0][:, 0] + 0.25 * means[1][:, 0])
-        assert stds[2][:, 0] ** 2 == pytest.approx(0.75 * stds[0][:, 0] ** 2 + 0.25 * stds[1][:, 0] ** 2)
         assert (means[2][:, 1:] == means[0][:, 1:]).all()
+        root = np.sqrt(0.75 * stds[0][:, 0] ** 2 + 0.25 * stds[1][:, 0] ** 2)
+        scale = stds[2][:, 0] / root
+        assert scale == pytest.approx(scale[0])
+        assert 0.3 < scale[0] < 1.3
+
+    def test_intervals_hold_what_they_say(self, table):
+        # Near and far guesses: the spread of their mean is neither's, nor the root of the mean of their variances.
+        half = Committee((RIDGE, PredictorSpec("mean")), (0.5, 0.5))
+        held = np.empty((5, 2, len(LEVELS)))
+        for seed in range(5):
+            sample = table.sample(80, seed)
+            for i, spec in enumerate((half, MIXED)):
+                mean, std = fitted(sample, spec).predict(table.X, return_std=True)
+                away = np.abs(table.raw - mean)[:, 0] / std[:, 0]
+                held[seed, i] = [(away <= ndtri(0.5 + level / 2.0)).mean() for level in LEVELS]
+        assert np.abs(held.mean(axis=0) - LEVELS).max() < 0.08
 
     def test_draws_have_that_mean_and_spread(self, sample, table):
         predictors = fitted(sample, MIXED)
