@@ -82,6 +82,9 @@ def _random_forest(params: Params, seed: int) -> RandomForestRegressor:
 
 
 def _xgboost(params: Params, seed: int) -> XGBRegressor:
+    # XGBoost takes a negative number for none and predicts a constant; all else it refuses itself.
+    if params.get("n_estimators", 1) < 1:
+        raise InputError(f"xgboost: expected n_estimators of 1 at least, got {params['n_estimators']}")
     defaults = {"n_estimators": 200, "learning_rate": 0.1, "max_depth": 4}
     return XGBRegressor(**{**defaults, **params}, n_jobs=1, tree_method="hist", random_state=seed, verbosity=0)
 

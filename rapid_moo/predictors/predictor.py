@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
+from xgboost.core import XGBoostError
 
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator
 from rapid_moo.errors import InputError
@@ -76,11 +77,19 @@ class PredictorSpec:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> PredictorSpec:
-        """From the JSON form; unknown keys are errors."""
+        """From the JSON form; unknown keys, and values that the regressor refuses, are errors."""
         expected = {"family", "params", "features", "transform"}
         if set(content) != expected:
             raise InputError(f"predictor: expected keys {sorted(expected)}, got {sorted(content)}")
-        return cls(content["family"], dict(content["params"]), content["features"], content["transform"])
+        spec = cls(content["family"], dict(content["params"]), content["features"], content["transform"])
+        try:
+            regressor = get_family(spec.family).make(spec.params, 0)
+            fit_quietly(regressor, np.vander(np.arange(8.0), 3), np.arange(8.0))
+        except (ValueError, TypeError, XGBoostError) as error:
+            raise InputError(
+                f"predictor: expected hyper-parameters of {spec.family}, got {dict(spec.params)}: {error}"
+            ) from error
+        return spec
 
     def make(self, seed: int = 0) -> Predictor:
         """The unfitted predictor."""

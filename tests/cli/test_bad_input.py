@@ -251,10 +251,13 @@ def test_a_malformed_address(tmp_path, capsys, monkeypatch):
     assert "got 'http://[bad/x'" in fails(capsys, "data", "fetch", "flexibert", "--url", "http://[bad/x")
 
 
-def test_a_triplet_without_its_predictors(good, tmp_path, capsys):
+def test_a_triplet_with_no_or_impossible_predictors(good, tmp_path, capsys):
     folder = tmp_path / "tuned"
     assert main(["tune", "--dataset", str(good), *GOALS, "--dir", str(folder), "--budget", "1"]) == 0
     capsys.readouterr()
     file = folder / "triplet.json"
     file.write_text(json.dumps({**json.loads(file.read_text()), "specs": []}))
     assert "0 predictors of 2 objectives" in fails(capsys, "search", "--dataset", good, *GOALS, "--tuner", folder)
+    spec = {"family": "random_forest", "params": {"n_estimators": -5}, "features": "all", "transform": "none"}
+    file.write_text(json.dumps({**json.loads(file.read_text()), "specs": [spec, spec]}))
+    assert "got {'n_estimators': -5}" in fails(capsys, "search", "--dataset", good, *GOALS, "--tuner", folder)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rapid_moo.errors import InputError
-from rapid_moo.predictors import FAMILIES
+from rapid_moo.predictors import FAMILIES, spec_from_dict
 from rapid_moo.predictors.families import Quadratic
 from rapid_moo.tuning.tuner import NOT_SEARCHED, _searched
 
@@ -45,3 +45,21 @@ def test_what_nevergrad_proposes_can_be_made(name):
 def test_unknown_parameter_is_one_error():
     with pytest.raises(InputError, match=r"sgd: expected hyper-parameters among .* got \['depth'\]"):
         FAMILIES["sgd"].check({"depth": 3})
+
+
+@pytest.mark.parametrize(
+    ("family", "params"),
+    [
+        ("random_forest", {"n_estimators": -5}),
+        ("gradient_boosting", {"learning_rate": "fast"}),
+        ("xgboost", {"n_estimators": -5}),
+        ("xgboost", {"max_depth": -2}),
+        ("sgd", {"alpha": -1.0}),
+        ("kernel_ridge", {"alpha": -1.0}),
+        ("gaussian_process", {"kernel": "cubic"}),
+    ],
+)
+def test_a_value_that_cannot_be_is_an_error_when_read(family, params):
+    content = {"family": family, "params": params, "features": "all", "transform": "none"}
+    with pytest.raises(InputError, match=f"expected hyper-parameters of {family}, got .*: "):
+        spec_from_dict(content)
