@@ -50,7 +50,6 @@ HEADLINE = 0.05
 SLOW = ("nevergrad-de", "nevergrad-portfolio", "optuna-tpe", "optuna-nsga3", "linas")
 SLOW_TABLES, SLOW_SEEDS = ("flexibert", "nasbench_asr", "hw_gpt_m_h100", "nasbench201"), 3
 SLOWEST = {"rapid-published": (0.05, 0.15), "qlognehvi": (0.02, 0.05, 0.1), "optuna-gp": ()}
-ONE_SHOT_BUDGETS = (0.05, 0.15)
 
 
 def table_of(name: str) -> ArchitectureTable:
@@ -66,7 +65,7 @@ def planned(method: str, name: str) -> tuple[tuple[float, ...], int]:
     if method in SLOW:
         small = BUDGETS if name == "flexibert" else BUDGETS[:1]
         return (small if name in SLOW_TABLES else ()), SLOW_SEEDS
-    return (ONE_SHOT_BUDGETS if method == "rapid-oneshot" else BUDGETS), 10
+    return BUDGETS, 10
 
 
 def run(names: list[str], methods: list[str], at_most: int, work: Path) -> None:

@@ -46,8 +46,8 @@ def first_sample_size(budget: int | None) -> int:
 
 
 def default_batch_size(n: int) -> int:
-    """Architectures per round when ``n`` have been evaluated: 2 at first, a tenth of 100, a fifth of 1,000."""
-    return max(2, round(math.pow(n, 1.3) / 40.0))
+    """Architectures per round when ``n`` have been evaluated: 2 up to 30, a tenth of them from 100 on."""
+    return max(2, round(min(math.pow(n, 1.3) / 40.0, n / 10.0)))
 
 
 def default_tuner(rounds: int | None) -> ADRSTuner:
