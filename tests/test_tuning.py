@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from rapid_moo.space import Gene, GridSpace
 from rapid_moo.tuning import ADRSTuner, Bench, ResampledLoss, early_specs, load_triplet, pick_loss, pick_order
 from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder
+from rapid_moo.tuning.selection import Judged, _tied_on
 
 GP = PredictorSpec()
 FOREST = PredictorSpec("random_forest", {"max_features": 0.5})
@@ -180,6 +182,17 @@ class TestTuner:
         liked = sum((tied[f"{o.name}_model"] == "bayesian_ridge").astype(int) for o in OBJECTIVES)
         assert liked.iloc[0] == liked.max()
         assert free.settings["prefer"] == []
+
+    def test_the_promise_prefers_as_the_choice_does(self):
+        def judged(family, losses):
+            trials = (SimpleNamespace(spec=PredictorSpec(family)), None)
+            return Judged(trials, 0.1, 0.1, np.array(losses), 0.0, True)
+
+        lots = [judged("sgd", [0.10, 0.30]), judged("kernel_ridge", [0.11, 0.20]), judged("sgd", [0.19, 0.09])]
+        assert _tied_on(lots, 0, ()) == [0, 1, 2]
+        assert _tied_on(lots, 0, ("kernel_ridge",)) == [1]
+        assert _tied_on(lots, 0, ("sgd",)) == [0, 2]
+        assert _tied_on(lots, 0, ("xgboost",)) == [0, 1, 2]
 
     @pytest.mark.parametrize("n", [4, 5, 10, 25])
     def test_tiny_samples(self, n):

@@ -153,7 +153,7 @@ def committee(bench: Bench, loss: ResampledLoss, judged: list[Judged], prefer: S
 
 
 def promise(
-    bench: Bench, loss: ResampledLoss, judged: list[Judged], chosen: Judged
+    bench: Bench, loss: ResampledLoss, judged: list[Judged], chosen: Judged, prefer: Sequence[str] = ()
 ) -> tuple[float, tuple[float, float]]:
     """ADRS to expect of the chosen triplet, with an interval of 90 %.
 
@@ -169,12 +169,14 @@ def promise(
         The triplets of which one was chosen.
     chosen : Judged
         One of them, or their :func:`committee`.
+    prefer : sequence of str
+        Preferred families, as they were when it was chosen.
     """
     predicted = [bench.predicted(triplet.trials) for triplet in judged]
     alone = any(triplet is chosen for triplet in judged)
     gain = []
     for i in range(len(loss)):
-        tied = _tied_on(judged, i)
+        tied = _tied_on(judged, i, prefer)
         if alone:
             tied = [_soundest_on(bench, judged, tied, loss.halves[i])]
         mean = np.mean([predicted[j] for j in tied], axis=0)
@@ -185,10 +187,12 @@ def promise(
     return expected, (max(0.0, expected - width), expected + width)
 
 
-def _tied_on(judged: list[Judged], i: int) -> list[int]:
-    """Triplets within a standard error of the best one on half ``i`` alone."""
+def _tied_on(judged: list[Judged], i: int, prefer: Sequence[str]) -> list[int]:
+    """Triplets within a standard error of the best one on half ``i`` alone, those of the most preferred families."""
     best = min(judged, key=lambda t: t.losses[i])
-    return [j for j, t in enumerate(judged) if t.losses[i] - best.losses[i] <= float((t.losses - best.losses).std())]
+    tied = [j for j, t in enumerate(judged) if t.losses[i] - best.losses[i] <= float((t.losses - best.losses).std())]
+    fewest = min(_others(judged[j].trials, prefer) for j in tied)
+    return [j for j in tied if _others(judged[j].trials, prefer) == fewest]
 
 
 def _soundest_on(bench: Bench, judged: list[Judged], tied: list[int], rows: IntArray) -> int:

@@ -136,7 +136,7 @@ class ADRSTuner:
         unlearnable = self._unlearnable(bench)
         judged = judge(bench, loss, self._choices(bench, unlearnable), self.prefer)
         chosen = committee(bench, loss, judged, self.prefer) if self.committee else judged[0]
-        expected, interval = promise(bench, loss, judged, chosen)
+        expected, interval = promise(bench, loss, judged, chosen, self.prefer)
         if self.committee:
             judged = [chosen, *judged]
         triplets = [Triplet(t.specs, sample.objectives, t.adrs, self.seed) for t in judged]
