@@ -28,6 +28,7 @@ from rapid_moo.acquisition import (
     draw_truths,
     probability_nondominated,
     promising,
+    within_reach,
 )
 from rapid_moo.algorithm import FIRST_SAMPLE
 from rapid_moo.comparison import Comparison, Method
@@ -59,13 +60,22 @@ def no_uncertainty(c: Candidates, size: int, rng: np.random.Generator) -> IntArr
 def expected_adrs(c: Candidates, size: int, rng: np.random.Generator) -> IntArray:
     """Coverage by distance, not its root: the batch that lowers the expected ADRS most."""
     pool = _pool(c, size, rng)
-    return pool[coverage_batch(c.draw(pool, N_DRAWS), c.known, size, exponent=1.0, seed=rng)]
+    draws = within_reach(c.draw(pool, N_DRAWS), c.known, c.mean[pool])
+    return pool[coverage_batch(draws, c.known, size, exponent=1.0, seed=rng)]
+
+
+def without_bounds(c: Candidates, size: int, rng: np.random.Generator) -> IntArray:
+    """The default, but draws may be better by any distance than all that is known or expected."""
+    pool = _pool(c, size, rng)
+    return pool[coverage_batch(c.draw(pool, N_DRAWS), c.known, size, seed=rng)]
 
 
 def independent_draws(c: Candidates, size: int, rng: np.random.Generator) -> IntArray:
     """The default, but neighbours do not err together."""
     pool = _pool(c, size, rng)
-    return pool[coverage_batch(draw_truths(c.mean[pool], c.std[pool], N_DRAWS, rng), c.known, size, seed=rng)]
+    draws = draw_truths(c.mean[pool], c.std[pool], N_DRAWS, rng)
+    draws = within_reach(draws, c.known, c.mean[pool])
+    return pool[coverage_batch(draws, c.known, size, seed=rng)]
 
 
 def probability(c: Candidates, size: int, rng: np.random.Generator) -> IntArray:
@@ -136,6 +146,7 @@ VARIANTS = (
     variant("committee", "mean of the triplets that cannot be told apart", lambda: {"tuner": _committee()}),
     variant("random-sample", "first sample at random, not designed", lambda: {"sampling": "random"}),
     variant("expected-adrs", expected_adrs.__doc__ or "", lambda: {"acquisition": expected_adrs}),
+    variant("no-bounds", without_bounds.__doc__ or "", lambda: {"acquisition": without_bounds}),
     variant("no-uncertainty", no_uncertainty.__doc__ or "", lambda: {"acquisition": no_uncertainty}),
     variant("independent", independent_draws.__doc__ or "", lambda: {"acquisition": independent_draws}),
     variant("no-coverage", probability.__doc__ or "", lambda: {"acquisition": probability}),

@@ -9,6 +9,11 @@ units of each objective's range). With an exponent of 1 the batch lowers the exp
 points of the front as it can, which is all that is left to gain once the front is nearly known. But ADRS falls at last
 by finding the front's very points, and a greedy step that counts on large distances spends itself on candidates that
 could be far better than all and seldom are. The square root between both is the default.
+
+For the same reason no draw is taken at its word that is far better in an objective than all that is known or expected.
+A normal law knows no bounds, least of all back from a logarithm: on NAS-Bench-ASR memory was drawn up to 67 times the
+range seen so far below its smallest value, and of a batch four in ten were expected to be non-dominated where one in
+ten was.
 """
 
 from __future__ import annotations
@@ -27,6 +32,7 @@ Float32Array = NDArray[np.float32]
 JOINT_POOL = 600
 N_DRAWS = 64
 EXPONENT = 0.5
+REACH = 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +68,8 @@ def expected_coverage(candidates: Candidates, size: int, rng: np.random.Generato
     """
     c = candidates
     pool = promising(c.mean, c.std, c.known, max(JOINT_POOL, 2 * size), seed=rng)
-    return pool[coverage_batch(c.draw(pool, N_DRAWS), c.known, size, seed=rng)]
+    draws = within_reach(c.draw(pool, N_DRAWS), c.known, c.mean[pool])
+    return pool[coverage_batch(draws, c.known, size, seed=rng)]
 
 
 def draw_truths(mean: FloatArray, std: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
@@ -70,6 +77,22 @@ def draw_truths(mean: FloatArray, std: FloatArray, n_draws: int, rng: np.random.
     half = rng.standard_normal((n_draws // 2, *mean.shape))
     noise = np.concatenate([half, -half])
     return np.asarray(mean + noise * std)
+
+
+def within_reach(draws: FloatArray, known: FloatArray, mean: FloatArray, reach: float = REACH) -> FloatArray:
+    """Draws that are better than the best known or expected value of an objective by a share of the range at most.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (n_draws, n, n_objectives)
+        Possible truths, minimised.
+    known, mean : ndarray of shape (n_known, n_objectives) and (n, n_objectives)
+        Evaluated points and the candidates' expected values, minimised.
+    reach : float
+        Share of the range of each objective over both.
+    """
+    points = np.vstack([known, mean])
+    return np.asarray(np.maximum(draws, points.min(axis=0) - reach * np.ptp(points, axis=0)))
 
 
 def probability_nondominated(draws: FloatArray, known: FloatArray) -> FloatArray:

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from rapid_moo import adrs, get_problem
-from rapid_moo.acquisition import Candidates, coverage_batch, draw_truths, expected_coverage, front_range
+from rapid_moo.acquisition import (
+    N_DRAWS,
+    Candidates,
+    coverage_batch,
+    draw_truths,
+    expected_coverage,
+    front_range,
+    within_reach,
+)
 from rapid_moo.design import designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.pareto import is_nondominated
@@ -112,6 +120,29 @@ def test_a_batch_spreads_and_repeats():
     assert (batch == again).all()
     assert len(set(batch)) == 8
     assert np.diff(np.sort(x[batch])).max() < 0.3
+
+
+def test_a_batch_is_not_spent_on_what_is_seldom_and_beyond_all_that_is_known():
+    rng = np.random.default_rng(0)
+    x = np.linspace(0.0, 1.0, 10)
+    mean = np.vstack([np.column_stack([x, 1.0 - x]), np.full((10, 2), 3.0)])
+    known = np.array([[0.0, 1.6], [0.8, 0.8], [1.6, 0.0]])
+
+    def draw(rows, n_draws):
+        draws = np.repeat(mean[rows][None], n_draws, axis=0)
+        for i, row in enumerate(rows):
+            if row >= 10:
+                draws[2 * (row - 10) : 2 * (row - 10) + 2, i] = -50.0
+        return draws
+
+    assert (expected_coverage(Candidates(mean, 0.0 * mean, known, draw), 3, rng) < 10).all()
+    assert (coverage_batch(draw(np.arange(20), N_DRAWS), known, 3) >= 10).any()
+
+
+def test_draws_reach_a_tenth_of_the_range_beyond_the_best_value():
+    known, mean = np.array([[0.0, 15.0]]), np.array([[0.5, 10.0], [1.0, 30.0]])
+    draws = np.array([[[-0.05, 9.0], [-3.0, 7.9]], [[5.0, 1e9], [-0.1, 8.0]]])
+    assert within_reach(draws, known, mean).tolist() == [[[-0.05, 9.0], [-0.1, 8.0]], [[5.0, 1e9], [-0.1, 8.0]]]
 
 
 def test_a_batch_of_all_candidates_is_all_of_them():
