@@ -22,7 +22,7 @@ METHODS = ("random", "nsga2", "nsga3", "rapid-oneshot", "rapid")
 TARGETS = (0.05, 0.02, 0.01, 0.005)
 COLOURS = {"random": "#999999", "nsga2": "#56B4E9", "nsga3": "#009E73", "rapid-oneshot": "#E69F00", "rapid": "#D55E00"}
 LARGE = 5_000
-# RAPID's first sample; before it is complete nothing is learnt.
+# Evaluations from which on RAPID is compared with random sampling: half of its first sample.
 FEWEST = 8
 # Random samples that RAPID's median is compared with; the study has ten runs, whose median is off by a few per cent.
 DRAWS = 200
@@ -217,13 +217,14 @@ def report() -> str:
     overhead = results[results["method"] == "rapid"].assign(per=lambda f: f["seconds"] / f["evaluations"])
     energy = results[results["dataset"].str.endswith("_energy")]
     mine = paths[(paths["dataset"] == "flexibert") & (paths["method"] == "rapid")]
-    flexibert = quartiles(mine[mine["evaluations"] <= FLEXIBERT_12], "adrs")["median"].iloc[-1]
+    band = quartiles(mine[mine["evaluations"] <= FLEXIBERT_12], "adrs").iloc[-1]
+    flexibert = f"{band['median']:.4f} [{band['low']:.4f}, {band['high']:.4f}]"
     parts = [
         setting("python benchmarks/comparison.py run && python benchmarks/rapid.py", seeds_by_method(results)),
         "## ADRS at a share of the table: median [quartiles] over seeds",
         "One-shot bills its verified front on top of the share.",
         markdown(quality_table(results, "adrs")),
-        f"FlexiBERT at 12 % ({FLEXIBERT_12} evaluations): {flexibert:.4f}.",
+        f"FlexiBERT at 12 % ({FLEXIBERT_12} evaluations): {flexibert}.",
         "## Evaluations to the quality of one-shot at 15 %",
         markdown(faster),
         f"Geometric mean of 'fewer by' over the {len(large)} tables of {LARGE:,} rows or more:"
