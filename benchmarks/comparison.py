@@ -46,9 +46,10 @@ TABLES = {
 }
 BUDGETS = (0.02, 0.05, 0.1, 0.15)
 HEADLINE = 0.05
-# Methods that take tens of milliseconds to seconds for each evaluation get fewer seeds, budgets and tables.
+SEEDS = 10
+# Methods that take tens of milliseconds for each evaluation stop at 2 % of the larger tables, those that take seconds
+# are run on FlexiBERT alone, where a per cent is five evaluations.
 SLOW = ("nevergrad-de", "nevergrad-portfolio", "optuna-tpe", "optuna-nsga3", "linas")
-SLOW_TABLES, SLOW_SEEDS = ("flexibert", "nasbench_asr", "hw_gpt_m_h100", "nasbench201"), 3
 SLOWEST = {"rapid-published": (0.05, 0.15), "qlognehvi": (0.02, 0.05, 0.1), "optuna-gp": ()}
 # ADRS on FlexiBERT differs by three times between seeds, and at 15 % one-shot has been billed a quarter of the table.
 RAPID_ON_FLEXIBERT, BEYOND = 25, 0.25
@@ -63,13 +64,12 @@ def table_of(name: str) -> ArchitectureTable:
 def planned(method: str, name: str) -> tuple[tuple[float, ...], int]:
     """Budgets and number of seeds of a method on a table; no budget where it is left out."""
     if method in SLOWEST:
-        return (SLOWEST[method] if name == "flexibert" else ()), SLOW_SEEDS
+        return (SLOWEST[method] if name == "flexibert" else ()), SEEDS
     if method in SLOW:
-        small = BUDGETS if name == "flexibert" else BUDGETS[:1]
-        return (small if name in SLOW_TABLES else ()), SLOW_SEEDS
+        return (BUDGETS if name == "flexibert" else BUDGETS[:1]), SEEDS
     if (method, name) == ("rapid", "flexibert"):
         return (*BUDGETS, BEYOND), RAPID_ON_FLEXIBERT
-    return BUDGETS, 10
+    return BUDGETS, SEEDS
 
 
 def run(names: list[str], methods: list[str], at_most: int, work: Path) -> None:
