@@ -8,8 +8,11 @@ triplet on it, fit it on all of the sample and predict the whole table. Two comp
 
 - *own bill*: the sample and the architectures that the predictions put on the front;
 - *equal bill*: both go on in their :func:`~rapid_moo.tuning.pick_order` until each has been billed as much as the
-  larger of their two own bills. Of this project's predictors, which know how wrong they may be, also as many picks of
-  the largest expected gain (:func:`~rapid_moo.acquisition.expected_coverage`, one batch, nothing learned between).
+  larger of their two own bills.
+
+This project's predictors know how wrong they may be, so there is a third figure of theirs: in place of the predicted
+front as many architectures of the largest expected gain (:func:`~rapid_moo.acquisition.expected_coverage`, one batch,
+nothing learned between), which is compared with the published procedure at the larger bill.
 
 CPU seconds are of the process (``time.process_time``), one thread; *tune* is the choice of the triplet, which is what
 the two methods differ in, *fit* its fit and the prediction of the table.
@@ -64,8 +67,8 @@ STEPS = 60
 Cell = dict[str, Any]
 
 
-def run_published(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[Cell, FloatArray, None]:
-    """One cell of the published tuner, its predictions of the table, and no picks by expected gain."""
+def run_published(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[Cell, FloatArray]:
+    """One cell of the published tuner, and its predictions of the table."""
     import published_tuner
 
     sample = table.take(rows)
@@ -73,11 +76,11 @@ def run_published(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[
     found = published_tuner.tune(sample, seed)
     tuned = time.process_time()
     predicted = found.predict(sample, table)
-    return _cell(found.families, found.promised, found.n_fits, start, tuned), predicted, None
+    return _cell(found.families, found.promised, found.n_fits, start, tuned), predicted
 
 
-def run_rapid_moo(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[Cell, FloatArray, IntArray]:
-    """One cell of this project's tuner, at its default budget, its predictions and its picks by expected gain."""
+def run_rapid_moo(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[Cell, FloatArray]:
+    """One cell of this project's tuner, at its default budget, and its predictions of the table."""
     sample = table.take(rows)
     start = time.process_time()
     found = ADRSTuner(seed=seed).tune(sample)
@@ -87,37 +90,29 @@ def run_rapid_moo(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[
     cell = _cell(found.families, found.adrs, found.n_fits, start, tuned)
     unseen = np.setdiff1d(np.arange(len(table)), rows)
     picking = time.process_time()
-    picks = unseen[gain_order(predictors, sample, table.X[unseen], _most_picks(table, rows, predicted), seed)]
+    n_picks = len(np.setdiff1d(front_indices(predicted), rows))
+    picks = unseen[gain_picks(predictors, sample, table.X[unseen], n_picks, seed)]
     cell["pick_cpu"] = time.process_time() - picking
+    cell["gain_adrs"] = adrs(table.front, table.F[np.concatenate([rows, picks])])
     size = min(len(sample), ADRSTuner().max_rows, len(unseen))
-    return (
-        {
-            **cell,
-            "fits_cpu": sum(found.fit_seconds.values()),
-            "family_cpu": found.fit_seconds,
-            "unlearnable": list(found.unlearnable),
-            "interval": list(found.interval),
-            **kept_promise(table.F[unseen], predicted[unseen], found.interval, size, seed),
-            "coverage": coverage(predictors, table.take(unseen)),
-        },
-        predicted,
-        picks,
-    )
+    return {
+        **cell,
+        "fits_cpu": sum(found.fit_seconds.values()),
+        "family_cpu": found.fit_seconds,
+        "unlearnable": list(found.unlearnable),
+        "interval": list(found.interval),
+        **kept_promise(table.F[unseen], predicted[unseen], found.interval, size, seed),
+        "coverage": coverage(predictors, table.take(unseen)),
+    }, predicted
 
 
-def gain_order(predictors: PredictorSet, known: ArchitectureTable, X: IntArray, size: int, seed: int) -> IntArray:
+def gain_picks(predictors: PredictorSet, known: ArchitectureTable, X: IntArray, size: int, seed: int) -> IntArray:
     """Positions of the candidates of the largest expected gain, shape (size,), in the order chosen."""
     rng = np.random.default_rng(seed)
     sign = signs(known.objectives)
     mean, std = predictors.predict(X, return_std=True)
     candidates = Candidates(mean * sign, std, known.F, lambda rows, n: predictors.sample_y(X[rows], n, rng) * sign)
     return expected_coverage(candidates, size, rng)
-
-
-def _most_picks(table: ArchitectureTable, rows: IntArray, predicted: FloatArray) -> int:
-    """Picks until the curves end: at twice the own bill."""
-    bill = len(rows) + len(np.setdiff1d(front_indices(predicted), rows))
-    return min(2 * bill, len(table)) - len(rows)
 
 
 def kept_promise(
@@ -159,17 +154,12 @@ def run_cell(table: ArchitectureTable, ratio: float, seed: int, method: str) -> 
     """Run a method on a sample and keep what the comparison needs."""
     rows = table.sample_rows(ratio, seed)
     runner = run_published if method == "published" else run_rapid_moo
-    cell, predicted, gainful = runner(table, rows, seed)
+    cell, predicted = runner(table, rows, seed)
     front = front_indices(predicted)
     order = pick_order(predicted)
-    n_picks = _most_picks(table, rows, predicted)
+    billed = np.concatenate([rows, order[~np.isin(order, rows)]])
     bill = len(rows) + len(np.setdiff1d(front, rows))
-    bills = np.unique([bill, *np.geomspace(len(rows), len(rows) + n_picks, STEPS).astype(int)])
-
-    def curve(picks: IntArray) -> list[list[float]]:
-        billed = np.concatenate([rows, picks])
-        return [[int(b), float(f"{adrs(table.front, table.F[billed[:b]]):.6g}")] for b in bills]
-
+    bills = np.unique([bill, *np.geomspace(len(rows), min(2 * bill, len(billed)), STEPS).astype(int)])
     return {
         "table": table.name,
         "ratio": ratio,
@@ -182,8 +172,7 @@ def run_cell(table: ArchitectureTable, ratio: float, seed: int, method: str) -> 
         "adrs": adrs(table.front, table.F[np.concatenate([rows, front])]),
         "sample_adrs": adrs(table.front, table.F[rows]),
         **cell,
-        "curve": curve(order[~np.isin(order, rows)]),
-        **({} if gainful is None else {"gain_curve": curve(gainful)}),
+        "curve": [[int(b), float(f"{adrs(table.front, table.F[billed[:b]]):.6g}")] for b in bills],
     }
 
 
@@ -219,9 +208,9 @@ def run(seeds: tuple[int, ...] | None, methods: tuple[str, ...], redo: bool) -> 
                     )
 
 
-def adrs_at(cell: Cell, bill: int, curve: str = "curve") -> float:
+def adrs_at(cell: Cell, bill: int) -> float:
     """ADRS of a cell's sample and its first picks, as many as a bill pays for (of the recorded steps, 1 % apart)."""
-    return float(max((b, value) for b, value in cell[curve] if b <= bill)[1])
+    return float(max((b, value) for b, value in cell["curve"] if b <= bill)[1])
 
 
 def cells() -> pd.DataFrame:
@@ -241,7 +230,6 @@ def cells() -> pd.DataFrame:
                     "families": "/".join(cell["families"]),
                     "equal_bill": bill,
                     "equal_adrs": adrs_at(cell, bill),
-                    "gain_adrs": adrs_at(cell, bill, "gain_curve") if "gain_curve" in cell else np.nan,
                     **{f"cpu_{family}": seconds for family, seconds in cell.get("family_cpu", {}).items()},
                     **{
                         f"covered_{objective}": "/".join(f"{share:.3f}" for share in shares)
