@@ -45,7 +45,8 @@ TABLES = {
     "hw_gpt_s_rtx3080_energy": ("hw_gpt_s_rtx3080", {"energy": True}),
 }
 BUDGETS = (0.02, 0.05, 0.1, 0.15)
-HEADLINE = 0.05
+# What the README shows: 2 % is the budget at which the slow methods have been run on every table.
+HEADLINES = (0.05, 0.02)
 SEEDS = 10
 # Methods that take tens of milliseconds for each evaluation stop at 2 % of the larger tables, those that take seconds
 # are run on FlexiBERT alone, where a per cent is five evaluations.
@@ -125,7 +126,7 @@ def report() -> None:
 
 
 def readme_section(results: pd.DataFrame) -> str:
-    """Ranks and ADRS at 5 %, then every case in which a rival wins, with the bill that it had."""
+    """Ranks and ADRS, then every case in which a rival wins, with the bill that it had."""
     lost = losses(results, "rapid", sorted(set(results["budget"])))
     bills = results.groupby(["dataset", "budget", "method"])["evaluations"].median()
     lines = []
@@ -142,7 +143,8 @@ def readme_section(results: pd.DataFrame) -> str:
         f"At budgets of 2 to 15 % a rival's median ADRS is better than RAPID's in {len(lost)} of {pairs} comparisons"
         f"{':' if len(lost) else '.'}"
     )
-    return "\n\n".join([quality_table(results, HEADLINE), told, *(["\n".join(lines)] if lines else [])])
+    tables = [quality_table(results, budget) for budget in HEADLINES]
+    return "\n\n".join([*tables, told, *(["\n".join(lines)] if lines else [])])
 
 
 def main() -> None:
