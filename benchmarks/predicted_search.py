@@ -3,8 +3,9 @@
     RAPID_MOO_DATA=... python benchmarks/predicted_search.py [--table hw_gpt_l_rtx3080] [--evaluations 100000]
 
 It fits a Gaussian process per objective on 500 members of the table, then lets pymoo's NSGA-II, with this package's
-operators, search the whole space. Prediction is timed inside the search, all else is overhead; the peak memory of a
-tenth of the evaluations is printed beside that of all of them.
+operators, search the whole space. Prediction is timed inside the search, all else is overhead; a tenth of the
+evaluations goes first, so that the peak memory of the process can be compared. Written to
+``results/predicted_search/report.md``.
 """
 
 from __future__ import annotations
@@ -12,12 +13,18 @@ from __future__ import annotations
 import argparse
 import resource
 import time
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from _report import markdown, setting
 from pymoo.optimize import minimize
 
 from rapid_moo import ArchitectureProblem, PredictorSet, PredictorSpec, open_table
+from rapid_moo._util import write_text
 from rapid_moo.operators import evolutionary
+
+OUT = Path(__file__).parent / "results" / "predicted_search"
 
 
 class TimedPredictors:
@@ -66,8 +73,13 @@ def main() -> None:
     table = open_table(options.table)
     specs = [PredictorSpec("gaussian_process", {}, "all", "none")] * len(table.objectives)
     predictors = PredictorSet(table.space, table.objectives, specs).fit(table.sample(options.train, options.seed))
+    lines = []
     for evaluations in (options.evaluations // 10, options.evaluations):
-        print(search(predictors, evaluations, options.pop_size, options.seed), flush=True)
+        lines.append(search(predictors, evaluations, options.pop_size, options.seed))
+        print(lines[-1], flush=True)
+    head = setting("python benchmarks/predicted_search.py", str(options.seed))
+    what = f"NSGA-II, population {options.pop_size}, Gaussian processes fitted on {options.train} of {options.table}."
+    write_text(OUT / "report.md", f"{head} {what}\n\n{markdown(pd.DataFrame(lines))}\n")
 
 
 if __name__ == "__main__":
