@@ -318,26 +318,31 @@ def profile(frame: pd.DataFrame) -> pd.DataFrame:
 
 def figure(frame: pd.DataFrame) -> Figure:
     """ADRS at equal bill and CPU seconds, both methods, one mark per seed."""
-    canvas = Figure(figsize=(11, 6), layout="constrained")
+    canvas = Figure(figsize=(11, 6.5), layout="constrained")
     axes = canvas.subplots(1, 2, sharey=True)
     order = [f"{name}, {ratio:.0%}" for name in sorted(set(frame["table"])) for ratio in RATIOS]
-    looks = {"published": ("#E69F00", "s", "published grid"), "rapid_moo": ("#0072B2", "o", "rapid_moo")}
-    for axis, column, label in zip(
-        axes, ("equal_adrs", "tune_cpu"), ("ADRS at equal bill", "CPU seconds"), strict=True
-    ):
-        for method, (colour, marker, name) in looks.items():
-            part = frame[frame["method"] == method]
-            places = [order.index(f"{t}, {r:.0%}") for t, r in zip(part["table"], part["ratio"], strict=True)]
-            axis.plot(part[column], places, marker, color=colour, alpha=0.5, markersize=5, label=f"{name}, each seed")
-            middle = part.groupby(["table", "ratio"])[column].median()
+    looks = {
+        "published grid": ("#E69F00", "s", "published", "equal_adrs"),
+        "rapid_moo, predicted front": ("#0072B2", "o", "rapid_moo", "equal_adrs"),
+        "rapid_moo, expected gain": ("#009E73", "^", "rapid_moo", "gain_adrs"),
+    }
+    for label, (colour, marker, method, column) in looks.items():
+        part = frame[frame["method"] == method]
+        places = [order.index(f"{t}, {r:.0%}") for t, r in zip(part["table"], part["ratio"], strict=True)]
+        for axis, shown in zip(axes, (column, "tune_cpu"), strict=True):
+            if shown == "tune_cpu" and column == "gain_adrs":
+                continue
+            axis.plot(part[shown], places, marker, color=colour, alpha=0.5, markersize=5, label=f"{label}, each seed")
+            middle = part.groupby(["table", "ratio"])[shown].median()
             at = [order.index(f"{t}, {r:.0%}") for t, r in middle.index]
-            axis.plot(middle, at, "|", color=colour, markersize=16, markeredgewidth=2.5, label=f"{name}, median")
-        axis.set(xscale="log", xlabel=label)
+            axis.plot(middle, at, "|", color=colour, markersize=16, markeredgewidth=2.5, label=f"{label}, median")
+    for axis, what in zip(axes, ("ADRS at equal bill", "CPU seconds"), strict=True):
+        axis.set(xscale="log", xlabel=what)
         axis.grid(alpha=0.3, which="both", lw=0.4)
     axes[0].set_yticks(range(len(order)), order)
     axes[0].invert_yaxis()
     handles, labels = axes[0].get_legend_handles_labels()
-    canvas.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
+    canvas.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
     return canvas
 
 
