@@ -140,7 +140,8 @@ def speedup_table(medians: pd.DataFrame, method: str) -> str:
     lines.append(
         "Geometric mean over tables, by ADRS target; below 1 the rival is faster. Who does not get there counts with"
         " the evaluations spent: `≥` where that holds for the rival on some table, `≤` where it holds for the method,"
-        " `~` for both. Tables on which neither gets there are left out."
+        " `~` for both. Tables on which neither gets there are left out, and those on which the one that does not was"
+        " stopped before the other got there."
     )
     found["log"] = np.log(found["speedup"])
     wide = found.pivot_table(index="rival", columns="target", values="log")

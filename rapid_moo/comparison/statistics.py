@@ -110,7 +110,8 @@ def speedups(medians: pd.DataFrame, method: str) -> pd.DataFrame:
     -------
     DataFrame
         Columns ``dataset``, ``target``, ``rival``, ``speedup`` and ``bound``: ``"="``, ``">="`` where the rival never
-        gets there, ``"<="`` where the method itself does not. Left out where neither does.
+        gets there, ``"<="`` where the method itself does not. Left out where neither does, and where the one that does
+        not was stopped before the other got there, which tells nothing.
     """
     if method not in set(medians["method"]):
         known = ", ".join(sorted(set(medians["method"])))
@@ -120,7 +121,8 @@ def speedups(medians: pd.DataFrame, method: str) -> pd.DataFrame:
     pairs = rivals.merge(own, on=["dataset", "target"], suffixes=("", "_own"))
     there, own_there = np.isfinite(pairs["evaluations"]), np.isfinite(pairs["evaluations_own"])
     pairs["speedup"] = pairs["at_least"] / pairs["at_least_own"]
-    pairs["bound"] = np.select([there & own_there, own_there, there], ["=", ">=", "<="], "")
+    fewer, more = pairs["speedup"] < 1.0, pairs["speedup"] > 1.0
+    pairs["bound"] = np.select([there & own_there, own_there & ~fewer, there & ~more], ["=", ">=", "<="], "")
     return pairs.loc[pairs["bound"] != "", ["dataset", "target", "rival", "speedup", "bound"]].reset_index(drop=True)
 
 

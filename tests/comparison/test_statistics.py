@@ -116,6 +116,23 @@ def test_speedups_are_ratios_and_say_when_they_are_bounds():
         statistics.speedups(medians, "magic")
 
 
+@pytest.mark.parametrize(
+    ("own", "rival", "expected"),
+    [
+        ((100.0, 100), (np.inf, 40), None),
+        ((100.0, 100), (np.inf, 300), [3.0, ">="]),
+        ((np.inf, 40), (100.0, 100), None),
+        ((np.inf, 300), (100.0, 100), [pytest.approx(1 / 3), "<="]),
+        ((np.inf, 300), (np.inf, 300), None),
+    ],
+)
+def test_who_was_stopped_too_early_is_not_compared(own, rival, expected):
+    lines = [("one", method, 0.01, *values) for method, values in (("rapid", own), ("random", rival))]
+    medians = pd.DataFrame(lines, columns=["dataset", "method", "target", "evaluations", "at_least"])
+    found = statistics.speedups(medians, "rapid")
+    assert found[["speedup", "bound"]].to_numpy().tolist() == ([] if expected is None else [expected])
+
+
 def test_losses_name_every_rival_that_is_better():
     found = statistics.losses(make_results(LEVELS), "rapid", [0.05, 0.15])
     assert found[["dataset", "budget", "rival"]].to_numpy().tolist() == [["two", 0.05, "nsga2"], ["two", 0.15, "nsga2"]]
