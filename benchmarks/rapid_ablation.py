@@ -4,7 +4,7 @@
     RAPID_MOO_DATA=... python benchmarks/rapid_ablation.py report
 
 ``report`` writes ``report.md``: the median ADRS of each variant on each table at 2 and 5 % (FlexiBERT 6 and 12 %), and
-the geometric mean over tables of its ratio to the default's.
+the geometric mean over tables of its ratio to the default's, with the smallest and largest.
 """
 
 from __future__ import annotations
@@ -178,9 +178,12 @@ def report() -> str:
     """The table of everything that has been run."""
     results = read_results([OUT / name for name in TABLES if (OUT / name / "results.csv").is_file()])
     median = results.groupby(["method", "dataset", "budget"])["adrs"].median().unstack(["dataset", "budget"])
-    ratio = np.exp(np.log(median / median.loc["default"]).mean(axis=1)).round(2)
+    ratios = median / median.loc["default"]
+    ratio = np.exp(np.log(ratios).mean(axis=1)).round(2)
+    extent = [f"{low:.2f} - {high:.2f}" for low, high in zip(ratios.min(axis=1), ratios.max(axis=1), strict=True)]
     frame = median.round(4)
     frame.columns = [f"{dataset} {budget:.0%}" for dataset, budget in frame.columns]
+    frame.insert(0, "least and most", extent)
     frame.insert(0, "ratio to default", ratio)
     frame.insert(0, "what", [next(v.meaning for v in VARIANTS if v.name == name) for name in frame.index])
     frame = frame.loc[[v.name for v in VARIANTS if v.name in frame.index]].reset_index()
