@@ -13,7 +13,8 @@ could be far better than all and seldom are. The square root between both is the
 For the same reason no draw is taken at its word that is far better in an objective than all that is known or expected.
 A normal law knows no bounds, least of all back from a logarithm: on NAS-Bench-ASR memory was drawn up to 67 times the
 range seen so far below its smallest value, and of a batch four in ten were expected to be non-dominated where one in
-ten was.
+ten was. How far is too far follows the rule of three: if none of n observations lies beyond a value, at most 3/n of the
+population does (with 95 % confidence), so what is beyond the best of n is kept to 3/n of the range.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ Float32Array = NDArray[np.float32]
 JOINT_POOL = 600
 N_DRAWS = 64
 EXPONENT = 0.5
-REACH = 0.1
+RULE_OF_THREE = 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,19 +80,21 @@ def draw_truths(mean: FloatArray, std: FloatArray, n_draws: int, rng: np.random.
     return np.asarray(mean + noise * std)
 
 
-def within_reach(draws: FloatArray, known: FloatArray, mean: FloatArray, reach: float = REACH) -> FloatArray:
-    """Draws that are better than the best known or expected value of an objective by a share of the range at most.
+def within_reach(draws: FloatArray, known: FloatArray, mean: FloatArray) -> FloatArray:
+    """Draws that are better than the best known or expected value of an objective by 3/n of the range at most.
 
     Parameters
     ----------
     draws : ndarray of shape (n_draws, n, n_objectives)
         Possible truths, minimised.
     known, mean : ndarray of shape (n_known, n_objectives) and (n, n_objectives)
-        Evaluated points and the candidates' expected values, minimised.
-    reach : float
-        Share of the range of each objective over both.
+        Evaluated points, n_known of them, and the candidates' expected values, minimised; the range of each objective
+        is that over both.
+
+    Source: J. A. Hanley, A. Lippman-Hand, "If nothing goes wrong, is everything all right?", JAMA 1983, for the rule.
     """
     points = np.vstack([known, mean])
+    reach = RULE_OF_THREE / max(1, len(known))
     return np.asarray(np.maximum(draws, points.min(axis=0) - reach * np.ptp(points, axis=0)))
 
 

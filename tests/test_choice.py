@@ -139,10 +139,12 @@ def test_a_batch_is_not_spent_on_what_is_seldom_and_beyond_all_that_is_known():
     assert (coverage_batch(draw(np.arange(20), N_DRAWS), known, 3) >= 10).any()
 
 
-def test_draws_reach_a_tenth_of_the_range_beyond_the_best_value():
-    known, mean = np.array([[0.0, 15.0]]), np.array([[0.5, 10.0], [1.0, 30.0]])
+def test_draws_reach_three_nths_of_the_range_beyond_the_best_value():
+    known, mean = np.array([[0.0, 15.0]] * 30), np.array([[0.5, 10.0], [1.0, 30.0]])
     draws = np.array([[[-0.05, 9.0], [-3.0, 7.9]], [[5.0, 1e9], [-0.1, 8.0]]])
     assert within_reach(draws, known, mean).tolist() == [[[-0.05, 9.0], [-0.1, 8.0]], [[5.0, 1e9], [-0.1, 8.0]]]
+    assert within_reach(draws, known[:3], mean)[0, 1].tolist() == [-1.0, 7.9]
+    assert within_reach(draws, known[:0], mean)[0, 1].tolist() == [-1.0, 7.9]
 
 
 def test_a_batch_of_all_candidates_is_all_of_them():
