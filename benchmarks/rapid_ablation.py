@@ -30,7 +30,6 @@ from rapid_moo.acquisition import (
     promising,
     within_reach,
 )
-from rapid_moo.algorithm import FIRST_SAMPLE
 from rapid_moo.comparison import Comparison, Method
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.tables import read_results
@@ -133,7 +132,7 @@ def variant(name: str, meaning: str, options: Callable[[], dict[str, Any]]) -> t
     """RAPID with other options, as a method."""
 
     def make(self: IteratedRAPID) -> Algorithm:
-        return RAPID(**{"n_initial": FIRST_SAMPLE, **options()})
+        return RAPID(**options())
 
     return type(name, (IteratedRAPID,), {"name": name, "meaning": meaning, "_make": make, "__doc__": meaning})
 

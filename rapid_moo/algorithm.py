@@ -40,11 +40,6 @@ EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
 
 
-def first_sample_size(budget: int | None) -> int:
-    """Default size of the first sample: 16, or half of a budget that is smaller than twice that."""
-    return FIRST_SAMPLE if budget is None else max(2, min(FIRST_SAMPLE, budget // 2))
-
-
 def default_batch_size(n: int) -> int:
     """Architectures per round when ``n`` have been evaluated: 2 up to 30, a tenth of them from 100 on."""
     return max(2, round(min(math.pow(n, 1.3) / 40.0, n / 10.0)))
@@ -112,8 +107,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     Parameters
     ----------
-    n_initial : int, optional
-        Size of the first sample; 16 by default, or half of a budget that is smaller than twice that.
+    n_initial : int
+        Size of the first sample; fewer rows than the 16 of the default are too few to choose by.
     batch_size : int, optional
         Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
         budget. With ``rounds=1`` the predicted front is evaluated whole, and at least so many.
@@ -166,7 +161,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def __init__(
         self,
-        n_initial: int | None = None,
+        n_initial: int = FIRST_SAMPLE,
         batch_size: int | None = None,
         rounds: int | None = None,
         parts: int = 1,
@@ -203,6 +198,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.search, self.candidates, self.retune = search, candidates, retune
         self.tuned: Any = None
         self.predictors: Any = None
+        self.limits: PredictorSet | None = None
         self.seconds: dict[str, float] = {"tune": 0.0, "fit": 0.0, "search": 0.0}
         self.searched: IntArray | None = None
         self.batch_error: float | None = None
@@ -219,7 +215,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         budget = getattr(self.termination, "n_max_evals", None)
         known = budget is not None and np.isfinite(budget)
         self._budget = min(int(budget), self.view.n_members) if budget is not None and known else None
-        self._n_initial = min(self.n_initial or first_sample_size(self._budget), self.view.n_members)
+        self._n_initial = min(self.n_initial, self.view.n_members)
 
     def _initialize_infill(self) -> Population:
         return self._population(self._first_sample())
@@ -230,6 +226,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     @one_blas_thread
     def _infill(self) -> Population:
         known = self.view.genotypes(self.pop.get("X"))
+        if not np.isfinite(self.pop.get("F")).all(axis=1).any():
+            return self._population(self._another_sample(known))
         self._learn(known)
         with self._timed("search"):
             self.searched = np.vstack([self._proposals(known), known])
@@ -256,6 +254,13 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     def _first_sample(self) -> IntArray:
         return self.view.first_sample(self._affordable(self._n_initial), self.sampling, self.random_state)
 
+    def _another_sample(self, known: IntArray) -> IntArray:
+        """More of the space at random, where all that was evaluated failed."""
+        logger.warning("all %d evaluations failed: another sample", len(known))
+        size = self._affordable(self.batch_size or self._n_initial)
+        pool = self.view.first_sample(min(size + len(known), self.view.n_members), "random", self.random_state)
+        return self.view.new_only(pool, known)[:size]
+
     def _learn(self, known: IntArray) -> None:
         """Choose predictors where it is time to, then fit them on everything known."""
         sample = self.view.sample_table(known, self.pop.get("F"))
@@ -268,6 +273,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             if self.predictors is None or list(self.predictors.specs) != list(specs):
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
             self.predictors.fit(sample, warm_start=True)
+            limits = self.view.constraint_table(known, self.pop)
+            if limits is not None:
+                specs = adapt(early_specs(limits, seed), limits)
+                self.limits = PredictorSet(limits.space, limits.objectives, specs, seed=seed).fit(limits)
 
     def _choose(self, sample: ArchitectureTable, seed: int) -> None:
         """Tune where it is time to; before the first tuning, choose among a few processes."""
@@ -296,7 +305,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         name = self.search if self.search != "auto" else ("nsga2" if len(self.view.objectives) < 4 else "nsga3")
         best = known[front_indices(np.nan_to_num(self.pop.get("F"), posinf=1e300))]
         seed = int(self.random_state.integers(2**31))
-        return search_predictions(self.view, self.predictors, best, name, seed)
+        return search_predictions(self.view, self.predictors, best, name, seed, self.limits)
 
     def _batch(self, proposals: IntArray, size: int) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
@@ -305,7 +314,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             order = np.argsort(pareto_ranks(mean), kind="stable")[:SPREAD_POOL]
             proposals = proposals[np.sort(order)]
         mean, std = self.view.predict(self.predictors, proposals)
-        met = within_constraints(self.view, proposals, mean, std, size)
+        met = within_constraints(self.view, proposals, mean, std, size, self.limits)
         proposals, mean, std = proposals[met], mean[met], std[met]
         done = np.isfinite(self.pop.get("F")).all(axis=1) & self.pop.get("feas")
         candidates = Candidates(mean, std, self.pop.get("F")[done], lambda rows, n: self._draw(proposals[rows], n))
@@ -349,7 +358,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """
         everyone = np.vstack([proposals, known])
         mean, std = self.view.predict(self.predictors, everyone)
-        met = np.flatnonzero(within_constraints(self.view, everyone, mean, std, 1))
+        met = np.flatnonzero(within_constraints(self.view, everyone, mean, std, 1, self.limits))
         front = met[front_indices(mean[met])]
         picked = front[front < len(proposals)]
         batch = everyone[picked]

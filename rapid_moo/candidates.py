@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from pymoo.core.callback import Callback
+from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.optimize import minimize
 
@@ -27,6 +28,8 @@ LISTABLE = 200_000
 POP_SIZE = 100
 GENERATIONS = 60
 POOL = 5_000
+EQUAL = 1e-4
+"""How far from 0 pymoo lets an equality constraint be."""
 
 
 class SpaceView:
@@ -51,6 +54,7 @@ class SpaceView:
         self.objectives: tuple[Objective, ...] = (
             problem.objectives if self.native else tuple(Objective(f"f{k + 1}", "min") for k in range(problem.n_obj))
         )
+        self.constraints = tuple(problem.constraints) if self.native else ()
         on_table = self.native and isinstance(getattr(problem.source, "table", None), ArchitectureTable)
         if candidates == "members" and not on_table:
             raise InputError("candidates: 'members' needs a problem that is evaluated on a table")
@@ -70,10 +74,13 @@ class SpaceView:
 
     def genotypes(self, x: Any) -> IntArray:
         """Variables of the problem as repaired genotypes."""
+        return self.candidates_at(x if self.native else np.asarray(x, dtype=np.float64) - np.ceil(self.problem.xl))
+
+    def candidates_at(self, codes: Any) -> IntArray:
+        """The candidates that codes of the space stand for: members of a table, or the genotypes themselves."""
         if self.native:
-            return np.asarray(self.problem.genotypes(x))
-        codes = np.rint(np.asarray(x, dtype=np.float64)) - np.ceil(self.problem.xl)
-        return self.space.repair(np.clip(codes, 0, self.space.xu))
+            return np.asarray(self.problem.genotypes(codes))
+        return self.space.repair(np.clip(np.rint(codes), 0, self.space.xu))
 
     def variables(self, X: IntArray) -> IntArray:
         """Genotypes as variables of the problem."""
@@ -95,6 +102,20 @@ class SpaceView:
             raise InputError(f"{self.space.name}: expected at least one successful evaluation, all {len(F)} failed")
         raw = to_raw(F[done], self.objectives)
         return ArchitectureTable.build(self.space, self.objectives, X[done], raw, name="evaluated")
+
+    def constraint_table(self, X: IntArray, population: Population) -> ArchitectureTable | None:
+        """What is known of a foreign problem's constraints, feasible at 0 and below; None if it has none.
+
+        An :class:`ArchitectureProblem` bounds what is computed or predicted anyway.
+        """
+        if self.native or not self.problem.has_constraints():
+            return None
+        inequalities = population.get("G").reshape(len(X), -1)
+        equalities = np.abs(population.get("H").reshape(len(X), -1)) - EQUAL
+        values = np.hstack([inequalities, equalities]).astype(np.float64)
+        done = np.isfinite(values).all(axis=1)
+        names = tuple(Objective(f"g{k + 1}", "min") for k in range(values.shape[1]))
+        return ArchitectureTable.build(self.space, names, X[done], values[done], "constraints") if done.any() else None
 
     def predict(self, predictors: PredictorSet, X: IntArray) -> tuple[FloatArray, FloatArray]:
         """Minimised mean and standard deviation of shape (n, n_obj)."""
@@ -143,8 +164,29 @@ class _Visited(Callback):  # type: ignore[misc]  # pymoo ships no types
         self.F.append(np.asarray(algorithm.pop.get("F")))
 
 
+class _Predictions(ArchitectureProblem):
+    """The predicted objectives, under bounds on them and under predicted constraints."""
+
+    def __init__(self, view: SpaceView, predictors: PredictorSet, limits: PredictorSet | None) -> None:
+        super().__init__(view.space, predictors, constraints=view.constraints)
+        self._limits = limits
+        if limits is not None:
+            self.n_ieq_constr = len(limits.objectives)
+
+    def _evaluate(self, x: Any, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
+        super()._evaluate(x, out, *args, **kwargs)
+        if self._limits is not None:
+            out["G"] = self._limits.predict(self.genotypes(x))
+
+
 def search_predictions(
-    view: SpaceView, predictors: PredictorSet, start: IntArray, name: str, seed: int, generations: int = GENERATIONS
+    view: SpaceView,
+    predictors: PredictorSet,
+    start: IntArray,
+    name: str,
+    seed: int,
+    limits: PredictorSet | None = None,
+    generations: int = GENERATIONS,
 ) -> IntArray:
     """Search predicted objectives with NSGA-II or NSGA-III over the space.
 
@@ -160,6 +202,8 @@ def search_predictions(
         Which algorithm.
     seed : int
         Its seed.
+    limits : PredictorSet, optional
+        Fitted predictors of a foreign problem's constraints.
     generations : int
         Its length, with a population of 100.
 
@@ -168,34 +212,38 @@ def search_predictions(
     ndarray of shape (n_pool, n_var)
         Distinct genotypes it visited, the best predicted fronts first, at most 5,000.
     """
-    problem = ArchitectureProblem(view.space, predictors, constraints=getattr(view.problem, "constraints", ()))
-    algorithm = evolutionary(name, problem, POP_SIZE, seed=seed)
+    problem = _Predictions(view, predictors, limits)
+    algorithm = evolutionary(name, problem, POP_SIZE)
     fill = view.space.sample(POP_SIZE, np.random.default_rng(seed))
     algorithm.initialization.sampling = np.vstack([start[: POP_SIZE // 2], fill])[:POP_SIZE]
     visited = _Visited()
     minimize(problem, algorithm, ("n_gen", generations), seed=seed, callback=visited)
     X, F = np.vstack(visited.X), np.vstack(visited.F)
-    X = view.genotypes(X)
+    X = view.candidates_at(X)
     first, _ = unique_rows(X)
     order = np.argsort(pareto_ranks(F[first]), kind="stable")
     return X[first[order]][:POOL]
 
 
-def within_constraints(view: SpaceView, X: IntArray, mean: FloatArray, std: FloatArray, at_least: int) -> BoolArray:
+def within_constraints(
+    view: SpaceView, X: IntArray, mean: FloatArray, std: FloatArray, at_least: int, limits: PredictorSet | None = None
+) -> BoolArray:
     """Candidates that probably meet the problem's constraints; the least violating ones if too few do.
 
-    A bound on an objective is met if the prediction is no further than half a standard deviation beyond it.
+    A bound on an objective is met if the prediction is no further than half a standard deviation beyond it, and so is
+    a foreign problem's predicted constraint.
     """
-    constraints = getattr(view.problem, "constraints", ()) if view.native else ()
-    if not constraints:
+    if limits is not None:
+        violation, spread = limits.predict(X, return_std=True)
+    elif view.constraints:
+        violation = view.problem.violations(X, to_raw(mean, view.objectives))
+        names = [objective.name for objective in view.objectives]
+        spread = np.column_stack(
+            [std[:, names.index(c.name)] if c.name in names else np.zeros(len(X)) for c in view.constraints]
+        )
+    else:
         return np.ones(len(X), dtype=np.bool_)
-    raw = to_raw(mean, view.objectives)
-    violation = view.problem.violations(X, raw)
-    names = [objective.name for objective in view.objectives]
-    slack = np.column_stack(
-        [0.5 * std[:, names.index(c.name)] if c.name in names else np.zeros(len(X)) for c in constraints]
-    )
-    worst = (violation - slack).max(axis=1)
+    worst = (violation - 0.5 * spread).max(axis=1)
     met: BoolArray = np.asarray(worst <= 0.0)
     if met.sum() < at_least:
         met[np.argsort(worst, kind="stable")[:at_least]] = True

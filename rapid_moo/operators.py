@@ -6,6 +6,7 @@ known architecture, change at least one active gene, and compare with everything
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from pymoo.core.repair import Repair
 from pymoo.core.sampling import Sampling
 from pymoo.util.ref_dirs import get_reference_directions
 
-from rapid_moo._util import BoolArray, IntArray
+from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.errors import InputError
 from rapid_moo.problem import ArchitectureProblem
 
@@ -128,7 +129,7 @@ def genotype_operators(problem: ArchitectureProblem) -> dict[str, Any]:
     }
 
 
-def evolutionary(name: str, problem: ArchitectureProblem, pop_size: int, seed: int = 1) -> Algorithm:
+def evolutionary(name: str, problem: ArchitectureProblem, pop_size: int) -> Algorithm:
     """NSGA-II or NSGA-III with genotype operators.
 
     Parameters
@@ -139,12 +140,15 @@ def evolutionary(name: str, problem: ArchitectureProblem, pop_size: int, seed: i
         What it will search.
     pop_size : int
         Population size; NSGA-III takes as many evenly spread reference directions (Riesz s-energy).
-    seed : int
-        Seed of the reference directions.
     """
     if name == "nsga2":
         return NSGA2(pop_size=pop_size, **genotype_operators(problem))
     if name == "nsga3":
-        directions = get_reference_directions("energy", problem.n_obj, pop_size, seed=seed)
-        return NSGA3(directions, pop_size=pop_size, **genotype_operators(problem))
+        return NSGA3(_directions(problem.n_obj, pop_size), pop_size=pop_size, **genotype_operators(problem))
     raise InputError(f"algorithm: expected 'nsga2' or 'nsga3', got {name!r}")
+
+
+@cache
+def _directions(n_objectives: int, n_points: int) -> FloatArray:
+    """Evenly spread reference directions; 100 of them in four objectives take seconds."""
+    return np.asarray(get_reference_directions("energy", n_objectives, n_points, seed=1))

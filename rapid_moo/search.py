@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
-from rapid_moo.algorithm import RAPID, first_sample_size
+from rapid_moo.algorithm import FIRST_SAMPLE, RAPID
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
@@ -198,7 +198,7 @@ class Search:
         self.budget = settings.budget if settings.budget is not None else (sampled if settings.iterate else len(table))
         if not 1 <= self.budget <= len(table):
             raise InputError(f"budget: expected 1 to {len(table)} evaluations (the table's size), got {self.budget}")
-        self.n_train = first_sample_size(self.budget) if settings.iterate else sampled
+        self.n_train = max(2, min(FIRST_SAMPLE, self.budget - 1)) if settings.iterate else sampled
         if self.n_train > self.budget:
             raise InputError(
                 f"budget: expected at least the {self.n_train} training rows of train ratio"

@@ -131,16 +131,49 @@ def test_constraints_hold_for_what_is_found():
 
 
 class Foreign(Problem):
-    def __init__(self):
-        super().__init__(n_var=6, n_obj=2, xl=-2, xu=5, vtype=int)
+    """A problem that knows nothing of this package, too large to list."""
+
+    def __init__(self, low=-2, limit=None):
+        super().__init__(n_var=6, n_obj=2, n_ieq_constr=int(limit is not None), xl=low, xu=low + 7, vtype=int)
+        self.low, self.limit = low, limit
 
     def _evaluate(self, x, out, *args, **kwargs):
-        out["F"] = np.column_stack([(x**2).sum(axis=1), ((x - 2) ** 2).sum(axis=1)])
+        codes = x - self.low
+        out["F"] = np.column_stack([((codes - 2) ** 2).sum(axis=1), ((codes - 4) ** 2).sum(axis=1)])
+        if self.limit is not None:
+            out["G"] = self.limit - out["F"][:, :1]
 
 
 def test_foreign_integer_problem():
-    result = minimize(Foreign(), RAPID(specs=[RIDGE, RIDGE]), ("n_eval", 50), seed=0)
-    assert len(np.unique(result.pop.get("X"), axis=0)) == 50
+    runs = [
+        minimize(Foreign(at), RAPID(30, 20, specs=[RIDGE] * 2), ("n_eval", 50), seed=0).pop.get("X") - at
+        for at in (0, -2, 10)
+    ]
+    assert len(np.unique(runs[1], axis=0)) == 50
+    assert np.array_equal(runs[0], runs[1])
+    assert np.array_equal(runs[0], runs[2])
+    assert np.abs(runs[1][30:] - 3).mean() < np.abs(runs[1][:30] - 3).mean() - 0.5
+
+
+def test_a_foreign_problems_constraints_are_learned():
+    found = minimize(Foreign(limit=30), RAPID(40, 20, specs=[RIDGE] * 2), ("n_eval", 80), seed=0)
+    feasible = found.pop.get("F")[:, 0] >= 30
+    assert feasible[60:].mean() > 0.9
+    assert (found.F[:, 0] >= 30).all()
+
+
+def test_a_first_sample_that_fails_is_followed_by_another(caplog):
+    calls = []
+
+    def profiler(X):
+        calls.append(X)
+        return [float(X.sum()), 1.0 + X[0, 0], 2.0] if len(calls) > 20 else [np.nan] * 3
+
+    problem = get_problem("digits", source=profiler)
+    result = minimize(problem, RAPID(specs=[RIDGE, RIDGE, None]), ("n_eval", 40), seed=0)
+    assert problem.n_evaluations == 40
+    assert np.isfinite(result.F).all()
+    assert "all 16 evaluations failed" in caplog.text
 
 
 def test_a_batch_says_how_far_it_came_out_from_where_it_was_predicted():

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pandas as pd
@@ -58,10 +58,13 @@ def evaluations_to(trajectories: pd.DataFrame, target: float) -> pd.DataFrame:
 def censored_median(counts: ArrayLike, reached: ArrayLike) -> float:
     """Kaplan-Meier median of counts of which some are only lower bounds; infinite if it lies beyond them.
 
+    Where half survive from one count to the next it is the middle between both, so that it is the ordinary median if
+    every run got there.
+
     Examples
     --------
     >>> censored_median([10, 20, 30, 30], [True, True, True, False])
-    20.0
+    25.0
     >>> censored_median([10, 30, 30, 30], [True, False, False, False])
     inf
     """
@@ -70,10 +73,13 @@ def censored_median(counts: ArrayLike, reached: ArrayLike) -> float:
     if times.shape != events.shape or times.ndim != 1 or len(times) == 0:
         raise InputError(f"counts: expected as many counts as flags, at least one, got {times.shape}, {events.shape}")
     survival = 1.0
-    for time in np.unique(times[events]):
+    moments = np.append(np.unique(times[events]), np.inf)
+    for time, following in pairwise(moments):
         survival *= 1.0 - events[times == time].sum() / (times >= time).sum()
-        if survival <= 0.5 + 1e-12:
+        if survival < 0.5 - 1e-12:
             return float(time)
+        if survival < 0.5 + 1e-12:
+            return float((time + following) / 2.0)
     return float("inf")
 
 

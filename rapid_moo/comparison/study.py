@@ -277,7 +277,7 @@ def _distinct(methods: Sequence[type[Method]]) -> tuple[type[Method], ...]:
 def _budget(value: float, n_rows: int) -> float:
     if 0.0 < value < 1.0:
         return float(value)
-    if value != int(value) or not 1 < value <= n_rows:
+    if not 1 < value <= n_rows or value != int(value):
         raise InputError(f"budget: expected a share in (0, 1) or a number of evaluations in 2..{n_rows}, got {value}")
     return int(value)
 

@@ -255,6 +255,8 @@ BAD = [
     (["--budgets", "1"], "got 1"),
     (["--budgets", "-0.5"], "got -0.5"),
     (["--budgets", "2.5"], "got 2.5"),
+    (["--budgets", "nan"], "got nan"),
+    (["--budgets", "inf"], "got inf"),
     (["--budgets", "99999"], "2..3400"),
     (["--budgets", ","], "at least one"),
     (["--seeds", "0"], "got 0"),

@@ -67,7 +67,7 @@ class LINAS(Method):
         problem = ArchitectureProblem(self.problem.space, predictors)
         seed = int(self._rng.integers(2**31))
         if problem.n_obj == 2:
-            algorithm = evolutionary("nsga2", problem, self.population, seed=seed)
+            algorithm = evolutionary("nsga2", problem, self.population)
         else:
             directions = reference_directions(problem.n_obj, self.population)
             algorithm = UNSGA3(directions, pop_size=self.population, **genotype_operators(problem))

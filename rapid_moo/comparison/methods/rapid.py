@@ -9,11 +9,7 @@ from rapid_moo.comparison.methods._pymoo import PymooMethod
 
 
 class IteratedRAPID(PymooMethod):
-    """:class:`rapid_moo.RAPID`; one run serves every budget.
-
-    A first sample of fixed size makes the run independent of its budget. By itself RAPID takes a smaller one for
-    budgets below twice its size.
-    """
+    """:class:`rapid_moo.RAPID`; its schedule does not depend on the budget, so one run serves them all."""
 
     name = "rapid"
     first_sample = FIRST_SAMPLE
