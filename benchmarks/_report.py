@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import pandas as pd
 
 PACKAGES = ("numpy", "pandas", "scikit-learn", "xgboost", "nevergrad", "pymoo", "moocore")
+EXTRAS = ("optuna", "botorch", "torch", "dask")
 
 
 def markdown(frame: pd.DataFrame) -> str:
@@ -18,9 +20,27 @@ def markdown(frame: pd.DataFrame) -> str:
 
 
 def setting(command: str, seeds: str) -> str:
-    """The command, seeds, versions and date of a report."""
-    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    """The command, seeds, versions, machine and date of a report."""
+    found = {name: _version(name) for name in (*PACKAGES, *EXTRAS)}
+    versions = ", ".join(f"{name} {known}" for name, known in found.items() if known)
     return (
         f"Command: `{command}`. Seeds: {seeds}. Python {platform.python_version()}, {versions};"
-        f" {datetime.date.today()}, {platform.machine()}."
+        f" {datetime.date.today()}, {_machine()}."
     )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _machine() -> str:
+    """Kind and number of processors, as the system tells."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
+    except OSError:
+        models = []
+    return f"{os.cpu_count()} logical processors, {models[0] if models else platform.machine()}"

@@ -55,6 +55,8 @@ def test_a_space_takes_ten_lines_and_a_whole_one_less_than_a_hundred():
 def test_commands_parse(command):
     options = build_parser().parse_args(shlex.split(command)[1:])
     assert callable(options.run)
+    weights = getattr(options, "prefer", None)
+    assert weights is None or all(float(weight) >= 0 for weight in weights.split(","))
 
 
 def test_every_make_target_that_is_named_exists():

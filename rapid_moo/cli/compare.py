@@ -7,9 +7,10 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 from rich.console import Console
@@ -64,19 +65,20 @@ def add_parser(commands_of: Any, add_dataset: Any) -> None:
 
 def compare(options: Namespace) -> int:
     """Compare methods on a table."""
-    table = _table(options)
-    study = Comparison(
-        table,
-        _methods(options.methods),
-        _budgets(options.budgets),
-        options.seeds,
-        options.out,
-        n_jobs=options.n_jobs,
-        client=_client(options.dask),
-        redo=_names(options.redo),
-    )
-    with _Bar(study) as bar:
-        results = study.run(progress=bar.show)
+    table, methods, budgets = _table(options), _methods(options.methods), _budgets(options.budgets)
+    with _client(options.dask) as client:
+        study = Comparison(
+            table,
+            methods,
+            budgets,
+            options.seeds,
+            options.out,
+            n_jobs=options.n_jobs,
+            client=client,
+            redo=_names(options.redo),
+        )
+        with _Bar(study) as bar:
+            results = study.run(progress=bar.show)
     print(summary_text(table, results))
     written = [*RESULT_FILES, *_report(options.out)]
     print(f"\nWritten to {options.out}: {', '.join(written)}, comparison.json, runs/")
@@ -176,11 +178,14 @@ def _budgets(text: str) -> list[float]:
         raise InputError(f"--budgets: expected numbers such as 0.02,0.05,0.15 or 50,100, got {text!r}") from error
 
 
-def _client(address: str | None) -> Any:
+def _client(address: str | None) -> AbstractContextManager[Any]:
     if address is None:
-        return None
+        return nullcontext()
     try:
         from distributed import Client
     except ImportError as error:
         raise MissingExtraError("--dask needs Dask: pip install 'rapid-moo[dask]'") from error
-    return Client(address)
+    try:
+        return cast("AbstractContextManager[Any]", Client(address))
+    except (OSError, ValueError) as error:
+        raise InputError(f"--dask: expected the address of a running scheduler, got {address!r}: {error}") from error

@@ -23,6 +23,7 @@ from rapid_moo._util import BoolArray, FloatArray
 from rapid_moo.errors import InputError
 
 HIGHER_IS_BETTER = ("hypervolume", "front_size")
+LEVEL = 0.05
 
 
 def evaluations_to(trajectories: pd.DataFrame, target: float) -> pd.DataFrame:
@@ -262,6 +263,23 @@ def ranks_where_possible(results: pd.DataFrame, budget: float, quality: str = "a
 def _all_tied(table: pd.DataFrame) -> bool:
     equal: BoolArray = np.asarray(table.nunique() == 1)
     return bool(equal.all())
+
+
+def tally(results: pd.DataFrame, method: str, budgets: Sequence[float], quality: str = "adrs") -> pd.DataFrame:
+    """A method's record against each rival over datasets and budgets, by the better median.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by rival: ``comparisons``, ``won``, ``won_clearly``, ``lost``, ``lost_clearly``; clearly is where Holm's
+        p is below 5 %. Equal medians are neither won nor lost.
+    """
+    tests = pd.concat([pairwise_tests(results, budget, quality) for budget in budgets])
+    tests = tests[(tests["first"] == method) | (tests["second"] == method)]
+    rival = tests["first"].where(tests["first"] != method, tests["second"])
+    clear, won, lost = tests["p_holm"] < LEVEL, tests["better"] == method, tests["better"] == rival
+    counts = {"comparisons": won | True, "won": won, "won_clearly": won & clear, "lost": lost}
+    return pd.DataFrame({**counts, "lost_clearly": lost & clear}).groupby(rival.rename("rival")).sum()
 
 
 def losses(results: pd.DataFrame, method: str, budgets: Sequence[float], quality: str = "adrs") -> pd.DataFrame:

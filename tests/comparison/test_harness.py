@@ -293,3 +293,20 @@ def test_a_folder_with_foreign_files_is_left_alone(tmp_path, capsys):
     assert main(arguments) == 2
     assert "results.csv" in capsys.readouterr().err
     assert (tmp_path / "results.csv").read_text() == "a,b\n1,2\n"
+
+
+def test_runs_on_a_dask_scheduler_are_the_same(tmp_path):
+    distributed = pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
+    arguments = ["compare", "--dataset", "digits", "--methods", "random,nsga2", "--budgets", "0.01", "--seeds", "2"]
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert main([*arguments, "--dask", cluster.scheduler_address, "--out", str(tmp_path / "dask")]) == 0
+    assert main([*arguments, "--out", str(tmp_path / "joblib")]) == 0
+    dask, joblib = (pd.read_csv(tmp_path / name / "results.csv").drop(columns="seconds") for name in ("dask", "joblib"))
+    pd.testing.assert_frame_equal(dask, joblib)
+
+
+def test_a_dask_address_that_is_none_is_an_error(tmp_path, capsys):
+    pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
+    out = ["--budgets", "0.01", "--seeds", "1", "--out", str(tmp_path)]
+    assert main(["compare", "--dataset", "digits", "--methods", "random", "--dask", "nonsense", *out]) == 2
+    assert "got 'nonsense'" in capsys.readouterr().err
