@@ -140,6 +140,17 @@ def test_losses_name_every_rival_that_is_better():
     assert (found["rival_value"] < found["rapid"]).all()
 
 
+@pytest.mark.parametrize("quality", ["adrs", "hypervolume"])
+def test_a_tally_counts_wins_losses_and_which_are_significant(quality):
+    results = make_results({**LEVELS, "four": dict.fromkeys(LEVELS["one"], 0.1)})
+    assert statistics.tally(results, "rapid", [0.05, 0.15], quality).to_dict("index") == {
+        "nsga2": {"comparisons": 8, "won": 4, "won_clearly": 4, "lost": 2, "lost_clearly": 2},
+        "random": {"comparisons": 8, "won": 6, "won_clearly": 6, "lost": 0, "lost_clearly": 0},
+    }
+    unclear = statistics.tally(make_results(LEVELS, seeds=2), "rapid", [0.05], quality)
+    assert unclear[["won_clearly", "lost_clearly"]].to_numpy().tolist() == [[0, 0], [0, 0]]
+
+
 def test_oracle_is_greedy_and_ends_at_zero():
     front = get_problem("digits").table.front
     order = oracle_order(front)
@@ -162,7 +173,8 @@ def test_report_shows_losses_and_bounds():
     oracle = pd.DataFrame([(name, 3, 0.0, 1.0, 0.0, 3) for name in LEVELS], columns=COLUMNS[ORACLE_FILE])
     text = comparison_markdown(results, make_trajectories(results), oracle)
     assert "| rapid | 1.3 | 1.00 | **0.0068** |" in text
-    assert "Of 12 comparisons with a rival on a table at a budget, 2 are lost" in text
+    assert "| nsga2 | 6 | 4 (4) | 2 (2) | 4 (4) | 2 (2) |" in text
+    assert "Where rapid loses by hypervolume" in text
     assert "| two | 15 % | nsga2 |" in text
     assert "| *oracle* | 3 | 3 | 3 |" in text
     assert ">150" in text
