@@ -145,6 +145,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         The latest tuning.
     predictors : PredictorSet or None
         The predictors of the latest round.
+    limits : PredictorSet or None
+        Predictors of the constraints of a problem that is not an ``ArchitectureProblem``; feasible is at most 0.
     seconds : dict
         Seconds by phase: tune, fit, search. Their sum is the overhead, all else is the evaluation of architectures.
     searched : ndarray of shape (n, n_var) or None
