@@ -24,7 +24,7 @@ from pymoo.util.display.output import Output
 
 from rapid_moo._util import FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
-from rapid_moo.candidates import SEARCHES, SpaceView, search_predictions, within_constraints
+from rapid_moo.candidates import SEARCHES, SpaceView, predicted_violations, search_predictions, within_constraints
 from rapid_moo.design import SAMPLINGS
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
@@ -205,7 +205,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.searched: IntArray | None = None
         self.batch_error: float | None = None
         self._chosen: Sequence[Spec | None] = ()
-        self._chosen_at = 0
+        self._chosen_at = self._limits_chosen_at = 0
         self._expected: FloatArray | None = None
         self._front_size: int | None = None
 
@@ -275,10 +275,18 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             if self.predictors is None or list(self.predictors.specs) != list(specs):
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
             self.predictors.fit(sample, warm_start=True)
-            limits = self.view.constraint_table(known, self.pop)
-            if limits is not None:
-                specs = adapt(early_specs(limits, seed), limits)
-                self.limits = PredictorSet(limits.space, limits.objectives, specs, seed=seed).fit(limits)
+            self._learn_constraints(known, seed)
+
+    def _learn_constraints(self, known: IntArray, seed: int) -> None:
+        """Predict a foreign problem's constraints by the likeliest of a few processes."""
+        values = self.view.constraint_table(known, self.pop)
+        if values is None:
+            return
+        if self.limits is None or len(values) >= EARLY_GROWTH * self._limits_chosen_at:
+            specs = adapt(early_specs(values, seed), values)
+            self.limits = PredictorSet(values.space, values.objectives, specs, seed=seed)
+            self._limits_chosen_at = len(values)
+        self.limits.fit(values, warm_start=True)
 
     def _choose(self, sample: ArchitectureTable, seed: int) -> None:
         """Tune where it is time to; before the first tuning, choose among a few processes."""
@@ -313,7 +321,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """The batch of the largest expected gain among the proposals of the best expected values."""
         mean = self.view.predict_mean(self.predictors, proposals)
         if len(proposals) > SPREAD_POOL:
-            order = np.argsort(pareto_ranks(mean), kind="stable")[:SPREAD_POOL]
+            violated = predicted_violations(self.view, proposals, mean, self.limits).max(axis=1, initial=0.0) > 0.0
+            order = np.lexsort((pareto_ranks(mean), violated))[:SPREAD_POOL]
             proposals = proposals[np.sort(order)]
         mean, std = self.view.predict(self.predictors, proposals)
         met = within_constraints(self.view, proposals, mean, std, size, self.limits)

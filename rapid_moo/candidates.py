@@ -225,6 +225,17 @@ def search_predictions(
     return X[first[order]][:POOL]
 
 
+def predicted_violations(
+    view: SpaceView, X: IntArray, mean: FloatArray, limits: PredictorSet | None = None
+) -> FloatArray:
+    """Predicted values of the problem's constraints, shape (n, n_constraints), feasible at 0 and below."""
+    if limits is not None:
+        return np.asarray(limits.predict(X))
+    if view.constraints:
+        return np.asarray(view.problem.violations(X, to_raw(mean, view.objectives)))
+    return np.empty((len(X), 0))
+
+
 def within_constraints(
     view: SpaceView, X: IntArray, mean: FloatArray, std: FloatArray, at_least: int, limits: PredictorSet | None = None
 ) -> BoolArray:
@@ -233,16 +244,16 @@ def within_constraints(
     A bound on an objective is met if the prediction is no further than half a standard deviation beyond it, and so is
     a foreign problem's predicted constraint.
     """
+    violation = predicted_violations(view, X, mean, limits)
+    if violation.shape[1] == 0:
+        return np.ones(len(X), dtype=np.bool_)
     if limits is not None:
-        violation, spread = limits.predict(X, return_std=True)
-    elif view.constraints:
-        violation = view.problem.violations(X, to_raw(mean, view.objectives))
+        spread = limits.predict(X, return_std=True)[1]
+    else:
         names = [objective.name for objective in view.objectives]
         spread = np.column_stack(
             [std[:, names.index(c.name)] if c.name in names else np.zeros(len(X)) for c in view.constraints]
         )
-    else:
-        return np.ones(len(X), dtype=np.bool_)
     worst = (violation - 0.5 * spread).max(axis=1)
     met: BoolArray = np.asarray(worst <= 0.0)
     if met.sum() < at_least:

@@ -131,10 +131,10 @@ def test_constraints_hold_for_what_is_found():
 
 
 class Foreign(Problem):
-    """A problem that knows nothing of this package, too large to list."""
+    """A problem that knows nothing of this package; of six variables too large to list."""
 
-    def __init__(self, low=-2, limit=None):
-        super().__init__(n_var=6, n_obj=2, n_ieq_constr=int(limit is not None), xl=low, xu=low + 7, vtype=int)
+    def __init__(self, low=-2, limit=None, n_var=6):
+        super().__init__(n_var=n_var, n_obj=2, n_ieq_constr=int(limit is not None), xl=low, xu=low + 7, vtype=int)
         self.low, self.limit = low, limit
 
     def _evaluate(self, x, out, *args, **kwargs):
@@ -155,11 +155,12 @@ def test_foreign_integer_problem():
     assert np.abs(runs[1][30:] - 3).mean() < np.abs(runs[1][:30] - 3).mean() - 0.5
 
 
-def test_a_foreign_problems_constraints_are_learned():
-    found = minimize(Foreign(limit=30), RAPID(40, 20, specs=[RIDGE] * 2), ("n_eval", 80), seed=0)
-    feasible = found.pop.get("F")[:, 0] >= 30
+@pytest.mark.parametrize(("n_var", "limit"), [(5, 50), (6, 30)])
+def test_a_foreign_problems_constraints_are_learned(n_var, limit):
+    found = minimize(Foreign(limit=limit, n_var=n_var), RAPID(40, 20, specs=[RIDGE] * 2), ("n_eval", 80), seed=0)
+    feasible = found.pop.get("F")[:, 0] >= limit
     assert feasible[60:].mean() > 0.9
-    assert (found.F[:, 0] >= 30).all()
+    assert (found.F[:, 0] >= limit).all()
 
 
 def test_a_first_sample_that_fails_is_followed_by_another(caplog):
