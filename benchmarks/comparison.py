@@ -48,9 +48,10 @@ BUDGETS = (0.02, 0.05, 0.1, 0.15)
 # What the README shows: 2 % is the budget at which the slow methods have been run on every table.
 HEADLINES = (0.05, 0.02)
 SEEDS = 10
-# Methods whose own time is up to minutes for a run to 15 % of a larger table stop at 2 % there; those that take seconds
-# for each evaluation are run on FlexiBERT alone, where a per cent is five evaluations.
+# Methods whose own time is up to minutes for a run to 15 % of a larger table stop at 2 % there, and so does one that
+# repeats itself as long. Those that take seconds for an evaluation are run on FlexiBERT, where a per cent is five.
 SLOW = ("nevergrad-portfolio", "optuna-tpe", "optuna-nsga3", "linas")
+REPEATS = {("nevergrad-de", "nasbench_asr")}
 SLOWEST = {"rapid-published": (0.05, 0.15), "qlognehvi": (0.02, 0.05, 0.1), "optuna-gp": ()}
 # ADRS on these tables differs by two to three times between seeds. One-shot is billed a quarter of FlexiBERT at 15 %.
 RAPID_SEEDS, MOST_SEEDS, BEYOND = {"flexibert": 25, "nasbench_asr": 25}, 25, 0.25
@@ -66,7 +67,7 @@ def planned(method: str, name: str) -> tuple[tuple[float, ...], int]:
     """Budgets and number of seeds of a method on a table; no budget where it is left out."""
     if method in SLOWEST:
         return (SLOWEST[method] if name == "flexibert" else ()), SEEDS
-    if method in SLOW:
+    if method in SLOW or (method, name) in REPEATS:
         return (BUDGETS if name == "flexibert" else BUDGETS[:1]), SEEDS
     if method == "rapid":
         return (*BUDGETS, *((BEYOND,) if name == "flexibert" else ())), RAPID_SEEDS.get(name, SEEDS)
