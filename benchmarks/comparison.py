@@ -51,7 +51,7 @@ SEEDS = 10
 # Methods whose own time is up to minutes for a run to 15 % of a larger table stop at 2 % there, and so does one that
 # repeats itself as long. Those that take seconds for an evaluation are run on FlexiBERT, where a per cent is five.
 SLOW = ("nevergrad-portfolio", "optuna-tpe", "optuna-nsga3", "linas")
-REPEATS = {("nevergrad-de", "nasbench_asr")}
+REPEATS = {("nevergrad-de", "nasbench_asr"), ("nevergrad-de", "digits")}
 SLOWEST = {"rapid-published": (0.05, 0.15), "qlognehvi": (0.02, 0.05, 0.1), "optuna-gp": ()}
 # ADRS on these tables differs by two to three times between seeds. One-shot is billed a quarter of FlexiBERT at 15 %.
 RAPID_SEEDS, MOST_SEEDS, BEYOND = {"flexibert": 25, "nasbench_asr": 25}, 25, 0.25
