@@ -1,10 +1,11 @@
 """All methods on all tables under one bill: the figures of benchmarks/comparison.md and of the README.
 
-    RAPID_MOO_DATA=... python benchmarks/comparison.py run [--tables a,b] [--methods a,b] [--seeds N] [--work DIR]
+    RAPID_MOO_DATA=... python benchmarks/comparison.py run [--tables a,b] [--methods a,b] [--seeds N] [--anew]
     python benchmarks/comparison.py report
 
-``run`` makes what is missing of the plan, can be stopped at any time, and gathers all runs of the working folder in
-``results/comparison``: one file of results, one of trajectories, one of the oracle's. ``report`` writes ``report.md``
+``run`` makes what is missing of the plan, can be stopped at any time, and adds the runs of the working folder to
+``results/comparison``: one file of results, one of trajectories, one of the oracle's. What these hold is not made again
+unless ``--anew`` is said. ``report`` writes ``report.md``
 and the figures from these files, and the README's section. Overhead is measured while other work runs on the machine:
 compare methods by it, no more.
 """
@@ -13,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +25,17 @@ from rapid_moo._util import write_text
 from rapid_moo.comparison import Comparison, RunRecord
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown, quality_table
-from rapid_moo.comparison.registry import method_names
+from rapid_moo.comparison.registry import get_method, method_names
 from rapid_moo.comparison.statistics import losses
-from rapid_moo.comparison.tables import ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, read_results
+from rapid_moo.comparison.tables import (
+    COLUMNS,
+    KEYS,
+    ORACLE_FILE,
+    RESULT_COLUMNS,
+    RESULTS_FILE,
+    TRAJECTORIES_FILE,
+    read_results,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "benchmarks" / "results" / "comparison"
@@ -48,11 +56,11 @@ BUDGETS = (0.02, 0.05, 0.1, 0.15)
 # What the README shows: 2 % is the budget at which the slow methods have been run on every table.
 HEADLINES = (0.05, 0.02)
 SEEDS = 10
-# Methods whose own time is up to minutes for a run to 15 % of a larger table stop at 2 % there, and so does one that
-# repeats itself as long. Those that take seconds for an evaluation are run on FlexiBERT, where a per cent is five.
-SLOW = ("nevergrad-portfolio", "optuna-tpe", "optuna-nsga3", "linas")
-REPEATS = {("nevergrad-de", "nasbench_asr"), ("nevergrad-de", "digits")}
-SLOWEST = {"rapid-published": (0.05, 0.15), "qlognehvi": (0.02, 0.05, 0.1), "optuna-gp": ()}
+# Largest budgets of methods whose own time is minutes for a run to 15 % of a larger table, or that repeat themselves as
+# long there. FlexiBERT is small, so all of its budgets are run but for those of methods of seconds for an evaluation.
+LIMITS = {"nevergrad-portfolio": 0.05, "linas": 0.05, "optuna-tpe": 0.02}
+TABLE_LIMITS = {("nevergrad-de", "nasbench_asr"): 0.02, ("nevergrad-de", "digits"): 0.02}
+FLEXIBERT_ONLY = {"rapid-published": (0.05, 0.15), "qlognehvi": (0.02, 0.05, 0.1), "optuna-gp": ()}
 # ADRS on these tables differs by two to three times between seeds. One-shot is billed a quarter of FlexiBERT at 15 %.
 RAPID_SEEDS, MOST_SEEDS, BEYOND = {"flexibert": 25, "nasbench_asr": 25}, 25, 0.25
 
@@ -65,48 +73,79 @@ def table_of(name: str) -> ArchitectureTable:
 
 def planned(method: str, name: str) -> tuple[tuple[float, ...], int]:
     """Budgets and number of seeds of a method on a table; no budget where it is left out."""
-    if method in SLOWEST:
-        return (SLOWEST[method] if name == "flexibert" else ()), SEEDS
-    if method in SLOW or (method, name) in REPEATS:
-        return (BUDGETS if name == "flexibert" else BUDGETS[:1]), SEEDS
+    if method in FLEXIBERT_ONLY:
+        return (FLEXIBERT_ONLY[method] if name == "flexibert" else ()), SEEDS
     if method == "rapid":
         return (*BUDGETS, *((BEYOND,) if name == "flexibert" else ())), RAPID_SEEDS.get(name, SEEDS)
-    return BUDGETS, SEEDS
+    limit = TABLE_LIMITS.get((method, name), LIMITS.get(method, 1.0) if name != "flexibert" else 1.0)
+    return tuple(budget for budget in BUDGETS if budget <= limit), SEEDS
 
 
-def run(names: list[str], methods: list[str], at_most: int, work: Path) -> None:
-    """Make the runs that are missing, then gather."""
+def missing_seeds(method: str, name: str, at_most: int, known: pd.DataFrame) -> list[int]:
+    """Seeds of the plan whose results do not hold every planned budget yet."""
+    budgets, seeds = planned(method, name)
+    found = known[(known["method"] == method) & (known["dataset"] == name)].groupby("seed")["budget"].agg(set)
+    return [seed for seed in range(min(seeds, at_most)) if not set(budgets) <= found.get(seed, set())]
+
+
+def run(names: list[str], methods: list[str], at_most: int, work: Path, anew: bool) -> None:
+    """Make the runs that are missing, all of the plan where made anew, then gather."""
+    known = pd.DataFrame(columns=RESULT_COLUMNS) if anew else read_gathered(RESULTS_FILE)
     for name in names:
         table = table_of(name)
         for method in methods:
-            budgets, seeds = planned(method, name)
-            if not budgets:
+            seeds = missing_seeds(method, name, at_most, known)
+            if not seeds:
                 continue
 
             def show(done: int, total: int, record: RunRecord, quality: float, name: str = name) -> None:
                 print(f"{name} {done}/{total} {record.method} seed {record.seed}: ADRS {quality:.5f}", flush=True)
 
-            Comparison(table, [method], budgets, min(seeds, at_most), work / name).run(progress=show)
+            Comparison(table, [method], planned(method, name)[0], seeds, work / name).run(progress=show)
     gather(work)
 
 
 def gather(work: Path) -> None:
-    """Bring the results of the working folder together, trajectories compressed."""
+    """Add the results of the working folder to those gathered before, which they replace run by run."""
     folders = [work / name for name in TABLES if (work / name / RESULTS_FILE).is_file()]
+    if not folders:
+        return
     OUT.mkdir(parents=True, exist_ok=True)
-    for file in (RESULTS_FILE, ORACLE_FILE):
-        write_text(OUT / file, read_results(folders, file).to_csv(index=False, float_format="%.6g"))
-    text = read_results(folders, TRAJECTORIES_FILE).to_csv(index=False, float_format="%.5g")
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
-        file.write(text.encode())
-    (OUT / f"{TRAJECTORIES_FILE}.gz").write_bytes(packed.getvalue())
+    for name, float_format in ((RESULTS_FILE, "%.6g"), (ORACLE_FILE, "%.6g"), (TRAJECTORIES_FILE, "%.5g")):
+        joined = joined_runs(read_gathered(name), read_results(folders, name))
+        text = joined.to_csv(index=False, float_format=float_format).encode()
+        (OUT / packed(name)).write_bytes(gzip.compress(text, mtime=0) if name == TRAJECTORIES_FILE else text)
+
+
+def joined_runs(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
+    """New rows, and old ones of other runs, in the order of the tables."""
+    run_keys = [key for key in KEYS if key in new]
+    gone = pd.MultiIndex.from_frame(old[run_keys]).isin(pd.MultiIndex.from_frame(new[run_keys]))
+    if "method" in new and "cpu_seconds" in new:
+        # The one trajectory of an anytime method replaces a shorter or longer one of the same seed.
+        anytime = new[new["method"].map({name: get_method(name).anytime for name in set(new["method"])})]
+        keys = KEYS[:3]
+        gone |= pd.MultiIndex.from_frame(old[keys]).isin(pd.MultiIndex.from_frame(anytime[keys]))
+    joined = pd.concat([old[~gone], new]) if len(old) else new
+    order = [key for key in [*KEYS, "evaluations"] if key in joined]
+    ranks = {name: rank for rank, name in enumerate(TABLES)}
+    return joined.sort_values(order, key=lambda c: c.map(ranks) if c.name == "dataset" else c, ignore_index=True)
+
+
+def packed(name: str) -> str:
+    """A result file's name in the repository: trajectories are compressed."""
+    return f"{name}.gz" if name == TRAJECTORIES_FILE else name
+
+
+def read_gathered(name: str) -> pd.DataFrame:
+    """One of the result files of all tables, without rows where nothing was gathered yet."""
+    path = OUT / packed(name)
+    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=COLUMNS[name])
 
 
 def read_study() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Results at the study's budgets, trajectories and the oracle's, as gathered."""
-    names = (RESULTS_FILE, f"{TRAJECTORIES_FILE}.gz", ORACLE_FILE)
-    results, trajectories, oracle = (pd.read_csv(OUT / name) for name in names)
+    results, trajectories, oracle = map(read_gathered, (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE))
     return results[results["budget"].isin(BUDGETS)], trajectories, oracle
 
 
@@ -161,10 +200,11 @@ def main() -> None:
     parser.add_argument("--tables", default=",".join(TABLES))
     parser.add_argument("--methods", default=",".join(method_names()))
     parser.add_argument("--seeds", type=int, default=MOST_SEEDS, help="at most so many")
+    parser.add_argument("--anew", action="store_true", help="make runs again whose results are gathered")
     parser.add_argument("--work", type=Path, default=ROOT / "runs" / "comparison")
     options = parser.parse_args()
     if options.action == "run":
-        run(options.tables.split(","), options.methods.split(","), options.seeds, options.work)
+        run(options.tables.split(","), options.methods.split(","), options.seeds, options.work, options.anew)
     else:
         report()
 

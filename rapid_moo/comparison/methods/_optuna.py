@@ -48,7 +48,8 @@ class OptunaMethod(Method):
     def ask(self) -> IntArray:
         """The next trial."""
         self._trial = self._study.ask(self._distributions)
-        return np.array([[self._trial.params[name] for name in self._distributions]], dtype=np.int64)
+        chosen = self._trial.params  # a copy every time it is read
+        return np.array([[chosen[name] for name in self._distributions]], dtype=np.int64)
 
     def tell(self, X: IntArray, F: FloatArray) -> None:
         """Hand the objectives on."""
