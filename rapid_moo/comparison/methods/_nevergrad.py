@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any, ClassVar
+from abc import abstractmethod
+from typing import Any
 
 import nevergrad as ng
 import numpy as np
@@ -15,21 +16,23 @@ from rapid_moo.space import SearchSpace
 
 
 class NevergradMethod(Method):
-    """An optimizer of Nevergrad's registry, one candidate at a time; a subclass names it in ``optimizer``.
+    """An optimizer of Nevergrad, one candidate at a time; a subclass says which.
 
     It is told the list of objectives and makes its own scalar of them (the hypervolume gained, as Nevergrad does for
     every optimizer that is not multi-objective by itself). Ordered genes are integers, the others choices.
     """
-
-    optimizer: ClassVar[str]
 
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
         self._groups = _gene_groups(problem.space)
         parametrization = ng.p.Tuple(*[_parameter(problem.space, genes) for genes in self._groups])
         parametrization.random_state = np.random.RandomState(seed)  # what Nevergrad takes
-        self._optimizer: Any = ng.optimizers.registry[self.optimizer](parametrization=parametrization, budget=None)
+        self._optimizer: Any = self._family()(parametrization=parametrization, budget=None)
         self._candidate: Any = None
+
+    @abstractmethod
+    def _family(self) -> Any:
+        """What makes the optimizer from ``parametrization`` and ``budget``."""
 
     def ask(self) -> IntArray:
         """The next candidate."""

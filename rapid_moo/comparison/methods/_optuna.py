@@ -26,7 +26,6 @@ class OptunaMethod(Method):
     """
 
     sampler: ClassVar[str]
-    _options: ClassVar[dict[str, Any]] = {}
 
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
@@ -40,10 +39,14 @@ class OptunaMethod(Method):
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            sampler = getattr(optuna.samplers, self.sampler)(seed=seed, **self._options)
+            sampler = getattr(optuna.samplers, self.sampler)(seed=seed, **self._options())
         self._study = optuna.create_study(sampler=sampler, directions=["minimize"] * problem.n_obj)
         optuna.logging.set_verbosity(level)
         self._trial: Any = None
+
+    def _options(self) -> dict[str, Any]:
+        """Arguments of the sampler beside its seed."""
+        return {}
 
     def ask(self) -> IntArray:
         """The next trial."""

@@ -6,6 +6,10 @@ child (D. Dang, P. K. Lehre, "Self-adaptation of mutation rates in non-elitist p
 
 from __future__ import annotations
 
+from typing import Any
+
+import nevergrad as ng
+
 from rapid_moo.comparison.methods._nevergrad import NevergradMethod
 
 
@@ -13,4 +17,6 @@ class NevergradPortfolio(NevergradMethod):
     """``PortfolioDiscreteOnePlusOne`` with Nevergrad's own settings."""
 
     name = "nevergrad-portfolio"
-    optimizer = "PortfolioDiscreteOnePlusOne"
+
+    def _family(self) -> Any:
+        return ng.optimizers.registry["PortfolioDiscreteOnePlusOne"]

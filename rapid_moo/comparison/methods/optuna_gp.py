@@ -5,7 +5,7 @@ S. Ament et al., "Unexpected improvements to expected improvement for Bayesian o
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rapid_moo.comparison.methods._optuna import OptunaMethod
 from rapid_moo.errors import MissingExtraError
@@ -21,4 +21,6 @@ class OptunaGP(OptunaMethod):
 
     name = "optuna-gp"
     sampler = "GPSampler"
-    _options: ClassVar[dict[str, Any]] = {"deterministic_objective": True}
+
+    def _options(self) -> dict[str, Any]:
+        return {"deterministic_objective": True}
