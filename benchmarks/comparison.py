@@ -56,11 +56,18 @@ BUDGETS = (0.02, 0.05, 0.1, 0.15)
 # What the README shows: 2 % is the budget at which the slow methods have been run on every table.
 HEADLINES = (0.05, 0.02)
 SEEDS = 10
-# Largest budgets of methods whose own time is minutes for a run to 15 % of a larger table, or that repeat themselves as
-# long there. FlexiBERT is small, so all of its budgets are run but for those of methods of seconds for an evaluation.
-LIMITS = {"nevergrad-portfolio": 0.05, "linas": 0.05, "optuna-tpe": 0.02}
-TABLE_LIMITS = {("nevergrad-de", "nasbench_asr"): 0.05, ("nevergrad-de", "digits"): 0.05}
-FLEXIBERT_ONLY = {"rapid-published": (0.05, 0.15), "qlognehvi": (0.02, 0.05, 0.1), "optuna-gp": ()}
+# The largest budget by table of methods whose own time is minutes for a run to 15 % there, or that repeat themselves as
+# long. FlexiBERT and digits are small, and hold every method; 0: not run.
+OTHERS = "other tables"
+LIMITS = {
+    "nevergrad-de": {"digits": 0.05, "nasbench_asr": 0.05},
+    "nevergrad-portfolio": {OTHERS: 0.05, "flexibert": 0.15},
+    "optuna-tpe": {OTHERS: 0.02, "flexibert": 0.15},
+    "linas": {OTHERS: 0.05, "flexibert": 0.15},
+    "qlognehvi": {OTHERS: 0, "digits": 0.02, "flexibert": 0.1},
+    "optuna-gp": {OTHERS: 0, "digits": 0.02, "flexibert": 0.1},
+    "rapid-published": {OTHERS: 0, "digits": 0.05, "flexibert": 0.15},
+}
 # ADRS on these tables differs by two to three times between seeds. One-shot is billed a quarter of FlexiBERT at 15 %.
 RAPID_SEEDS, MOST_SEEDS, BEYOND = {"flexibert": 25, "nasbench_asr": 25}, 25, 0.25
 
@@ -73,11 +80,10 @@ def table_of(name: str) -> ArchitectureTable:
 
 def planned(method: str, name: str) -> tuple[tuple[float, ...], int]:
     """Budgets and number of seeds of a method on a table; no budget where it is left out."""
-    if method in FLEXIBERT_ONLY:
-        return (FLEXIBERT_ONLY[method] if name == "flexibert" else ()), SEEDS
     if method == "rapid":
         return (*BUDGETS, *((BEYOND,) if name == "flexibert" else ())), RAPID_SEEDS.get(name, SEEDS)
-    limit = TABLE_LIMITS.get((method, name), LIMITS.get(method, 1.0) if name != "flexibert" else 1.0)
+    limits = LIMITS.get(method, {})
+    limit = limits.get(name, limits.get(OTHERS, max(BUDGETS)))
     return tuple(budget for budget in BUDGETS if budget <= limit), SEEDS
 
 
