@@ -13,7 +13,6 @@ compare methods by it, no more.
 from __future__ import annotations
 
 import argparse
-import gzip
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,13 +30,14 @@ from rapid_moo.comparison.tables import (
     COLUMNS,
     KEYS,
     ORACLE_FILE,
-    RESULT_COLUMNS,
     RESULTS_FILE,
     TRAJECTORIES_FILE,
+    merge_csv,
     read_results,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
+FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
 OUT = ROOT / "benchmarks" / "results" / "comparison"
 README, BEGIN, END = ROOT / "README.md", "<!-- comparison: begin -->", "<!-- comparison: end -->"
 TABLES = {
@@ -96,7 +96,7 @@ def missing_seeds(method: str, name: str, at_most: int, known: pd.DataFrame) -> 
 
 def run(names: list[str], methods: list[str], at_most: int, work: Path, anew: bool) -> None:
     """Make the runs that are missing, all of the plan where made anew, then gather."""
-    known = pd.DataFrame(columns=RESULT_COLUMNS) if anew else read_gathered(RESULTS_FILE)
+    known = pd.DataFrame(columns=COLUMNS[RESULTS_FILE]) if anew else read_gathered(RESULTS_FILE)
     for name in names:
         table = table_of(name)
         for method in methods:
@@ -116,26 +116,13 @@ def gather(work: Path) -> None:
     folders = [work / name for name in TABLES if (work / name / RESULTS_FILE).is_file()]
     if not folders:
         return
-    OUT.mkdir(parents=True, exist_ok=True)
-    for name, float_format in ((RESULTS_FILE, "%.6g"), (ORACLE_FILE, "%.6g"), (TRAJECTORIES_FILE, "%.5g")):
-        joined = joined_runs(read_gathered(name), read_results(folders, name))
-        text = joined.to_csv(index=False, float_format=float_format).encode()
-        (OUT / packed(name)).write_bytes(gzip.compress(text, mtime=0) if name == TRAJECTORIES_FILE else text)
-
-
-def joined_runs(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame:
-    """New rows, and old ones of other runs, in the order of the tables."""
-    run_keys = [key for key in KEYS if key in new]
-    gone = pd.MultiIndex.from_frame(old[run_keys]).isin(pd.MultiIndex.from_frame(new[run_keys]))
-    if "method" in new and "cpu_seconds" in new:
-        # The one trajectory of an anytime method replaces a shorter or longer one of the same seed.
-        anytime = new[new["method"].map({name: get_method(name).anytime for name in set(new["method"])})]
-        keys = KEYS[:3]
-        gone |= pd.MultiIndex.from_frame(old[keys]).isin(pd.MultiIndex.from_frame(anytime[keys]))
-    joined = pd.concat([old[~gone], new]) if len(old) else new
-    order = [key for key in [*KEYS, "evaluations"] if key in joined]
-    ranks = {name: rank for rank, name in enumerate(TABLES)}
-    return joined.sort_values(order, key=lambda c: c.map(ranks) if c.name == "dataset" else c, ignore_index=True)
+    results, paths, oracle = (read_results(folders, file) for file in FILES)
+    # The one trajectory of an anytime method replaces a shorter or longer one of the same seed.
+    anytime = [name for name in set(paths["method"]) if get_method(name).anytime]
+    redrawn = paths.loc[paths["method"].isin(anytime), KEYS[:3]]
+    merge_csv(OUT / packed(RESULTS_FILE), results, [results[KEYS]], digits=6)
+    merge_csv(OUT / packed(TRAJECTORIES_FILE), paths, [paths[KEYS], redrawn], digits=5)
+    merge_csv(OUT / packed(ORACLE_FILE), oracle, [oracle[["dataset"]]], digits=6)
 
 
 def packed(name: str) -> str:
@@ -151,7 +138,7 @@ def read_gathered(name: str) -> pd.DataFrame:
 
 def read_study() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Results at the study's budgets, trajectories and the oracle's, as gathered."""
-    results, trajectories, oracle = map(read_gathered, (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE))
+    results, trajectories, oracle = map(read_gathered, FILES)
     return results[results["budget"].isin(BUDGETS)], trajectories, oracle
 
 

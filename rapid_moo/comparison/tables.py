@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,24 +24,27 @@ COLUMNS = {
 }
 
 
-def merge_csv(path: Path, new: pd.DataFrame, replaced: Sequence[pd.DataFrame]) -> None:
+def merge_csv(path: Path, new: pd.DataFrame, replaced: Sequence[pd.DataFrame], digits: int = 10) -> None:
     """Write rows into a file in a fixed order, keeping the rows that it holds already.
 
     Parameters
     ----------
     path : Path
-        The file; replaced at once.
+        The file; replaced at once. Compressed if its name ends in ``.gz``.
     new : DataFrame
         Rows to write.
     replaced : sequence of DataFrame
         Old rows that equal a row of one of these, in that one's columns, go.
+    digits : int
+        Significant digits of the new rows.
     """
-    text = _as_text(new)
+    text = _as_text(new, digits)
     if path.is_file():
         old = pd.read_csv(path, dtype=str, keep_default_na=False)
         if list(old.columns) != list(new.columns):
             raise InputError(f"{path}: expected columns {list(new.columns)}, got {list(old.columns)}")
-        for rows in map(_as_text, replaced):
+        for frame in replaced:
+            rows = _as_text(frame, digits)
             columns = list(rows.columns)
             old = old[~pd.MultiIndex.from_frame(old[columns]).isin(pd.MultiIndex.from_frame(rows))]
         text = pd.concat([old, text])
@@ -48,18 +52,21 @@ def merge_csv(path: Path, new: pd.DataFrame, replaced: Sequence[pd.DataFrame]) -
     keys = [column for column in [*KEYS, "evaluations"] if column in text]
     numbers = {column: float for column in keys if column not in ("dataset", "method")}
     order = text.astype(numbers).sort_values(keys, kind="stable").index
+    content = text.loc[order].to_csv(index=False).encode()
     with atomic_path(path) as temporary:
-        text.loc[order].to_csv(temporary, index=False)
+        # Neither time nor name, so that the same rows are the same bytes.
+        temporary.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
 
 
-def _as_text(frame: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame({column: [_cell(value) for value in frame[column]] for column in frame.columns}, dtype=str)
+def _as_text(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
+    cells = {column: [_cell(value, digits) for value in frame[column]] for column in frame.columns}
+    return pd.DataFrame(cells, dtype=str)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, digits: int) -> str:
     if isinstance(value, str):
         return value
-    return str(int(value)) if float(value).is_integer() else f"{value:.10g}"
+    return str(int(value)) if float(value).is_integer() else f"{value:.{digits}g}"
 
 
 def read_results(folders: Iterable[Path | str], name: str = RESULTS_FILE) -> pd.DataFrame:
