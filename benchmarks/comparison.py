@@ -63,7 +63,8 @@ LIMITS = {
     "nevergrad-de": {"digits": 0.05, "nasbench_asr": 0.05},
     "nevergrad-portfolio": {OTHERS: 0.05, "flexibert": 0.15},
     "optuna-tpe": {OTHERS: 0.02, "flexibert": 0.15},
-    "linas": {OTHERS: 0.05, "flexibert": 0.15},
+    "linas": {OTHERS: 0.05, "flexibert": 0.15}
+    | dict.fromkeys(("nasbench201", "nasbench201_profiled", "nasbench_asr"), 0.02),
     "qlognehvi": {OTHERS: 0, "digits": 0.02, "flexibert": 0.1},
     "optuna-gp": {OTHERS: 0, "digits": 0.02, "flexibert": 0.1},
     "rapid-published": {OTHERS: 0, "digits": 0.05, "flexibert": 0.15},
