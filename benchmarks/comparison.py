@@ -108,7 +108,8 @@ def run(names: list[str], methods: list[str], at_most: int, work: Path, anew: bo
             def show(done: int, total: int, record: RunRecord, quality: float, name: str = name) -> None:
                 print(f"{name} {done}/{total} {record.method} seed {record.seed}: ADRS {quality:.5f}", flush=True)
 
-            Comparison(table, [method], planned(method, name)[0], seeds, work / name).run(progress=show)
+            redo = [method] if anew else []
+            Comparison(table, [method], planned(method, name)[0], seeds, work / name, redo=redo).run(progress=show)
     gather(work)
 
 
@@ -156,10 +157,10 @@ def report() -> None:
     write_figures(OUT, results, trajectories, oracle)
     text = README.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
-    write_text(README, f"{before}{BEGIN}\n\n{readme_section(results)}\n\n{END}{rest.partition(END)[2]}")
+    write_text(README, f"{before}{BEGIN}\n\n{readme_section(results, oracle)}\n\n{END}{rest.partition(END)[2]}")
 
 
-def readme_section(results: pd.DataFrame) -> str:
+def readme_section(results: pd.DataFrame, oracle: pd.DataFrame) -> str:
     """Ranks and ADRS, then every case in which a rival wins, with the bill that it had."""
     budgets = sorted(set(results["budget"]))
     lost, beaten = (losses(results, "rapid", budgets, quality) for quality in ("adrs", "hypervolume"))
@@ -183,7 +184,7 @@ def readme_section(results: pd.DataFrame) -> str:
         f" [benchmarks/rapid.md](benchmarks/rapid.md). By hypervolume {len(beaten)} comparisons are lost; the report"
         " lists them, and counts which differences are significant."
     )
-    tables = [quality_table(results, budget) for budget in HEADLINES]
+    tables = [quality_table(results, oracle, budget) for budget in HEADLINES]
     return "\n\n".join([*tables, told, *(["\n".join(lines)] if lines else []), reasons])
 
 

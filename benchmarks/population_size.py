@@ -23,7 +23,7 @@ BUDGETS = (0.02, 0.05, 0.1, 0.15)
 METHODS = {
     **dict.fromkeys(("nsga2", "nsga3", "age-moea2", "sms-emoa", "u-nsga3", "mo-rea"), (SIZES, BUDGETS)),
     "optuna-nsga3": ((*SIZES, 50), BUDGETS[:2]),
-    "nevergrad-de": ((*SIZES, 30), BUDGETS[:2]),
+    "nevergrad-de": ((*SIZES, 30), BUDGETS),
 }
 TABLES = ("digits", "hw_gpt_m_h100")
 

@@ -24,6 +24,11 @@ from rapid_moo.space import SearchSpace
 COMPLETE = 0.95
 
 
+def share_count(share: float, n_rows: int) -> int:
+    """Architectures of a share in (0, 1) of a table, at least 2."""
+    return max(2, round(share * n_rows))
+
+
 @dataclass(frozen=True, eq=False)
 class ArchitectureTable:
     """Architectures of one space with their measured objectives.
@@ -162,7 +167,7 @@ class ArchitectureTable:
     def count(self, size: float | int) -> int:
         """Number of architectures of a share in (0, 1), at least 2, or of a number."""
         if isinstance(size, float):
-            return max(2, round(check_ratio(size, "sample size") * len(self)))
+            return share_count(check_ratio(size, "sample size"), len(self))
         if not 1 <= size <= len(self):
             raise InputError(f"{self.name}: expected a sample of 1 to {len(self)} architectures, got {size}")
         return int(size)

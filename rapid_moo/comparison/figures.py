@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._util import FloatArray, IntArray, atomic_path
-from rapid_moo.comparison.statistics import Ranks, ranks_where_possible
+from rapid_moo.comparison.statistics import Ranks, overheads, ranks_where_possible
 from rapid_moo.errors import MissingExtraError
 
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -174,9 +174,9 @@ def ranks_figure(found: Ranks, title: str) -> Any:
 
 
 def overhead_figure(results: pd.DataFrame) -> Any:
-    """Seconds of the optimizer itself per evaluation, by method: median and range over all runs."""
-    rates = results["seconds"] / results["evaluations"]
-    grouped = results.assign(rate=np.maximum(rates, 1e-7)).groupby("method")["rate"]
+    """Seconds of the optimizer itself per evaluation, by method: median and range over datasets."""
+    found = overheads(results)
+    grouped = found.assign(rate=np.maximum(found["seconds"], 1e-7)).groupby("method")["rate"]
     frame = grouped.agg(["min", "median", "max"]).sort_values("median", kind="stable")
     figure = _figure_class()(figsize=(8.0, 1.4 + 0.26 * len(frame)), layout="constrained")
     axis = figure.subplots()
@@ -187,7 +187,7 @@ def overhead_figure(results: pd.DataFrame) -> Any:
     axis.set_yticks(positions, [str(name) for name in frame.index])
     axis.invert_yaxis()
     axis.grid(visible=True, axis="x", color="#DDDDDD", linewidth=0.6)
-    axis.set_xlabel("optimizer's wall seconds per evaluation (dot: median, line: range)")
+    axis.set_xlabel("optimizer's wall seconds per evaluation (dot: median, line: range over tables)")
     return figure
 
 

@@ -12,10 +12,12 @@ from rapid_moo.comparison.statistics import (
     at_budget,
     losses,
     median_evaluations,
+    overheads,
     ranks_where_possible,
     speedups,
     tally,
 )
+from rapid_moo.table import share_count
 
 TARGETS = (0.05, 0.02, 0.01, 0.005)
 QUALITIES = {"adrs": "ADRS", "hypervolume": "hypervolume"}
@@ -40,7 +42,7 @@ def comparison_markdown(
         ADRS to reach.
     """
     budgets = sorted(set(results["budget"]))
-    parts = [_setting(results), *(quality_table(results, budget) for budget in budgets)]
+    parts = [_setting(results), *(quality_table(results, oracle, budget) for budget in budgets)]
     if method in set(results["method"]):
         parts.append(wins_and_losses(results, method, budgets))
     medians = median_evaluations(trajectories, targets)
@@ -59,7 +61,7 @@ def _setting(results: pd.DataFrame) -> str:
     )
 
 
-def quality_table(results: pd.DataFrame, budget: float) -> str:
+def quality_table(results: pd.DataFrame, oracle: pd.DataFrame, budget: float) -> str:
     """Average rank and median ADRS of each method on each dataset at one budget, best rank first."""
     part = at_budget(results, budget)
     medians = part.pivot_table(index="method", columns="dataset", values="adrs", aggfunc="median")
@@ -75,8 +77,9 @@ def quality_table(results: pd.DataFrame, budget: float) -> str:
     rank = {name: f"{value:.1f}" if np.isfinite(value) else "" for name, value in order.items()}
     best = medians.min()
     bills = part.pivot_table(index="method", columns="dataset", values="evaluations", aggfunc="median")
-    # Most methods keep to the budget, so the median of a table's bills is the budget in evaluations.
-    bill = bills.div(bills.median()).median(axis=1).to_dict()
+    rows = oracle.groupby("dataset")["rows"].first()
+    counts = [share_count(budget, rows[name]) if budget < 1 else budget for name in bills.columns]
+    bill = bills.div(counts).median(axis=1).to_dict()
     lines = [
         f"### ADRS at a budget of {_budget(budget)}",
         "",
@@ -100,7 +103,8 @@ def wins_and_losses(results: pd.DataFrame, method: str, budgets: Sequence[float]
         "",
         "Comparisons on a table at a budget, won and lost by the median over seeds; in brackets those that differ"
         f" significantly (Wilcoxon rank-sum, Holm within table and budget, {LEVEL:.0%}). A rival that is billed beyond"
-        " the budget is compared at the budget it was given.",
+        " the budget is compared at the budget it was given. Methods that begin at random begin with the same"
+        " architectures for a seed: at a budget of a first population they are one sample, compared several times.",
         "",
         _row(["rival", "comparisons", *[f"{label} {end}" for label in QUALITIES.values() for end in ("won", "lost")]]),
         _row(["---", *["---:"] * (1 + 2 * len(records))]),
@@ -183,20 +187,26 @@ def _sign(bounds: set[str]) -> str:
 
 
 def overhead_table(results: pd.DataFrame) -> str:
-    """The optimizer's own wall seconds per evaluation, by method and budget."""
-    rates = results.assign(rate=1e3 * results["seconds"] / results["evaluations"])
-    wide = rates.pivot_table(index="method", columns="budget", values="rate", aggfunc="median")
+    """The optimizer's own wall time per evaluation, by method and dataset."""
+    found = overheads(results)
+    most = found.groupby("dataset")["budget"].transform("max")
+    short = found["budget"].where(found["budget"] < most)
+    found["text"] = [
+        f"{1e3 * seconds:.3g}" + (f" ({_budget(budget)})" if np.isfinite(budget) else "")
+        for seconds, budget in zip(found["seconds"], short, strict=True)
+    ]
+    wide = found.pivot_table(index="method", columns="dataset", values="text", aggfunc="first").fillna("")
+    order = found.groupby("method")["seconds"].median().sort_values(kind="stable").index
     lines = [
         "### Overhead of the optimizers",
         "",
-        "Median wall milliseconds per evaluation that the method itself takes, evaluations excluded, over the tables"
-        " that it was run on at that budget.",
+        "Median wall milliseconds per evaluation that the method itself takes, evaluations excluded, in runs to the"
+        " table's largest budget or to the one in brackets. With most methods it grows with the length of the run.",
         "",
-        _row(["method", *[_budget(float(b)) for b in wide.columns]]),
+        _row(["method", *wide.columns]),
         _row(["---", *["---:"] * wide.shape[1]]),
     ]
-    for name, row in wide.sort_values(wide.columns[-1], kind="stable").iterrows():
-        lines.append(_row([str(name), *[f"{value:.3g}" if np.isfinite(value) else "" for value in row]]))
+    lines += [_row([str(name), *wide.loc[name]]) for name in order]
     return "\n".join(lines)
 
 

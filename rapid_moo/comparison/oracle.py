@@ -42,8 +42,9 @@ def oracle_order(front: FloatArray, /) -> IntArray:
 
 
 def oracle_trajectory(table: ArchitectureTable) -> pd.DataFrame:
-    """Quality of the oracle over its evaluations, with the table's name; columns as in :func:`trajectory`."""
+    """Quality of the oracle over its evaluations, with the table's name and rows; columns as in :func:`trajectory`."""
     chosen = table.front[oracle_order(table.front)]
     frame = trajectory(table.front, chosen, log_steps(len(chosen), range(1, len(chosen))))
     frame.insert(0, "dataset", table.name)
+    frame.insert(1, "rows", len(table))
     return frame

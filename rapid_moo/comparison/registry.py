@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
+import sys
 
 from rapid_moo.comparison.method import Method
 from rapid_moo.errors import InputError, MissingExtraError
@@ -41,14 +43,24 @@ def register_method(method: type[Method]) -> type[Method]:
     InputError
         If it is no concrete :class:`Method`, has no name, or the name is taken.
     """
-    if not (isinstance(method, type) and issubclass(method, Method)) or inspect.isabstract(method):
-        raise InputError(f"method: expected a subclass of Method with ask and tell, got {method!r}")
-    if not method.name or "," in method.name or "/" in method.name:
-        raise InputError(f"method {method.__name__}: expected a name without comma or slash, got {method.name!r}")
-    if method.name in _BUILT_IN or method.name in _REGISTERED:
+    _check(method)
+    if method.name in _REGISTERED:
         raise InputError(f"method {method.name!r}: expected a new name, got one that is registered")
     _REGISTERED[method.name] = method
     return method
+
+
+def _check(method: object) -> None:
+    """Refuse what cannot be run, or would be taken for another method or for another folder."""
+    if not (isinstance(method, type) and issubclass(method, Method)) or inspect.isabstract(method):
+        raise InputError(f"method: expected a subclass of Method with ask and tell, got {method!r}")
+    if not method.name or set(method.name) & set(",/\\:") or method.name.startswith("."):
+        raise InputError(
+            f"method {method.__name__}: expected a name without comma, colon or slash and no dot in front,"
+            f" got {method.name!r}"
+        )
+    if method.name in _BUILT_IN:
+        raise InputError(f"method {method.name!r}: expected a new name, got that of a built-in method")
 
 
 def method_names() -> list[str]:
@@ -78,14 +90,20 @@ def get_method(name: str) -> type[Method]:
 
 
 def _imported(path: str) -> type[Method]:
+    """A class of a user's module, which may lie in the working directory as with ``python -m``."""
     module, _, attribute = path.partition(":")
+    here = os.getcwd()
+    sys.path.insert(0, here)
     try:
         method = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise InputError(f"method {path!r}: expected an importable package.module:Class, got: {error}") from error
-    if not (isinstance(method, type) and issubclass(method, Method)) or not method.name:
-        raise InputError(f"method {path!r}: expected a named subclass of Method, got {method!r}")
-    return method
+    except Exception as error:  # whatever the module raises
+        told = f"{type(error).__name__}: {error}"
+        raise InputError(f"method {path!r}: expected an importable package.module:Class, got {told}") from error
+    finally:
+        sys.path.remove(here)
+    _check(method)
+    found: type[Method] = method
+    return found
 
 
 def available_methods() -> tuple[list[type[Method]], list[str]]:

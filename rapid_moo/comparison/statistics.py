@@ -31,7 +31,8 @@ def evaluations_to(trajectories: pd.DataFrame, target: float) -> pd.DataFrame:
 
     A method whose schedule depends on the budget has one run per budget: the run of the smallest budget that reaches
     the target counts, since that is what its user would have had to allow for. A run that never reaches it is
-    censored at its last evaluation.
+    censored at what its budget allowed for, the longest run of the method at that budget: one that ended by itself
+    before would not have got there later.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ def evaluations_to(trajectories: pd.DataFrame, target: float) -> pd.DataFrame:
     DataFrame
         Columns ``dataset``, ``method``, ``seed``, ``evaluations``, ``reached``.
     """
+    allowed = trajectories.groupby(["dataset", "method", "budget"])["evaluations"].max().to_dict()
     lines = []
     for (dataset, method, seed), runs in trajectories.groupby(["dataset", "method", "seed"], sort=True):
         hits = runs[runs["adrs"] <= target]
@@ -52,7 +54,8 @@ def evaluations_to(trajectories: pd.DataFrame, target: float) -> pd.DataFrame:
             first = hits[hits["budget"] == hits["budget"].min()]
             lines.append((dataset, method, seed, int(first["evaluations"].min()), True))
         else:
-            lines.append((dataset, method, seed, int(runs["evaluations"].max()), False))
+            most = max(allowed[dataset, method, budget] for budget in runs["budget"].unique())
+            lines.append((dataset, method, seed, int(most), False))
     return pd.DataFrame(lines, columns=["dataset", "method", "seed", "evaluations", "reached"])
 
 
@@ -149,10 +152,27 @@ def holm(p_values: ArrayLike) -> FloatArray:
     return out
 
 
+def overheads(results: pd.DataFrame) -> pd.DataFrame:
+    """The optimizer's own wall time by dataset and method, each at the largest budget that it was run to there.
+
+    Smaller budgets, which may lie within a first sample, say little of it.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``dataset``, ``method``, ``budget`` and ``seconds``, the median per evaluation.
+    """
+    largest = results.groupby(["dataset", "method"])["budget"].transform("max")
+    part = results[results["budget"] == largest]
+    rates = part.assign(seconds=part["seconds"] / part["evaluations"])
+    return rates.groupby(["dataset", "method", "budget"])[["seconds"]].median().reset_index()
+
+
 def pairwise_tests(results: pd.DataFrame, budget: float, quality: str = "adrs") -> pd.DataFrame:
     """Wilcoxon's rank-sum test of every pair of methods on each dataset, Holm-corrected within the dataset.
 
-    Runs of two methods with the same seed have nothing in common, so they are not paired.
+    Runs are not paired. Of the same seed, several methods begin with the same random architectures, which makes their
+    results alike and the test of them conservative.
 
     Returns
     -------

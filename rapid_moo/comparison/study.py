@@ -245,8 +245,8 @@ class Comparison:
         return results.reset_index(drop=True)
 
     def _read_off(self, task: Task, record: RunRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Results at the task's budgets, and the trajectory."""
-        last = len(record.rows) if task.method.overruns else min(len(record.rows), task.count)
+        """Results at the task's budgets, and the whole trajectory, which may be of an earlier, larger budget."""
+        last = len(record.rows)
         ends = {b: min(self.count(b), last) if task.method.anytime else last for b in task.budgets}
         F = self.table.F[list(record.rows[:last])]
         frame = trajectory(self.table.front, F, log_steps(last, ends.values()))
@@ -255,7 +255,8 @@ class Comparison:
         frame["cpu_seconds"] = [record.cpu_seconds[i] for i in batch]
         frame = frame.assign(dataset=self.table.name, method=task.method.name, seed=task.seed)
         chosen = frame.set_index("evaluations").loc[list(ends.values())].reset_index().assign(budget=list(ends))
-        return chosen[RESULT_COLUMNS], frame.assign(budget=max(task.budgets))[TRAJECTORY_COLUMNS]
+        meant = max(task.budgets) if record.budget == task.count else record.budget
+        return chosen[RESULT_COLUMNS], frame.assign(budget=meant)[TRAJECTORY_COLUMNS]
 
 
 def _attempt(table: ArchitectureTable, task: Task) -> tuple[Task, RunRecord | None, str]:

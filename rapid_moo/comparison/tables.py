@@ -20,7 +20,7 @@ TRAJECTORY_COLUMNS = [*KEYS, "evaluations", *QUALITIES, "seconds", "cpu_seconds"
 COLUMNS = {
     RESULTS_FILE: RESULT_COLUMNS,
     TRAJECTORIES_FILE: TRAJECTORY_COLUMNS,
-    ORACLE_FILE: ["dataset", "evaluations", *QUALITIES],
+    ORACLE_FILE: ["dataset", "rows", "evaluations", *QUALITIES],
 }
 
 

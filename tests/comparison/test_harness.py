@@ -183,6 +183,10 @@ def test_a_larger_budget_runs_again_and_a_smaller_one_is_read_off(table, tmp_pat
     results = pd.read_csv(tmp_path / "results.csv")
     assert results["evaluations"].tolist() == results["budget"].tolist() == [20, 40, 80]
     assert pd.read_csv(tmp_path / "trajectories.csv")["budget"].unique().tolist() == [80]
+    Comparison(table, ["random"], [20], 1, tmp_path).run()
+    paths = pd.read_csv(tmp_path / "trajectories.csv")
+    assert paths["evaluations"].max() == 80, "reading a smaller budget off leaves the longer way"
+    assert paths["budget"].unique().tolist() == [80]
 
 
 def test_further_methods_join_the_results_and_another_table_does_not(table, tmp_path, small_table):
@@ -240,6 +244,32 @@ def test_a_users_method_works(table, tmp_path, monkeypatch, capsys):
     assert pd.read_csv(tmp_path / "results.csv")["adrs"].min() == 0.0
 
 
+MODULE = """
+from rapid_moo.comparison.methods.random_search import RandomSearch
+
+class Mine(RandomSearch):
+    name = {name!r}
+"""
+
+
+def test_a_method_of_a_module_in_the_working_directory(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for module, name in (("fine", "mine"), ("posing", "random"), ("outside", "../../mine"), ("nameless", "")):
+        (tmp_path / f"{module}_method.py").write_text(MODULE.format(name=name))
+    (tmp_path / "broken_method.py").write_text("raise ValueError('as planned')")
+    (tmp_path / "torn_method.py").write_text("class")
+    arguments = ["compare", "--dataset", "digits", "--budgets", "20", "--seeds", "1", "--out", str(tmp_path / "out")]
+    bad = {"posing": "built-in", "outside": "'../../mine'", "nameless": "''", "broken": "as planned", "torn": "Syntax"}
+    for module, expected in bad.items():
+        assert main([*arguments, "--methods", f"{module}_method:Mine"]) == 2
+        message = capsys.readouterr().err
+        assert expected in message
+        assert message.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+    assert main([*arguments, "--methods", "fine_method:Mine"]) == 0
+    assert pd.read_csv(tmp_path / "out" / "results.csv")["method"].tolist() == ["mine"]
+
+
 def test_command_line_names_other_objectives_apart(tmp_path, published, capsys):
     arguments = ["compare", "--dataset", str(published("nasbench201_data_final.csv")), "--methods", "random"]
     arguments += ["--budgets", "20", "--seeds", "1", "--out", str(tmp_path)]
@@ -264,7 +294,10 @@ BAD = [
     (["--methods", "magic"], "'magic'"),
     (["--methods", "random,random"], "random, random"),
     (["--methods", "no.such:Thing"], "no.such"),
-    (["--methods", "json:dumps"], "named subclass of Method"),
+    (["--methods", "json:dumps"], "a subclass of Method"),
+    (["--methods", "rapid_moo.comparison:Method"], "a subclass of Method with ask and tell"),
+    (["--methods", ":Thing"], "':Thing'"),
+    (["--methods", "..up:Thing"], "'..up:Thing'"),
     (["--redo", "nsga2"], "nsga2"),
     (["--memory", "flops"], "flops"),
     (["--dataset", "nowhere.csv"], "nowhere.csv"),

@@ -14,6 +14,7 @@ from rapid_moo.comparison.registry import available_methods
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.comparison.trajectory import trajectory
 from rapid_moo.errors import MissingExtraError
+from rapid_moo.problem import ArchitectureProblem
 
 LIGHT = ["random", "stratified-random", "local-search", "mo-rea", "nsga2", "nsga3", "age-moea2", "sms-emoa", "u-nsga3"]
 # Each evaluation costs these tens of milliseconds or more: a few dozen are enough here, just past their first sample.
@@ -47,6 +48,24 @@ def test_heavy_methods_keep_to_the_budget_and_repeat_themselves_for_a_seed(name,
     shorter = run_method(small, get_method(name), budget // 2, 3)
     assert shorter.rows == record.rows[: budget // 2]
     assert run_method(small, get_method(name), budget // 2, 4).rows != shorter.rows
+
+
+def test_rapid_does_not_know_the_budget_within_its_first_sample_either(table):
+    short, long = (run_method(sorted_table(table), get_method("rapid"), budget, 0) for budget in (10, 16))
+    assert long.rows[:10] == short.rows
+
+
+@pytest.mark.parametrize("name", ["nevergrad-de", "nevergrad-portfolio"])
+def test_nevergrad_proposes_every_choice_of_every_gene(name, table):
+    method = get_method(name)(ArchitectureProblem(table.space, table), 200, 0)
+    rng = np.random.default_rng(0)
+    asked = []
+    for _ in range(200):
+        asked.append(method.ask())
+        method.tell(asked[-1], rng.random((1, len(table.objectives))))
+    for k, gene in enumerate(table.space.genes):
+        share = np.bincount(np.concatenate(asked)[:, k], minlength=len(gene.choices)) / 200
+        assert share.min() > 0.2 / len(gene.choices), (gene.name, share)
 
 
 def test_linas_beats_random_by_what_it_predicts(small_table):

@@ -37,6 +37,12 @@ def make_trajectories(results):
     return pd.DataFrame(parts)[COLUMNS[TRAJECTORIES_FILE]]
 
 
+def make_oracle(datasets, quality=0.0):
+    """One that has its whole front after three evaluations, on tables of a thousand rows."""
+    lines = [(name, 1000, 3, quality, 1.0 - quality, 0.0, 3) for name in datasets]
+    return pd.DataFrame(lines, columns=COLUMNS[ORACLE_FILE])
+
+
 LEVELS = {
     "one": {"rapid": 0.10, "nsga2": 0.20, "random": 0.40},
     "two": {"rapid": 0.10, "nsga2": 0.05, "random": 0.40},
@@ -58,6 +64,18 @@ def test_evaluations_to_a_target_take_the_smallest_budget_that_reaches_it():
     assert statistics.evaluations_to(frame, 0.1).iloc[0].tolist() == ["d", "rapid", 0, 50, True]
     assert statistics.evaluations_to(frame, 0.01).iloc[0].tolist() == ["d", "rapid", 0, 150, True]
     assert statistics.evaluations_to(frame, 0.001).iloc[0].tolist() == ["d", "rapid", 0, 150, False]
+
+
+def test_a_run_that_ended_by_itself_never_gets_there():
+    """Seven of ten stalled after 34 evaluations: that three got there at 70 says nothing of the others."""
+    lines = [("d", "stalls", seed, 0.15, 34, 0.5) for seed in range(7)]
+    lines += [("d", "stalls", seed, 0.15, 70, 0.1) for seed in range(7, 10)]
+    frame = pd.DataFrame(lines, columns=["dataset", "method", "seed", "budget", "evaluations", "adrs"])
+    found = statistics.median_evaluations(frame, [0.1]).iloc[0]
+    assert found[["evaluations", "at_least", "reached"]].tolist() == [np.inf, 70, 3]
+    # Those that a smaller budget stopped are another matter.
+    stopped = frame.assign(budget=frame["budget"].where(frame["seed"] >= 7, 0.05))
+    assert statistics.median_evaluations(stopped, [0.1])["evaluations"].iloc[0] == 70
 
 
 def test_censored_median_equals_the_median_without_censoring_and_scipy_with_it():
@@ -170,7 +188,7 @@ def test_oracle_of_one_point():
 
 def test_report_shows_losses_and_bounds():
     results = make_results(LEVELS)
-    oracle = pd.DataFrame([(name, 3, 0.0, 1.0, 0.0, 3) for name in LEVELS], columns=COLUMNS[ORACLE_FILE])
+    oracle = make_oracle(LEVELS)
     text = comparison_markdown(results, make_trajectories(results), oracle)
     assert "| rapid | 1.3 | 1.00 | **0.0068** |" in text
     assert "| nsga2 | 6 | 4 (4) | 2 (2) | 4 (4) | 2 (2) |" in text
@@ -183,15 +201,35 @@ def test_report_shows_losses_and_bounds():
 
 def test_report_of_methods_that_did_not_run_everywhere():
     results = make_results({"one": {"a": 0.1, "b": 0.2}, "two": {"a": 0.1}})
-    text = quality_table(results, 0.05)
+    oracle = make_oracle(["one", "two"])
+    text = quality_table(results, oracle, 0.05)
     assert "| b |  |" in text
     with pytest.raises(InputError, match=r"0\.5"):
-        quality_table(results, 0.5)
+        quality_table(results, oracle, 0.5)
+
+
+def test_bills_are_over_the_budget_though_half_of_the_methods_overrun():
+    results = make_results({"one": {"a": 0.1, "b": 0.2}})
+    results.loc[results["method"] == "b", "evaluations"] *= 3
+    text = quality_table(results, make_oracle(["one"]), 0.05)
+    assert "| a | 1.0 | 1.00 |" in text
+    assert "| b | 2.0 | 3.00 |" in text
+
+
+def test_overhead_is_that_of_the_longest_runs():
+    results = make_results(LEVELS)
+    results.loc[(results["method"] == "nsga2") & (results["dataset"] == "one"), "budget"] *= 0.1
+    found = statistics.overheads(results).set_index(["dataset", "method"])
+    assert found.loc[("one", "nsga2"), "budget"] == pytest.approx(0.015)
+    assert found.loc[("two", "nsga2"), "budget"] == 0.15
+    assert found.loc[("two", "nsga2"), "seconds"] == pytest.approx(0.5 / 150)
+    text = comparison_markdown(results, make_trajectories(results), make_oracle(LEVELS))
+    assert "| nsga2 | 3.33 (1.5 %) | 3.33 | 3.33 |" in text
 
 
 def test_figures_are_written_and_methods_keep_their_look(tmp_path):
     results = make_results(LEVELS)
-    oracle = pd.DataFrame([(name, 3, 0.001, 0.999, 0.0, 3) for name in LEVELS], columns=COLUMNS[ORACLE_FILE])
+    oracle = make_oracle(LEVELS, 0.001)
     names = figures.write_figures(tmp_path, results, make_trajectories(results), oracle)
     assert {"curves-one.png", "overhead.png", "ranks-0.05.png", "ranks-0.15.png"} <= set(names)
     assert all((tmp_path / name).stat().st_size > 10_000 for name in names)

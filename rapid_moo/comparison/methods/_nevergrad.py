@@ -19,7 +19,8 @@ class NevergradMethod(Method):
     """An optimizer of Nevergrad, one candidate at a time; a subclass says which.
 
     It is told the list of objectives and makes its own scalar of them (the hypervolume gained, as Nevergrad does for
-    every optimizer that is not multi-objective by itself). Ordered genes are integers, the others choices.
+    every optimizer that is not multi-objective by itself). Ordered genes are choices with transitions, the others plain
+    choices.
     """
 
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
@@ -45,25 +46,27 @@ class NevergradMethod(Method):
     def tell(self, X: IntArray, F: FloatArray) -> None:
         """Hand the objectives on."""
         with warnings.catch_warnings():
-            # Until it has seen enough points to bound the hypervolume its loss is infinite, of which it warns.
+            # Until it has seen enough points to bound the hypervolume its loss is infinite, of which it warns, and so
+            # does numpy where it averages.
             warnings.simplefilter("ignore", ng.errors.BadLossWarning)
+            warnings.simplefilter("ignore", RuntimeWarning)
             self._optimizer.tell(self._candidate, F[0].tolist())
 
 
 def _gene_groups(space: SearchSpace) -> list[IntArray]:
-    """Positions of genes that one parameter can hold: all ordered ones, and unordered ones of as many choices.
+    """Positions of genes that one parameter can hold: those of as many choices, ordered or not.
 
     One parameter for each gene would be the same search at ten times the overhead.
     """
-    kinds: dict[int, list[int]] = {}
+    kinds: dict[tuple[bool, int], list[int]] = {}
     for k, gene in enumerate(space.genes):
         if len(gene.choices) > 1:
-            kinds.setdefault(0 if gene.ordered else len(gene.choices), []).append(k)
+            kinds.setdefault((gene.ordered, len(gene.choices)), []).append(k)
     return [np.array(genes, dtype=np.int64) for genes in kinds.values()]
 
 
 def _parameter(space: SearchSpace, genes: IntArray) -> Any:
-    last = space.xu[genes]
-    if not space.genes[genes[0]].ordered:
-        return ng.p.Choice(list(range(int(last[0]) + 1)), repetitions=len(genes))
-    return ng.p.Array(init=last // 2, lower=np.zeros(len(genes)), upper=last).set_integer_casting()
+    """What Nevergrad advises for ranges below ten: of integers cast from reals it hardly proposes the last."""
+    gene = space.genes[genes[0]]
+    kind = ng.p.TransitionChoice if gene.ordered else ng.p.Choice
+    return kind(range(len(gene.choices)), repetitions=len(genes))

@@ -48,13 +48,17 @@ class PymooMethod(Method):
         self._algorithm.tell(infills=self._asked)
 
 
-class EvolutionaryMethod(PymooMethod):
-    """One of pymoo's evolutionary algorithms with genotype operators; the same run for every budget."""
-
-    pop_size: ClassVar[int] = 40
+class AnytimePymooMethod(PymooMethod):
+    """One whose algorithm does not know the budget: the same run for every budget."""
 
     def _limit(self) -> int:
         return self.problem.n_evaluations + len(self.members) + 1
+
+
+class EvolutionaryMethod(AnytimePymooMethod):
+    """One of pymoo's evolutionary algorithms with genotype operators."""
+
+    pop_size: ClassVar[int] = 40
 
     @property
     def _pop_size(self) -> int:

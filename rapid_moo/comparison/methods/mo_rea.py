@@ -1,7 +1,7 @@
 """Regularised evolution with several objectives: the youngest stay, the best of a tournament has a child.
 
 E. Real et al., "Regularized evolution for image classifier architecture search", AAAI 2019; for several objectives the
-tournament is won by front and crowding distance, as in Syne Tune's MO-REA (D. Salinas et al., AutoML 2022).
+tournament is won by front, then crowding distance, as NSGA-II orders (Syne Tune's MO-REA takes an epsilon net instead).
 
 A child is its parent with one gene changed. Where that architecture is known (on a table that samples its space most
 one-gene neighbours stand for the parent itself), it is changed further until it is new.
@@ -57,9 +57,9 @@ class MOREA(Method):
             for _ in range(length):
                 x = mutate_one(space, x, self._rng)
                 walk.append(x)
-            new = np.flatnonzero(ledger.rows(space.keys(self.problem.genotypes(np.array(walk)))) < 0)
-            if len(new):
-                return np.asarray(walk[new[0]])
+            for step in walk:
+                if ledger.rows(space.keys(self.problem.genotypes(step[None, :])))[0] < 0:
+                    return step
         return np.asarray(self.members[self._rng.integers(len(self.members))])
 
     def _parent(self) -> IntArray:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pymoo.core.algorithm import Algorithm
 
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID
-from rapid_moo.comparison.methods._pymoo import PymooMethod
+from rapid_moo.comparison.methods._pymoo import AnytimePymooMethod
 
 
-class IteratedRAPID(PymooMethod):
+class IteratedRAPID(AnytimePymooMethod):
     """:class:`rapid_moo.RAPID`; its schedule does not depend on the budget, so one run serves them all."""
 
     name = "rapid"

@@ -1,4 +1,4 @@
-"""SMS-EMOA as pymoo implements it.
+"""SMS-EMOA as pymoo implements it, with one child at a time as its authors describe it.
 
 N. Beume et al., "SMS-EMOA: multiobjective selection based on dominated hypervolume", EJOR 181(3), 2007.
 """
@@ -19,4 +19,4 @@ class SMSEMOAMethod(EvolutionaryMethod):
     pop_size = 40
 
     def _make(self) -> Algorithm:
-        return SMSEMOA(pop_size=self._pop_size, **genotype_operators(self.problem))
+        return SMSEMOA(pop_size=self._pop_size, n_offsprings=1, **genotype_operators(self.problem))
