@@ -60,8 +60,6 @@ SEEDS = 10
 # long. FlexiBERT and digits are small, and hold every method; 0: not run.
 OTHERS = "other tables"
 LIMITS = {
-    "nevergrad-de": {"digits": 0.05, "nasbench_asr": 0.05},
-    "nevergrad-portfolio": {OTHERS: 0.05, "flexibert": 0.15},
     "optuna-tpe": {OTHERS: 0.02, "flexibert": 0.15},
     "linas": {OTHERS: 0.05, "flexibert": 0.15}
     | dict.fromkeys(("nasbench201", "nasbench201_profiled", "nasbench_asr"), 0.02),
