@@ -16,7 +16,7 @@ class SMSEMOAMethod(EvolutionaryMethod):
     """SMS-EMOA with genotype operators."""
 
     name = "sms-emoa"
-    pop_size = 40
+    pop_size = 20
 
     def _make(self) -> Algorithm:
         return SMSEMOA(pop_size=self._pop_size, n_offsprings=1, **genotype_operators(self.problem))
