@@ -64,8 +64,8 @@ LIMITS = {
     "linas": {OTHERS: 0.05, "flexibert": 0.15}
     | dict.fromkeys(("nasbench201", "nasbench201_profiled", "nasbench_asr"), 0.02),
     "qlognehvi": {OTHERS: 0, "digits": 0.02, "flexibert": 0.1},
-    "optuna-gp": {OTHERS: 0, "digits": 0.02, "flexibert": 0.1},
-    "rapid-published": {OTHERS: 0, "digits": 0.05, "flexibert": 0.15},
+    "optuna-gp": {OTHERS: 0, "flexibert": 0.05},
+    "rapid-published": {OTHERS: 0, "flexibert": 0.15},
 }
 # ADRS on these tables differs by two to three times between seeds. One-shot is billed a quarter of FlexiBERT at 15 %.
 RAPID_SEEDS, MOST_SEEDS, BEYOND = {"flexibert": 25, "nasbench_asr": 25}, 25, 0.25
