@@ -5,9 +5,8 @@
 
 ``run`` makes what is missing of the plan, can be stopped at any time, and adds the runs of the working folder to
 ``results/comparison``: one file of results, one of trajectories, one of the oracle's. What these hold is not made again
-unless ``--anew`` is said. ``report`` writes ``report.md``
-and the figures from these files, and the README's section. Overhead is measured while other work runs on the machine:
-compare methods by it, no more.
+unless ``--anew`` is said. ``report`` writes ``report.md`` and the figures from these files, and the README's section.
+Overhead is measured while other work runs on the machine: compare methods by it, no more.
 """
 
 from __future__ import annotations

@@ -102,8 +102,9 @@ def curves_figure(results: pd.DataFrame, trajectories: pd.DataFrame, oracle: pd.
         _limit(axis, chosen, quality)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
-    seeds = chosen["seed"].nunique()
-    figure.suptitle(f"{dataset}: median and quartiles of {seeds} seeds")
+    seeds = chosen.groupby("method")["seed"].nunique()
+    few = "" if seeds.min() == seeds.max() else f"{seeds.min()} to "
+    figure.suptitle(f"{dataset}: median and quartiles of {few}{seeds.max()} seeds")
     return figure
 
 

@@ -1,7 +1,7 @@
 """Nevergrad's differential evolution for several objectives.
 
-J. Rapin, O. Teytaud, "Nevergrad: a gradient-free optimization platform", 2018. Its DE
-takes parents from the Pareto front once there are several objectives.
+J. Rapin, O. Teytaud, "Nevergrad: a gradient-free optimization platform", 2018. Its DE takes parents from the Pareto
+front once there are several objectives.
 """
 
 from __future__ import annotations
