@@ -19,4 +19,7 @@ class SMSEMOAMethod(EvolutionaryMethod):
     pop_size = 20
 
     def _make(self) -> Algorithm:
-        return SMSEMOA(pop_size=self._pop_size, n_offsprings=1, **genotype_operators(self.problem))
+        algorithm = SMSEMOA(pop_size=self._pop_size, n_offsprings=1, **genotype_operators(self.problem))
+        # As many attempts at one new child as pymoo makes at a whole generation; it ends when they are spent.
+        algorithm.mating.n_max_iterations *= self._pop_size
+        return algorithm
