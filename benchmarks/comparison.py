@@ -1,6 +1,7 @@
 """All methods on all tables under one bill: the figures of benchmarks/comparison.md and of the README.
 
-    RAPID_MOO_DATA=... python benchmarks/comparison.py run [--tables a,b] [--methods a,b] [--seeds N] [--anew]
+    RAPID_MOO_DATA=... python benchmarks/comparison.py run [--tables a,b] [--methods a,b] [--seeds N] [--work DIR]
+                                                      [--anew]
     python benchmarks/comparison.py report
 
 ``run`` makes what is missing of the plan, can be stopped at any time, and adds the runs of the working folder to
@@ -34,6 +35,7 @@ from rapid_moo.comparison.tables import (
     TRAJECTORIES_FILE,
     merge_csv,
     read_results,
+    replaced_trajectories,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -118,11 +120,9 @@ def gather(work: Path) -> None:
     if not folders:
         return
     results, paths, oracle = (read_results(folders, file) for file in FILES)
-    # The one trajectory of an anytime method replaces a shorter or longer one of the same seed.
     anytime = [name for name in set(paths["method"]) if get_method(name).anytime]
-    redrawn = paths.loc[paths["method"].isin(anytime), KEYS[:3]]
     merge_csv(OUT / packed(RESULTS_FILE), results, [results[KEYS]], digits=6)
-    merge_csv(OUT / packed(TRAJECTORIES_FILE), paths, [paths[KEYS], redrawn], digits=5)
+    merge_csv(OUT / packed(TRAJECTORIES_FILE), paths, replaced_trajectories(paths, anytime), digits=5)
     merge_csv(OUT / packed(ORACLE_FILE), oracle, [oracle[["dataset"]]], digits=6)
 
 

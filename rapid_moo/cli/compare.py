@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from argparse import Namespace
@@ -65,6 +66,8 @@ def add_parser(commands_of: Any, add_dataset: Any) -> None:
 
 def compare(options: Namespace) -> int:
     """Compare methods on a table."""
+    # A user's module may lie in the working directory, as with python -m; workers are given the path too.
+    sys.path.append(os.getcwd())
     table, methods, budgets = _table(options), _methods(options.methods), _budgets(options.budgets)
     with _client(options.dask) as client:
         study = Comparison(

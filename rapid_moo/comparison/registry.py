@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
-import sys
 
 from rapid_moo.comparison.method import Method
 from rapid_moo.errors import InputError, MissingExtraError
@@ -43,14 +41,14 @@ def register_method(method: type[Method]) -> type[Method]:
     InputError
         If it is no concrete :class:`Method`, has no name, or the name is taken.
     """
-    _check(method)
+    method = _checked(method)
     if method.name in _REGISTERED:
         raise InputError(f"method {method.name!r}: expected a new name, got one that is registered")
     _REGISTERED[method.name] = method
     return method
 
 
-def _check(method: object) -> None:
+def _checked(method: object) -> type[Method]:
     """Refuse what cannot be run, or would be taken for another method or for another folder."""
     if not (isinstance(method, type) and issubclass(method, Method)) or inspect.isabstract(method):
         raise InputError(f"method: expected a subclass of Method with ask and tell, got {method!r}")
@@ -61,6 +59,7 @@ def _check(method: object) -> None:
         )
     if method.name in _BUILT_IN:
         raise InputError(f"method {method.name!r}: expected a new name, got that of a built-in method")
+    return method
 
 
 def method_names() -> list[str]:
@@ -90,20 +89,13 @@ def get_method(name: str) -> type[Method]:
 
 
 def _imported(path: str) -> type[Method]:
-    """A class of a user's module, which may lie in the working directory as with ``python -m``."""
     module, _, attribute = path.partition(":")
-    here = os.getcwd()
-    sys.path.insert(0, here)
     try:
         method = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the module raises
         told = f"{type(error).__name__}: {error}"
         raise InputError(f"method {path!r}: expected an importable package.module:Class, got {told}") from error
-    finally:
-        sys.path.remove(here)
-    _check(method)
-    found: type[Method] = method
-    return found
+    return _checked(method)
 
 
 def available_methods() -> tuple[list[type[Method]], list[str]]:

@@ -32,6 +32,8 @@ from rapid_moo.comparison.tables import (
     TRAJECTORIES_FILE,
     TRAJECTORY_COLUMNS,
     merge_csv,
+    read_results,
+    replaced_trajectories,
 )
 from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.errors import InputError, RapidMooError
@@ -232,23 +234,35 @@ class Comparison:
     # ----------------------------------------------------------------- results
     def _write(self, made: Sequence[tuple[Task, RunRecord]]) -> pd.DataFrame:
         """Write the result files; rows of other methods, seeds and budgets that they hold already stay."""
-        parts = [self._read_off(task, record) for task, record in made]
+        drawn, parts = self._drawn(), []
+        for task, record in made:
+            result, path = self._read_off(task, record)
+            # A run longer than this comparison asks for keeps the trajectory that it has.
+            keep = record.budget > task.count and (task.method.name, task.seed) in drawn
+            parts.append((result, path.iloc[:0] if keep else path))
         frames = [pd.concat(frames) for frames in zip(*parts, strict=True)] if parts else [pd.DataFrame()] * 2
         results, paths = frames[0].reindex(columns=RESULT_COLUMNS), frames[1].reindex(columns=TRAJECTORY_COLUMNS)
         redone = pd.DataFrame({"dataset": self.table.name, "method": sorted(self.redo)}, dtype=str)
         merge_csv(self.out / RESULTS_FILE, results, [results[KEYS], redone])
-        # The one trajectory of an anytime method replaces a shorter or longer one of the same seed.
-        anytime = paths[paths["method"].isin([m.name for m in self.methods if m.anytime])][KEYS[:3]]
-        merge_csv(self.out / TRAJECTORIES_FILE, paths, [paths[KEYS], anytime, redone])
+        replaced = replaced_trajectories(paths, [m.name for m in self.methods if m.anytime])
+        merge_csv(self.out / TRAJECTORIES_FILE, paths, [*replaced, redone])
         oracle = oracle_trajectory(self.table)
         merge_csv(self.out / ORACLE_FILE, oracle, [oracle[["dataset"]]])
         return results.reset_index(drop=True)
 
+    def _drawn(self) -> set[tuple[str, int]]:
+        """Method and seed of the trajectories of this table that the folder holds."""
+        if not (self.out / TRAJECTORIES_FILE).is_file():
+            return set()
+        known = read_results([self.out], TRAJECTORIES_FILE)
+        mine = known.loc[known["dataset"] == self.table.name, ["method", "seed"]]
+        return set(mine.itertuples(index=False, name=None))
+
     def _read_off(self, task: Task, record: RunRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Results at the task's budgets, and the whole trajectory, which may be of an earlier, larger budget."""
+        """Results at the task's budgets, and the whole trajectory, which may be of a larger budget."""
         last = len(record.rows)
         ends = {b: min(self.count(b), last) if task.method.anytime else last for b in task.budgets}
-        F = self.table.F[list(record.rows[:last])]
+        F = self.table.F[list(record.rows)]
         frame = trajectory(self.table.front, F, log_steps(last, ends.values()))
         batch = pd.Series(record.asked).searchsorted(frame["evaluations"])
         frame["seconds"] = [record.seconds[i] for i in batch]

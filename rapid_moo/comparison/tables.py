@@ -69,6 +69,19 @@ def _cell(value: Any, digits: int) -> str:
     return str(int(value)) if float(value).is_integer() else f"{value:.{digits}g}"
 
 
+def replaced_trajectories(paths: pd.DataFrame, anytime: Sequence[str]) -> list[pd.DataFrame]:
+    """What new trajectories replace: those of the same run and budget, of anytime methods those of the same run.
+
+    Parameters
+    ----------
+    paths : DataFrame
+        The new trajectories.
+    anytime : sequence of str
+        Names of methods whose one run serves all budgets.
+    """
+    return [paths[KEYS], paths.loc[paths["method"].isin(anytime), KEYS[:3]]]
+
+
 def read_results(folders: Iterable[Path | str], name: str = RESULTS_FILE) -> pd.DataFrame:
     """One of the result files of one or several comparisons as one table.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -187,6 +188,16 @@ def test_a_larger_budget_runs_again_and_a_smaller_one_is_read_off(table, tmp_pat
     paths = pd.read_csv(tmp_path / "trajectories.csv")
     assert paths["evaluations"].max() == 80, "reading a smaller budget off leaves the longer way"
     assert paths["budget"].unique().tolist() == [80]
+    (tmp_path / "trajectories.csv").unlink()
+    Comparison(table, ["random"], [20], 1, tmp_path).run()
+    assert pd.read_csv(tmp_path / "trajectories.csv")["evaluations"].max() == 80
+
+
+def test_further_seeds_of_a_smaller_budget_leave_the_label_of_longer_trajectories(table, tmp_path):
+    Comparison(table, ["random"], [0.02], 1, tmp_path).run()
+    Comparison(table, ["random"], [0.01], 2, tmp_path).run()
+    labels = pd.read_csv(tmp_path / "trajectories.csv").groupby("seed")["budget"].unique()
+    assert [label.tolist() for label in labels] == [[0.02], [0.01]]
 
 
 def test_further_methods_join_the_results_and_another_table_does_not(table, tmp_path, small_table):
@@ -254,6 +265,7 @@ class Mine(RandomSearch):
 
 def test_a_method_of_a_module_in_the_working_directory(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
     for module, name in (("fine", "mine"), ("posing", "random"), ("outside", "../../mine"), ("nameless", "")):
         (tmp_path / f"{module}_method.py").write_text(MODULE.format(name=name))
     (tmp_path / "broken_method.py").write_text("raise ValueError('as planned')")
@@ -266,8 +278,8 @@ def test_a_method_of_a_module_in_the_working_directory(tmp_path, monkeypatch, ca
         assert expected in message
         assert message.count("\n") == 1
     assert not (tmp_path / "out").exists()
-    assert main([*arguments, "--methods", "fine_method:Mine"]) == 0
-    assert pd.read_csv(tmp_path / "out" / "results.csv")["method"].tolist() == ["mine"]
+    assert main([*arguments, "--methods", "fine_method:Mine", "--seeds", "2", "--n-jobs", "2"]) == 0
+    assert pd.read_csv(tmp_path / "out" / "results.csv")["method"].tolist() == ["mine"] * 2
 
 
 def test_command_line_names_other_objectives_apart(tmp_path, published, capsys):
