@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 
@@ -278,7 +279,11 @@ def test_a_method_of_a_module_in_the_working_directory(tmp_path, monkeypatch, ca
         assert expected in message
         assert message.count("\n") == 1
     assert not (tmp_path / "out").exists()
-    assert main([*arguments, "--methods", "fine_method:Mine", "--seeds", "2", "--n-jobs", "2"]) == 0
+    # In a process of its own, as its user starts it: workers that live already know nothing of the folder.
+    call = [sys.executable, "-P", "-c", "import sys; from rapid_moo.cli import main; sys.exit(main(sys.argv[1:]))"]
+    options = ["--methods", "fine_method:Mine", "--seeds", "2", "--n-jobs", "2"]
+    done = subprocess.run([*call, *arguments, *options], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     assert pd.read_csv(tmp_path / "out" / "results.csv")["method"].tolist() == ["mine"] * 2
 
 
