@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from rapid_moo import data
+from rapid_moo.constraints import AnyConstraint
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, distinct, parse_objectives
-from rapid_moo.problem import ArchitectureProblem, Constraint
+from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.reading import RawTable, build_table, read_csv
 from rapid_moo.space import SearchSpace
 from rapid_moo.table import ArchitectureTable
@@ -236,7 +237,7 @@ def get_problem(
     objectives: str | Sequence[Objective] | None = None,
     memory: str | None = None,
     energy: bool = False,
-    constraints: Sequence[str | Constraint] = (),
+    constraints: str | AnyConstraint | Callable[..., Any] | Sequence[Any] = (),
     **options: Any,
 ) -> ArchitectureProblem:
     """A search space as a pymoo problem.

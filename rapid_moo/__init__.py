@@ -1,8 +1,9 @@
 """Hardware-aware neural architecture search with few evaluations, as a pymoo plugin."""
 
-from rapid_moo.algorithm import RAPID
+from rapid_moo.algorithm import RAPID, OneShotRAPID
 from rapid_moo.audit import audit
-from rapid_moo.errors import RapidMooError
+from rapid_moo.constraints import Constraint
+from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.indicators import ADRS, IGDPlus, NormalisedHypervolume, adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective
 from rapid_moo.operators import genotype_operators
@@ -12,6 +13,7 @@ from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.problem import ArchitectureProblem, BillingEvaluator
 from rapid_moo.problems import get_problem, get_space, open_table, register_space
 from rapid_moo.space import Gene, GridSpace, SearchSpace
+from rapid_moo.store import Bill, Store
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner
 
@@ -21,16 +23,21 @@ __all__ = [
     "ADRSTuner",
     "ArchitectureProblem",
     "ArchitectureTable",
+    "Bill",
     "BillingEvaluator",
+    "Constraint",
     "Gene",
     "GridSpace",
     "IGDPlus",
+    "InputError",
     "NormalisedHypervolume",
     "Objective",
+    "OneShotRAPID",
     "PredictorSet",
     "PredictorSpec",
     "RapidMooError",
     "SearchSpace",
+    "Store",
     "adrs",
     "audit",
     "front_points",

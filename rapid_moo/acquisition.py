@@ -20,7 +20,7 @@ population does (with 95 % confidence), so what is beyond the best of n is kept 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import numpy as np
@@ -49,12 +49,18 @@ class Candidates:
     draw : callable
         ``draw(rows, n_draws)`` gives possible truths of shape (n_draws, len(rows), n_objectives) of some candidates,
         drawn jointly where the predictors can.
+    pending : ndarray of shape (n_pending,)
+        Further rows that ``draw`` knows, of architectures that are being evaluated: they count as chosen.
+    success : ndarray of shape (n,) or None
+        Probability that each candidate's evaluation succeeds; None where nothing has failed.
     """
 
     mean: FloatArray
     std: FloatArray
     known: FloatArray
     draw: Callable[[IntArray, int], FloatArray]
+    pending: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    success: FloatArray | None = None
 
 
 Acquisition: TypeAlias = Callable[[Candidates, int, np.random.Generator], IntArray]
@@ -69,8 +75,29 @@ def expected_coverage(candidates: Candidates, size: int, rng: np.random.Generato
     """
     c = candidates
     pool = promising(c.mean, c.std, c.known, max(JOINT_POOL, 2 * size), seed=rng)
-    draws = within_reach(c.draw(pool, N_DRAWS), c.known, c.mean[pool])
-    return pool[coverage_batch(draws, c.known, size, seed=rng)]
+    draws = c.draw(np.concatenate([pool, c.pending]), N_DRAWS)
+    draws, waiting = draws[:, : len(pool)], draws[:, len(pool) :]
+    draws = within_reach(draws, c.known, c.mean[pool])
+    if c.success is not None:
+        draws = with_failures(draws, c.success[pool], rng)
+    return pool[coverage_batch(draws, c.known, size, pending=waiting, seed=rng)]
+
+
+def with_failures(draws: FloatArray, success: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Draws in which candidates fail as often as they are expected to: a failed one covers nothing.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (n_draws, n, n_objectives)
+        Possible truths, minimised.
+    success : ndarray of shape (n,)
+        Probability of success.
+    rng : numpy.random.Generator
+        Source of randomness.
+    """
+    fails = rng.random(draws.shape[:2]) >= success
+    worst = draws.max(axis=(0, 1)) + 10.0 * np.ptp(draws, axis=(0, 1)) + 1.0
+    return np.asarray(np.where(fails[:, :, None], worst, draws))
 
 
 def draw_truths(mean: FloatArray, std: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
@@ -149,6 +176,7 @@ def coverage_batch(
     *,
     exponent: float = EXPONENT,
     max_front: int = 150,
+    pending: FloatArray | None = None,
     seed: Seed = None,
 ) -> IntArray:
     """Choose a batch that greedily covers the drawn fronts.
@@ -166,6 +194,8 @@ def coverage_batch(
         is the expected ADRS.
     max_front : int
         Points kept of each drawn front.
+    pending : ndarray of shape (n_draws, n_pending, n_objectives), optional
+        The same draws of architectures that are being evaluated; what they cover is covered.
     seed : int, numpy.random.Generator or None
         Source of randomness.
 
@@ -178,6 +208,11 @@ def coverage_batch(
         return np.arange(draws.shape[1], dtype=np.int64)
     scale = front_range(known, draws.mean(axis=0))
     targets, values, covered = _targets(draws, known, scale, max_front, as_generator(seed))
+    if pending is not None and pending.shape[1]:
+        beside = (pending / scale).astype(np.float32)
+        for i in range(len(targets)):
+            near = np.abs(targets[i][:, None, :] - beside[i][None, :, :]).max(axis=2).min(axis=1)
+            np.minimum(covered[i], near, out=covered[i])
     return _greedy(targets, values, covered, size, exponent)
 
 

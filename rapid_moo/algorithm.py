@@ -2,16 +2,20 @@
 
 ``minimize(problem, RAPID(), ("n_eval", 300), seed=1)`` works on any problem with integer variables; on an
 :class:`~rapid_moo.problem.ArchitectureProblem` the space's features, computed objectives and table members are used.
-``RAPID(rounds=1, sampling="random")`` is the published one-shot method: a random sample, one tuned triplet, its whole
-predicted front.
+:class:`OneShotRAPID` is the published method: a sample, one tuned triplet, its whole predicted front.
+
+What a run learns from is its bill on the problem's store: what was known beforehand (imports, evaluated individuals
+given as ``sampling``), and what it asked for itself. What was asked for and not yet told counts as chosen, so that any
+number of evaluations may be under way.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,23 +25,30 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
+from pymoo.util.optimum import filter_optimum
 
 from rapid_moo._util import FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
-from rapid_moo.candidates import SEARCHES, SpaceView, predicted_violations, search_predictions, within_constraints
-from rapid_moo.design import SAMPLINGS
+from rapid_moo.candidates import SEARCHES, predicted_violations, search_predictions, within_constraints
+from rapid_moo.design import SAMPLINGS, designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
+from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import front_indices, pareto_ranks
-from rapid_moo.predictors import PredictorSet, Spec
+from rapid_moo.predictors import PredictorSet, Spec, spec_from_dict
+from rapid_moo.store import Bill
+from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import FEWEST_ROWS, ADRSTuner, adapt, early_specs
+from rapid_moo.view import Knowledge, SpaceView
 
 logger = logging.getLogger(__name__)
 
 FIRST_SAMPLE, FIRST_TUNING = 16, 48
 EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
+LIKELY = 0.5
+"""Probability of success below which an architecture is not proposed while others are left."""
 
 
 def default_batch_size(n: int) -> int:
@@ -45,14 +56,12 @@ def default_batch_size(n: int) -> int:
     return max(2, round(min(math.pow(n, 1.3) / 40.0, n / 10.0)))
 
 
-def default_tuner(rounds: int | None) -> ADRSTuner:
-    """The tuner that a run starts from: thorough where it chooses once, quick where it chooses again and again.
+def default_tuner() -> ADRSTuner:
+    """The tuner of an iterating run, quick because it chooses again and again.
 
     An iterating search looks for architectures better than all it has seen. A Gaussian process reaches beyond its
     data and draws neighbours jointly; trees do neither, so they must be better by more than a standard error.
     """
-    if rounds == 1:
-        return ADRSTuner()
     return ADRSTuner(budget=8, max_rows=250, committee=False, prefer=("gaussian_process",))
 
 
@@ -108,16 +117,13 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     Parameters
     ----------
     n_initial : int
-        Size of the first sample; fewer rows than the 16 of the default are too few to choose by.
+        Size of the first sample; fewer rows than the 16 of the default are too few to choose by. What is known
+        beforehand counts towards it.
     batch_size : int, optional
         Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
-        budget. With ``rounds=1`` the predicted front is evaluated whole, and at least so many.
+        budget.
     rounds : int, optional
-        Rounds after the first sample; until termination by default. 1 is the published one-shot method, whose only
-        batch is the whole predicted front.
-    parts : int
-        With ``rounds=1``, batches in which as many architectures as that front has are evaluated. With two or more each
-        batch has the largest expected gain, and the predictors, tuned once, are fitted again before it.
+        Rounds after the first sample; until termination by default.
     tuner : ADRSTuner, optional
         Chooses the predictors; :func:`default_tuner` otherwise.
     specs : sequence of PredictorSpec, Committee or None, optional
@@ -131,20 +137,25 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Tune again when the number of evaluations has grown by this factor; ``numpy.inf`` tunes once. The first tuning
         is at 48 evaluations: fewer do not tell many configurations apart, and until then one of four Gaussian processes
         serves (:func:`~rapid_moo.tuning.early_specs`).
-    sampling : {"designed", "random"}
-        The first sample: representatives of the space (see :mod:`rapid_moo.design`), or random as published.
+    sampling : {"designed", "random"}, Population or array-like of shape (n, n_var)
+        The first sample: representatives of the space (see :mod:`rapid_moo.design`), random ones, or as pymoo has it
+        individuals (evaluated ones are learnt from and cost nothing) or variables of one's own.
     acquisition : callable
         Chooses a batch, see :data:`rapid_moo.acquisition.Acquisition`; by default the one that is expected to cover
         most of the front.
     **kwargs
-        Passed to pymoo's ``Algorithm``.
+        Of pymoo's ``Algorithm``: ``output``, ``callback``, ``termination`` and so on.
 
     Attributes
     ----------
+    bill : Bill
+        Rows of the problem's store that this run learns from, and how many of them are billed.
     tuned : TunerResult or None
         The latest tuning.
     predictors : PredictorSet or None
         The predictors of the latest round.
+    success : SuccessModel or None
+        Where evaluations fail; None until one has.
     limits : PredictorSet or None
         Predictors of the constraints of a problem that is not an ``ArchitectureProblem``; feasible is at most 0.
     seconds : dict
@@ -166,106 +177,191 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         n_initial: int = FIRST_SAMPLE,
         batch_size: int | None = None,
         rounds: int | None = None,
-        parts: int = 1,
         tuner: ADRSTuner | None = None,
         specs: Sequence[Spec | None] | None = None,
         search: str = "auto",
         candidates: str = "auto",
         retune: float = 2.0,
-        sampling: str = "designed",
+        sampling: Any = "designed",
         acquisition: Acquisition = expected_coverage,
         **kwargs: Any,
     ) -> None:
+        unknown = set(kwargs) - set(inspect.signature(Algorithm.__init__).parameters)
+        if unknown:
+            known = sorted(set(inspect.signature(RAPID.__init__).parameters) - {"self", "kwargs"})
+            raise InputError(
+                f"{type(self).__name__}: unknown {', '.join(sorted(unknown))}; expected some of {', '.join(known)}"
+            )
         kwargs.setdefault("output", RAPIDOutput())
         super().__init__(**kwargs)
-        for name, value in (
-            ("n_initial", n_initial),
-            ("batch_size", batch_size),
-            ("rounds", rounds),
-            ("parts", parts),
-        ):
+        for name, value in (("n_initial", n_initial), ("batch_size", batch_size), ("rounds", rounds)):
             if value is not None and value < 1:
                 raise InputError(f"{name}: expected a positive number, got {value}")
-        if parts > 1 and rounds != 1:
-            raise InputError(f"parts: expected 1 unless rounds is 1, got {parts} with rounds={rounds}")
         if search not in SEARCHES:
             raise InputError(f"search: expected one of {', '.join(SEARCHES)}, got {search!r}")
-        if sampling not in SAMPLINGS:
+        if isinstance(sampling, str) and sampling not in SAMPLINGS:
             raise InputError(f"sampling: expected one of {', '.join(SAMPLINGS)}, got {sampling!r}")
         if not retune > 1.0:
             raise InputError(f"retune: expected a factor above 1, got {retune}")
         self.n_initial, self.batch_size, self.rounds = n_initial, batch_size, rounds
-        self.parts, self.sampling, self.acquisition = parts, sampling, acquisition
-        self.tuner, self.specs = tuner or default_tuner(rounds), specs
+        self.sampling, self.acquisition = sampling, acquisition
+        self.tuner, self.specs = tuner or default_tuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
         self.tuned: Any = None
         self.predictors: Any = None
+        self.success: SuccessModel | None = None
         self.limits: PredictorSet | None = None
         self.seconds: dict[str, float] = {"tune": 0.0, "fit": 0.0, "search": 0.0}
         self.searched: IntArray | None = None
         self.batch_error: float | None = None
         self._chosen: Sequence[Spec | None] = ()
-        self._chosen_at = self._limits_chosen_at = 0
-        self._expected: FloatArray | None = None
-        self._front_size: int | None = None
+        self._chosen_at = self._tuned_at = self._limits_chosen_at = 0
+        self._rounds = 0
+        self._pending: dict[bytes, IntArray] = {}
+        self._expected: dict[bytes, FloatArray] = {}
 
     # -------------------------------------------------------------- pymoo hooks
     pop: Any
 
     def _setup(self, problem: Problem, **kwargs: Any) -> None:
         self.view = SpaceView(problem, self.candidates)
-        budget = getattr(self.termination, "n_max_evals", None)
-        known = budget is not None and np.isfinite(budget)
-        self._budget = min(int(budget), self.view.n_members) if budget is not None and known else None
+        self.bill = Bill(self.view.store)
+        self.bill.take_free()
         self._n_initial = min(self.n_initial, self.view.n_members)
+        self._given = self._read_sampling()
+
+    def _read_sampling(self) -> IntArray:
+        """What ``sampling`` asks to be evaluated; what it brings evaluated is put on the bill, free of charge."""
+        if isinstance(self.sampling, str):
+            return np.empty((0, self.view.space.n_var), dtype=np.int64)
+        told = (
+            self.sampling if isinstance(self.sampling, Population) else Population.new("X", np.asarray(self.sampling))
+        )
+        done = np.array(["F" in individual.evaluated for individual in told], dtype=np.bool_)
+        if done.any():
+            self.bill.add(self.view.take_in(told[done]), free=True)
+        X = self.view.genotypes(told.get("X"))
+        rows = self.view.store.find(X)
+        settled = self.view.store.known(X)
+        self.bill.add(rows[settled], free=True)
+        return X[~settled]
 
     def _initialize_infill(self) -> Population:
-        return self._population(self._first_sample())
+        return self._population(self.propose())
 
     def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
-        self.pop = infills
+        before = self.bill.rows
+        self.pop = Population.merge(self.view.population(before), self._told(infills))
 
-    @one_blas_thread
     def _infill(self) -> Population:
-        known = self.view.genotypes(self.pop.get("X"))
-        if not np.isfinite(self.pop.get("F")).all(axis=1).any():
-            return self._population(self._another_sample(known))
-        self._learn(known)
-        with self._timed("search"):
-            self.searched = np.vstack([self._proposals(known), known])
-            proposals = self.view.new_only(self.searched, known)
-            if len(proposals) == 0:
-                batch = proposals
-            elif self.rounds == 1:
-                batch = self._front_part(proposals, known)
-            else:
-                size = self._affordable(self.batch_size or default_batch_size(len(known)))
-                batch = self._batch(proposals, size)
-        return self._population(batch)
+        return self._population(self.propose())
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         if infills is not None and len(infills):
-            self.batch_error = self._surprise(infills.get("F"))
-            self.pop = Population.merge(self.pop, infills)
-        else:
+            self.batch_error = self._surprise(infills)
+            self.pop = Population.merge(self.pop, self._told(infills))
+        elif not self._pending:
             self.termination.terminate()
-        if self.rounds is not None and self.n_iter > self.rounds + self.parts - 1:
+        if self.rounds is not None and self._rounds >= self._last_round and not self._pending:
             self.termination.terminate()
 
-    # ------------------------------------------------------------------- steps
-    def _first_sample(self) -> IntArray:
-        return self.view.first_sample(self._affordable(self._n_initial), self.sampling, self.random_state)
+    @property
+    def _last_round(self) -> int:
+        return self.rounds if self.rounds is not None else 0
 
-    def _another_sample(self, known: IntArray) -> IntArray:
+    def _told(self, infills: Population | None) -> Population:
+        """Told individuals, now in the store and on the bill; a failed one is infinite."""
+        if infills is None or len(infills) == 0:
+            return Population.empty()
+        rows = self.view.take_in(infills)
+        self.bill.add(rows)
+        for key in self.view.space.keys(self.view.store.X[rows]):
+            self._pending.pop(key, None)
+        told = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(infills), -1)
+        infills.set("F", np.where(np.isfinite(told).all(axis=1, keepdims=True), told, np.inf))
+        return infills
+
+    def _set_optimum(self) -> None:
+        """The front of what succeeded: a failed evaluation is never part of a result."""
+        done = self.pop[np.isfinite(self.pop.get("F")).all(axis=1)] if len(self.pop) else self.pop
+        self.opt = filter_optimum(done, least_infeasible=True) if len(done) else Population.empty()
+
+    # ------------------------------------------------------------------- asking
+    @one_blas_thread
+    def propose(self, size: int | None = None) -> IntArray:
+        """What to evaluate next: distinct architectures that are neither known nor pending, which they are then.
+
+        Parameters
+        ----------
+        size : int, optional
+            How many; by default the rest of the first sample, then what the schedule gives.
+
+        Returns
+        -------
+        ndarray of shape (n, n_var)
+            Repaired genotypes; fewer, or none, where the space or the budget ends.
+        """
+        known = self.view.knowledge(self.bill, self._waiting())
+        X = self._next(known, size)
+        for key, x in zip(self.view.space.keys(X), X, strict=True):
+            self._pending[key] = x
+        return X
+
+    def _next(self, known: Knowledge, size: int | None) -> IntArray:
+        first = self._first_sample(known)
+        if len(first):
+            return first[: size if size is not None else len(first)]
+        if not known.complete.any():
+            return self._another_sample(known, size)
+        self._rounds += 1
+        self._learn(known)
+        with self._timed("search"):
+            self.searched = np.vstack([self._proposals(known), known.X[known.complete]])
+            proposals = self.view.new_only(np.vstack([self.searched, known.X[known.open]]), known.settled)
+            if len(proposals) == 0:
+                return proposals
+            return self._select(proposals, known, size)
+
+    def _waiting(self) -> IntArray:
+        waiting = [*self._pending.values()]
+        return np.array(waiting, dtype=np.int64).reshape(len(waiting), self.view.space.n_var)
+
+    def _first_sample(self, known: Knowledge) -> IntArray:
+        """What is missing of the first sample: what ``sampling`` gives, or representatives."""
+        if len(self._given):
+            given, self._given = self._given, self._given[:0]
+            return given[: self._affordable(len(given))]
+        missing = self._n_initial - len(known) + int(known.open.sum()) - len(known.pending)
+        size = self._affordable(missing)
+        if size < 1:
+            return known.pending[:0]
+        sampling = self.sampling if isinstance(self.sampling, str) else "designed"
+        begun = known.X[known.open]
+        if len(begun) >= size:
+            # Known in part: the rest of them is worth more than strangers.
+            return designed_sample(self.view.space, begun, size, self.random_state)
+        return self.view.first_sample(size, sampling, self.random_state, known.settled)
+
+    def _another_sample(self, known: Knowledge, size: int | None) -> IntArray:
         """More of the space at random, where all that was evaluated failed."""
-        logger.warning("all %d evaluations failed: another sample", len(known))
-        size = self._affordable(self.batch_size or self._n_initial)
-        pool = self.view.first_sample(min(size + len(known), self.view.n_members), "random", self.random_state)
-        return self.view.new_only(pool, known)[:size]
+        logger.warning("none of %d evaluations succeeded: another sample", len(known))
+        size = self._affordable(size or self.batch_size or self._n_initial)
+        settled = known.settled
+        pool = self.view.first_sample(
+            min(size + len(settled), self.view.n_members), "random", self.random_state, settled
+        )
+        return pool[:size]
 
-    def _learn(self, known: IntArray) -> None:
+    def _select(self, proposals: IntArray, known: Knowledge, size: int | None) -> IntArray:
+        """Which of the proposals are evaluated."""
+        wanted = size or self.batch_size or default_batch_size(len(known))
+        affordable = self._affordable(wanted)
+        return self._batch(proposals, affordable, known) if affordable else proposals[:0]
+
+    # ----------------------------------------------------------------- learning
+    def _learn(self, known: Knowledge) -> None:
         """Choose predictors where it is time to, then fit them on everything known."""
-        sample = self.view.sample_table(known, self.pop.get("F"))
+        sample = self.view.sample_table(known)
         seed = int(self.random_state.integers(2**31))
         if self.specs is None:
             with self._timed("tune"):
@@ -274,12 +370,20 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         with self._timed("fit"):
             if self.predictors is None or list(self.predictors.specs) != list(specs):
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
-            self.predictors.fit(sample, warm_start=True)
+            some = ~known.complete
+            self.predictors.fit(sample, warm_start=True, partial=(known.X[some], known.raw[some]))
+            self._learn_success(known)
             self._learn_constraints(known, seed)
 
-    def _learn_constraints(self, known: IntArray, seed: int) -> None:
+    def _learn_success(self, known: Knowledge) -> None:
+        tried = known.complete | known.failed
+        self.success = None
+        if known.failed.any() and known.complete.any():
+            self.success = SuccessModel(self.view.space).fit(known.X[tried], known.complete[tried])
+
+    def _learn_constraints(self, known: Knowledge, seed: int) -> None:
         """Predict a foreign problem's constraints by the likeliest of a few processes."""
-        values = self.view.constraint_table(known, self.pop)
+        values = self.view.constraint_table(known)
         if values is None:
             return
         if self.limits is None or len(values) >= EARLY_GROWTH * self._limits_chosen_at:
@@ -293,19 +397,17 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         n = len(sample)
         if self._time_to_tune(n):
             self.tuned = self.tuner.with_seed(seed).tune(sample)
-            self._chosen, self._chosen_at = self.tuned.best.specs, n
+            self._chosen, self._chosen_at, self._tuned_at = self.tuned.best.specs, n, n
             logger.info("tuned on %d architectures: %s", n, "/".join(self.tuned.families))
-        elif self.tuned is None and n >= EARLY_GROWTH * self._chosen_at:
+        elif not self._tuned_at and n >= EARLY_GROWTH * self._chosen_at:
             self._chosen, self._chosen_at = early_specs(sample, seed), n
 
     def _time_to_tune(self, n: int) -> bool:
-        if self.rounds == 1:
-            return self.tuned is None and n >= FEWEST_ROWS
-        if self.tuned is None:
+        if not self._tuned_at:
             return n >= FIRST_TUNING
         return n >= self.retune * self._chosen_at
 
-    def _proposals(self, known: IntArray) -> IntArray:
+    def _proposals(self, known: Knowledge) -> IntArray:
         """Candidates: all of them where they can be listed, else what NSGA-II/III visits on the predictions."""
         members = self.view.members if self.search in ("auto", "exhaustive") else None
         if members is not None:
@@ -313,80 +415,125 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if self.search == "exhaustive":
             raise InputError(f"search: {self.view.space.size:.3g} architectures are too many for 'exhaustive'")
         name = self.search if self.search != "auto" else ("nsga2" if len(self.view.objectives) < 4 else "nsga3")
-        best = known[front_indices(np.nan_to_num(self.pop.get("F"), posinf=1e300))]
+        best = known.X[front_indices(np.nan_to_num(known.F, posinf=1e300))]
         seed = int(self.random_state.integers(2**31))
         return search_predictions(self.view, self.predictors, best, name, seed, self.limits)
 
-    def _batch(self, proposals: IntArray, size: int) -> IntArray:
+    def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
+        proposals = self._likely(proposals, size)
         mean = self.view.predict_mean(self.predictors, proposals)
         if len(proposals) > SPREAD_POOL:
             violated = predicted_violations(self.view, proposals, mean, self.limits).max(axis=1, initial=0.0) > 0.0
             order = np.lexsort((pareto_ranks(mean), violated))[:SPREAD_POOL]
             proposals = proposals[np.sort(order)]
-        mean, std = self.view.predict(self.predictors, proposals)
+        mean, std = self._predicted(proposals, known)
         met = within_constraints(self.view, proposals, mean, std, size, self.limits)
         proposals, mean, std = proposals[met], mean[met], std[met]
-        done = np.isfinite(self.pop.get("F")).all(axis=1) & self.pop.get("feas")
-        candidates = Candidates(mean, std, self.pop.get("F")[done], lambda rows, n: self._draw(proposals[rows], n))
+        n_waiting = len(known.pending)
+        everyone = np.vstack([proposals, known.pending])
+        candidates = Candidates(
+            mean,
+            std,
+            known.done,
+            lambda rows, n: self._draw(everyone[rows], n, known),
+            pending=np.arange(len(proposals), len(proposals) + n_waiting),
+            success=self.success.predict(proposals) if self.success is not None else None,
+        )
         rows = self.acquisition(candidates, size, self.random_state)
-        self._expected = mean[rows]
+        keys = self.view.space.keys(proposals[rows])
+        self._expected |= dict(zip(keys, mean[rows], strict=True))
         return proposals[rows]
 
-    def _draw(self, X: IntArray, n_draws: int) -> FloatArray:
-        return self.view.draw(self.predictors, X, n_draws, self.random_state)
+    def _likely(self, proposals: IntArray, size: int) -> IntArray:
+        """Without what will probably fail, while enough else is left."""
+        if self.success is None:
+            return proposals
+        probability = self.success.predict(proposals)
+        kept = probability >= LIKELY
+        if kept.sum() < size:
+            kept[np.argsort(-probability, kind="stable")[:size]] = True
+        return proposals[kept]
 
-    def _surprise(self, obtained: FloatArray) -> float | None:
+    def _predicted(self, X: IntArray, known: Knowledge) -> tuple[FloatArray, FloatArray]:
+        """Minimised mean and spread; what is measured of an architecture in part is known exactly."""
+        mean, std = self.view.predict(self.predictors, X)
+        for i, values in self._known_parts(X, known):
+            sure = np.isfinite(values)
+            mean[i, sure], std[i, sure] = values[sure], 0.0
+        return mean, std
+
+    def _draw(self, X: IntArray, n_draws: int, known: Knowledge) -> FloatArray:
+        draws = self.view.draw(self.predictors, X, n_draws, self.random_state)
+        for i, values in self._known_parts(X, known):
+            sure = np.isfinite(values)
+            draws[:, i, sure] = values[sure]
+        return draws
+
+    def _known_parts(self, X: IntArray, known: Knowledge) -> Iterator[tuple[int, FloatArray]]:
+        """Positions in X of what is known in part, with its minimised values."""
+        rows = np.flatnonzero(known.open)
+        if not len(rows):
+            return
+        minimised = to_minimised(known.raw[rows], self.view.objectives)
+        parts = dict(zip(self.view.space.keys(known.X[rows]), minimised, strict=True))
+        for i, key in enumerate(self.view.space.keys(X)):
+            if key in parts:
+                yield i, parts[key]
+
+    def _surprise(self, infills: Population) -> float | None:
         """See ``batch_error``."""
-        expected, self._expected = self._expected, None
-        known = self.pop.get("F")
+        obtained = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(infills), -1)
+        keys = self.view.space.keys(self.view.genotypes(infills.get("X")))
+        expected = [self._expected.pop(key, None) for key in keys]
+        known = self.pop.get("F") if len(self.pop) else np.empty((0, obtained.shape[1]))
         known = known[np.isfinite(known).all(axis=1)]
-        if expected is None or len(expected) != len(obtained) or not len(known):
-            return None
-        done = np.isfinite(obtained).all(axis=1)
-        if not done.any():
+        done = np.isfinite(obtained).all(axis=1) & np.array([item is not None for item in expected], dtype=np.bool_)
+        if not len(known) or not done.any():
             return None
         span = np.ptp(known[front_indices(known)], axis=0)
         span = np.where(span > 0.0, span, 1.0)
-        return float((np.abs(expected - obtained)[done] / span).max(axis=1).mean())
+        mean = np.array([item for item, on in zip(expected, done, strict=True) if on])
+        return float((np.abs(mean - obtained[done]) / span).max(axis=1).mean())
 
-    def _front_part(self, proposals: IntArray, known: IntArray) -> IntArray:
-        """What is evaluated of the predicted front in this part; the first prediction says how much in all."""
-        if self._front_size is None:
-            batch = self._predicted_front(proposals, known)
-            self._front_size = len(batch)
-            if self.parts == 1:
-                return batch
-        left = self._n_initial + self._front_size - len(known)
-        parts_left = self.parts - (self.n_iter - 2)  # pymoo's counter is 2 in the first
-        size = self._affordable(math.ceil(left / parts_left))
-        return self._batch(proposals, size) if size else proposals[:0]
+    # -------------------------------------------------------------------- state
+    def state(self) -> dict[str, Any]:
+        """What a later process needs beside the store to go on as this one would, in JSON's types."""
+        return {
+            "random": self.random_state.bit_generator.state,
+            "chosen": [spec.to_dict() if spec is not None else None for spec in self._chosen],
+            "chosen_at": self._chosen_at,
+            "tuned_at": self._tuned_at,
+            "rounds": self._rounds,
+            "predictors": self.predictors.warm_state() if self.predictors is not None else None,
+        }
 
-    def _predicted_front(self, proposals: IntArray, known: IntArray) -> IntArray:
-        """The published step: every new architecture on the front of the predictions, known ones included.
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a :meth:`state`; the algorithm is set up with the same problem and settings.
 
-        With a ``batch_size``, as many more as it takes, of the largest expected gain.
+        Raises
+        ------
+        InputError
+            If it cannot be understood.
         """
-        everyone = np.vstack([proposals, known])
-        mean, std = self.view.predict(self.predictors, everyone)
-        met = np.flatnonzero(within_constraints(self.view, everyone, mean, std, 1, self.limits))
-        front = met[front_indices(mean[met])]
-        picked = front[front < len(proposals)]
-        batch = everyone[picked]
-        more = (self.batch_size or 0) - len(batch)
-        left = np.delete(proposals, picked, axis=0)
-        if more > 0 and len(left):
-            batch = np.vstack([batch, self._batch(left, more)])
-        self._expected = None
-        return batch[: self._affordable(len(batch))]
+        try:
+            self.random_state.bit_generator.state = state["random"]
+            self._chosen = [spec_from_dict(item) if item is not None else None for item in state["chosen"]]
+            self._chosen_at, self._tuned_at = int(state["chosen_at"]), int(state["tuned_at"])
+            self._rounds = int(state["rounds"])
+            if state["predictors"] is not None:
+                self.predictors = PredictorSet.warm(self.view.space, self.view.objectives, state["predictors"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(f"state: expected that of a run of {type(self).__name__}, got: {error!r}") from error
 
     # ---------------------------------------------------------------- plumbing
     def _affordable(self, size: int) -> int:
         """At most what the budget leaves, so that it is never exceeded."""
         # Counted here and not by the evaluator, which ask-and-tell does without.
-        done = len(self.pop) if self.pop is not None else 0
-        left = self._budget - done if self._budget is not None else size
-        return max(0, min(size, left))
+        budget = getattr(self.termination, "n_max_evals", None)
+        if budget is None or not np.isfinite(budget):
+            return max(0, size)
+        return max(0, min(size, int(budget) - len(self.bill) - len(self._pending)))
 
     def _population(self, X: IntArray) -> Population:
         return Population.new("X", self.view.variables(X)) if len(X) else Population.empty()
@@ -396,3 +543,69 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         start = time.perf_counter()
         yield
         self.seconds[phase] += time.perf_counter() - start
+
+
+class OneShotRAPID(RAPID):
+    """The published method: a sample, one tuning, and the evaluation of the predicted front.
+
+    Parameters
+    ----------
+    n_initial : int
+        Size of the sample.
+    parts : int
+        Batches in which as many architectures as the predicted front has are evaluated. With two or more each batch has
+        the largest expected gain, and the predictors, tuned once, are fitted again before it.
+    batch_size : int, optional
+        At least so many architectures beside the sample.
+    tuner : ADRSTuner, optional
+        Chooses the predictors; the thorough default tuner otherwise.
+    **kwargs
+        As in :class:`RAPID`.
+    """
+
+    def __init__(
+        self,
+        n_initial: int = FIRST_SAMPLE,
+        parts: int = 1,
+        batch_size: int | None = None,
+        tuner: ADRSTuner | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if parts < 1:
+            raise InputError(f"parts: expected a positive number, got {parts}")
+        super().__init__(n_initial, batch_size, rounds=parts, tuner=tuner or ADRSTuner(), **kwargs)
+        self.parts = parts
+        self._front_size: int | None = None
+
+    def _time_to_tune(self, n: int) -> bool:
+        return not self._tuned_at and n >= FEWEST_ROWS
+
+    def _select(self, proposals: IntArray, known: Knowledge, size: int | None) -> IntArray:
+        """What is evaluated of the predicted front in this part; the first prediction says how much in all."""
+        if self._front_size is None:
+            batch = self._predicted_front(proposals, known)
+            self._front_size = len(batch)
+            if self.parts == 1:
+                return batch
+        left = self._n_initial + self._front_size - len(known)
+        parts_left = self.parts - (self._rounds - 1)
+        part = self._affordable(math.ceil(left / max(parts_left, 1)))
+        return self._batch(proposals, part, known) if part else proposals[:0]
+
+    def _predicted_front(self, proposals: IntArray, known: Knowledge) -> IntArray:
+        """The published step: every new architecture on the front of the predictions, known ones included.
+
+        With a ``batch_size``, as many more as it takes, of the largest expected gain.
+        """
+        everyone = np.vstack([proposals, known.X])
+        mean, std = self.view.predict(self.predictors, everyone)
+        met = np.flatnonzero(within_constraints(self.view, everyone, mean, std, 1, self.limits))
+        front = met[front_indices(mean[met])]
+        picked = front[front < len(proposals)]
+        batch = everyone[picked]
+        more = (self.batch_size or 0) - len(batch)
+        left = np.delete(proposals, picked, axis=0)
+        if more > 0 and len(left):
+            batch = np.vstack([batch, self._batch(left, more, known)])
+        self._expected.clear()
+        return batch[: self._affordable(len(batch))]

@@ -29,3 +29,7 @@ class MissingExtraError(RapidMooError, ImportError):
 
 class ConformanceError(RapidMooError, AssertionError):
     """A search space, problem or predictor breaks a promise that the rest of the package relies on."""
+
+
+class MeasureError(RapidMooError, RuntimeError):
+    """The user's own measure has a bug; the message holds its traceback."""

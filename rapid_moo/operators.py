@@ -20,7 +20,7 @@ from pymoo.core.repair import Repair
 from pymoo.core.sampling import Sampling
 from pymoo.util.ref_dirs import get_reference_directions
 
-from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.errors import InputError
 from rapid_moo.problem import ArchitectureProblem
 
@@ -38,7 +38,12 @@ class ArchitectureSampling(Sampling):  # type: ignore[misc]  # pymoo ships no ty
     ) -> IntArray:
         if problem.table is not None and problem.source.true:
             return problem.table.take(random_state.permutation(len(problem.table))[:n_samples]).X
-        return problem.space.sample(n_samples, random_state)
+        if not problem.bounds.known:
+            return problem.space.sample(n_samples, random_state)
+        # What breaks a bound that is known beforehand is evaluated only where nothing else is found.
+        drawn = problem.space.sample(max(20 * n_samples, 1_000), random_state)
+        allowed = problem.allowed(drawn)
+        return np.vstack([drawn[allowed], drawn[~allowed]])[:n_samples]
 
 
 class UniformGeneCrossover(Crossover):  # type: ignore[misc]  # pymoo ships no types
@@ -81,41 +86,59 @@ class ArchitectureRepair(Repair):  # type: ignore[misc]  # pymoo ships no types
     """Round to codes and put inactive genes in their fixed form."""
 
     def _do(self, problem: ArchitectureProblem, X: Any, **kwargs: Any) -> IntArray:
+        # Operators for real variables may leave the bounds; what they meant is the nearest code.
         codes = np.clip(np.rint(np.asarray(X, dtype=np.float64)), problem.xl, problem.xu)
         return problem.space.repair(codes)
 
 
 class ArchitectureDuplicates(DuplicateElimination):  # type: ignore[misc]  # pymoo ships no types
-    """Drop what has been evaluated before, in any generation, and repeats within a generation.
+    """Drop what this run has evaluated before, in any generation, and repeats within a generation.
+
+    What another run on the same problem has evaluated is no duplicate.
 
     Parameters
     ----------
     problem : ArchitectureProblem
-        Its ledger is the memory; on a table, genotypes that stand for the same member are the same.
+        Its store says what was evaluated; on a table, genotypes that stand for the same member are the same.
     """
 
     def __init__(self, problem: ArchitectureProblem) -> None:
         super().__init__()
         self.problem = problem
+        self._passed: set[bytes] = set()
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ArchitectureDuplicates:
-        # pymoo's minimize copies the algorithm but not the problem: a copied ledger would never fill.
-        return ArchitectureDuplicates(self.problem)
+        # pymoo's minimize copies the algorithm but not the problem: a copied store would never fill.
+        other = ArchitectureDuplicates(self.problem)
+        other._passed = set(self._passed)
+        return other
 
-    def _do(self, pop: Any, other: Any, is_duplicate: BoolArray) -> BoolArray:
-        keys = self._keys(pop)
-        seen = set(self._keys(other)) if other is not None else set()
-        known = self.problem.ledger.rows(keys) >= 0
+    def do(self, pop: Any, *args: Any, return_indices: bool = False, to_itself: bool = True) -> Any:
+        """Drop duplicates; parameters and results as in pymoo."""
+        X = self._members(pop)
+        keys = self.problem.space.keys(X) if len(X) else []
+        others = {key for other in args for key in self._keys(other)}
+        # What passed and was not evaluated after all, since a generation was full, may come again.
+        known = self.problem.store.known(X)
+        kept: list[int] = []
+        here: set[bytes] = set()
         for i, key in enumerate(keys):
-            is_duplicate[i] = bool(known[i]) or key in seen
-            if other is None:
-                seen.add(key)
-        return is_duplicate
+            if key in others or (to_itself and key in here) or (key in self._passed and known[i]):
+                continue
+            here.add(key)
+            kept.append(i)
+        self._passed |= here
+        if not return_indices:
+            return pop[kept]
+        return pop[kept], kept, [i for i in range(len(pop)) if i not in set(kept)]
+
+    def _members(self, pop: Any) -> IntArray:
+        if len(pop) == 0:
+            return np.empty((0, self.problem.n_var), dtype=np.int64)
+        return self.problem.genotypes(np.atleast_2d(pop.get("X")))
 
     def _keys(self, pop: Any) -> list[bytes]:
-        if len(pop) == 0:
-            return []
-        return self.problem.space.keys(self.problem.genotypes(np.atleast_2d(pop.get("X"))))
+        return self.problem.space.keys(self._members(pop)) if len(pop) else []
 
 
 def genotype_operators(problem: ArchitectureProblem) -> dict[str, Any]:

@@ -1,8 +1,8 @@
 """ArchitectureProblem: a search space and where its objectives come from, as a pymoo Problem.
 
-Three sources, and everything downstream is blind to which: a table (look-up), predictors, or the user's own
-profiler. True evaluations (table, profiler) are kept in a ledger: an architecture is evaluated once per problem and
-then remembered, whatever asks for it.
+Three sources, and everything downstream is blind to which: a table (look-up), predictors, or the user's own measure.
+True evaluations (table, measure) are kept in the problem's store: an architecture is evaluated once per problem and
+then remembered, whatever asks for it. What a run asked for is its :class:`~rapid_moo.store.Bill`.
 
 A genotype that the table does not hold stands for its nearest member (:meth:`SearchSpace.distance`, ties to the
 earlier row). That one rule serves incomplete tables and tables that sample their space, and it is the same for
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,15 +21,21 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 from pymoo.core.evaluator import Evaluator
-from pymoo.core.problem import Problem
+from pymoo.core.problem import LoopedElementwiseEvaluation, Problem
 
-from rapid_moo._util import FloatArray, IntArray
+from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo.constraints import AnyConstraint, Bounds, Constraint, as_constraints
 from rapid_moo.errors import InputError
+from rapid_moo.genes import check_genes
+from rapid_moo.measure import Attempt, Coded, Guard, Outcome, as_attempts, raise_bug
 from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
 from rapid_moo.space import SearchSpace
+from rapid_moo.store import Bill, Store
 from rapid_moo.table import ArchitectureTable
+
+__all__ = ["ArchitectureProblem", "BillingEvaluator", "Constraint"]
 
 logger = logging.getLogger(__name__)
 
@@ -82,16 +87,16 @@ class TableSource:
 
 
 @dataclass(frozen=True, eq=False)
-class ProfilerSource:
-    """The user's own training and measuring: called with new genotypes only, once per architecture.
+class MeasureSource:
+    """The user's own training and measuring: called with new architectures only, once for each.
 
-    ``profiler(X)`` gets codes of shape (n, n_var) and returns raw values of shape (n, n_objectives). An architecture
-    whose row holds NaN, or whose call raises, is recorded as failed.
+    An exception, a missing value or a wrong one is a failure of the objectives concerned, with its reason in the store.
+    A bug in the user's code is not: see :class:`~rapid_moo.measure.Guard`.
     """
 
     space: SearchSpace
-    profiler: Profiler
-    n_objectives: int
+    attempts: tuple[Attempt, ...]
+    guard: Guard = field(default_factory=Guard)
     true: bool = True
 
     def resolve(self, X: IntArray) -> IntArray:
@@ -99,19 +104,37 @@ class ProfilerSource:
         return X
 
     def values(self, X: IntArray) -> FloatArray:
-        """Profiled values; one architecture per call, so that one failure spoils one row."""
-        rows = []
-        for x in X:
-            try:
-                measured = self.profiler(x[None, :].copy())
-            except Exception as error:  # whatever the user's code raises
-                logger.warning("%s: recorded as failed: %s", self.space.to_string(x), error)
-                measured = np.full(self.n_objectives, np.nan)
-            row = np.asarray(measured, dtype=np.float64).reshape(-1)
-            if row.shape != (self.n_objectives,):
-                raise InputError(f"profiler: expected {self.n_objectives} values, got {row.tolist()}")
-            rows.append(row)
-        return np.array(rows, dtype=np.float64).reshape(len(X), self.n_objectives)
+        """Not a look-up: measures are called one by one, see :meth:`ArchitectureProblem.evaluate_raw`."""
+        raise InputError(f"{self.space.name}: a measure is evaluated through its problem, not looked up")
+
+    def measure(self, x: IntArray) -> Outcome:
+        """Call every function on one architecture, shape (n_var,)."""
+        return call_all(self.attempts, self.space.to_dict(x))
+
+
+@dataclass(frozen=True)
+class CallAll:
+    """Several functions of one architecture as one call; can be sent to another process where they can."""
+
+    attempts: tuple[Attempt, ...]
+
+    def __call__(self, architecture: dict[str, Any]) -> Outcome:
+        """Their outcomes as one."""
+        return call_all(self.attempts, architecture)
+
+
+def call_all(attempts: Sequence[Attempt], architecture: dict[str, Any]) -> Outcome:
+    """Outcomes of several functions as one: all values and reasons, and the first mistake."""
+    outcomes = [attempt(architecture) for attempt in attempts]
+    raised = next((outcome for outcome in outcomes if outcome.mark), Outcome())
+    return Outcome(
+        {name: value for outcome in outcomes for name, value in outcome.values.items()},
+        {name: text for outcome in outcomes for name, text in outcome.reasons.items()},
+        sum(outcome.seconds for outcome in outcomes),
+        raised.trace,
+        raised.mark,
+        raised.error,
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,61 +153,6 @@ class PredictedSource:
         return np.asarray(self.predictors.predict(X), dtype=np.float64)
 
 
-@dataclass(frozen=True)
-class Constraint:
-    """A bound on a raw objective or computed value, such as ``latency <= 20``."""
-
-    name: str
-    relation: str
-    bound: float
-
-    _PATTERN = re.compile(r"\s*(\w+)\s*(<=|>=)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
-
-    @classmethod
-    def parse(cls, text: str) -> Constraint:
-        """Parse ``NAME <= NUMBER`` or ``NAME >= NUMBER``."""
-        match = cls._PATTERN.fullmatch(text)
-        if match is None:
-            raise InputError(f"constraint: expected 'NAME <= NUMBER' or 'NAME >= NUMBER', got {text!r}")
-        return cls(match[1], match[2], float(match[3]))
-
-    def violation(self, values: FloatArray) -> FloatArray:
-        """Positive where violated, as pymoo's inequality constraints are."""
-        return values - self.bound if self.relation == "<=" else self.bound - values
-
-
-class Ledger:
-    """True evaluations of a problem in order: each architecture once.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n, n_var)
-        Repaired genotypes.
-    raw : ndarray of shape (n, n_objectives)
-        Raw values; NaN in every objective marks a failed evaluation.
-    """
-
-    def __init__(self, n_var: int, n_objectives: int) -> None:
-        self.X: IntArray = np.empty((0, n_var), dtype=np.int64)
-        self.raw: FloatArray = np.empty((0, n_objectives), dtype=np.float64)
-        self._rows: dict[bytes, int] = {}
-
-    def __len__(self) -> int:
-        return len(self.X)
-
-    def rows(self, keys: Sequence[bytes]) -> IntArray:
-        """Row of each key, -1 for a new one."""
-        return np.array([self._rows.get(key, -1) for key in keys], dtype=np.int64)
-
-    def add(self, keys: Sequence[bytes], X: IntArray, raw: FloatArray) -> None:
-        """Append new architectures; a row with any NaN becomes a failed one."""
-        for key in keys:
-            self._rows[key] = len(self._rows)
-        failed = np.logical_not(np.isfinite(raw).all(axis=1, keepdims=True))
-        self.X = np.vstack([self.X, X])
-        self.raw = np.vstack([self.raw, np.where(failed, np.nan, raw)])
-
-
 class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no types
     """A multi-objective problem over the genotypes of a search space.
 
@@ -192,51 +160,72 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     ----------
     space : SearchSpace
         What an architecture is.
-    source : ArchitectureTable, callable or fitted PredictorSet
-        Where objectives come from. A callable is a profiler, see :class:`ProfilerSource`.
+    source : ArchitectureTable, callable or fitted PredictorSet, optional
+        Where objectives come from. A callable gets codes of shape (1, n_var) and returns a row of raw objectives.
     objectives : sequence of Objective, optional
         Names, directions and units; those of the table, predictors or space by default.
+    measure : callable, mapping or str, optional
+        The source instead: a function of the dict of genes that returns a dict of raw objectives, a dict of such
+        functions by objective, or a command line; see :mod:`rapid_moo.measure`. What the space computes is filled in.
     table : ArchitectureTable, optional
         Judges the search when the source is not itself a table.
-    constraints : sequence of str or Constraint
-        Bounds like ``"latency <= 20"`` on raw objectives or on values that the space computes.
+    constraints : str, callable, Constraint, or a sequence of them
+        Bounds like ``"latency <= 20"`` on raw objectives, on values that the space computes or on genes, and functions
+        of the dict of genes. What follows from the architecture holds from the first one on.
     name : str, optional
         Name for reports.
+    store : Store, optional
+        The memory of true evaluations; a new one by default. What it holds as free (imports) is learnt from.
+    guard : Guard, optional
+        When the run stops because the user's code has a bug.
+    elementwise_runner : callable, optional
+        pymoo's runner for the calls of one's own function, such as its ``StarmapParallelization``.
 
     Notes
     -----
     Variables are integers ``0 .. k-1``; algorithms for real variables may pass fractions, which are rounded.
-    A failed evaluation (NaN from the profiler) is billed and gets infinite objectives, so nothing ever selects it.
+    A failed evaluation is billed and gets infinite objectives, so nothing ever selects it.
     """
 
     def __init__(
         self,
         space: SearchSpace,
-        source: ArchitectureTable | Profiler | Any,
+        source: ArchitectureTable | Profiler | Any = None,
         objectives: Sequence[Objective] | None = None,
         *,
+        measure: Any = None,
         table: ArchitectureTable | None = None,
-        constraints: Sequence[str | Constraint] = (),
+        constraints: str | AnyConstraint | Callable[..., Any] | Sequence[Any] = (),
         name: str | None = None,
+        store: Store | None = None,
+        guard: Guard | None = None,
+        elementwise_runner: Any = None,
     ) -> None:
+        check_genes(space.name, space.genes, space.inactive)
         self.space = space
-        self.source, self.objectives = _as_source(space, source, objectives)
+        self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
         self.table = source if isinstance(source, ArchitectureTable) else table
-        self.constraints = tuple(Constraint.parse(item) if isinstance(item, str) else item for item in constraints)
-        names = [o.name for o in self.objectives] + [o.name for o in space.computed]
-        for constraint in self.constraints:
-            if constraint.name not in names:
-                raise InputError(f"constraint: expected one of {names}, got {constraint.name!r}")
+        names = [objective.name for objective in self.objectives]
+        self.bounds = Bounds(space, names, as_constraints(constraints))
+        self._computed = [(k, n) for k, n in enumerate(names) if n in {o.name for o in space.computed}]
         super().__init__(
             n_var=space.n_var,
             n_obj=len(self.objectives),
-            n_ieq_constr=len(self.constraints),
+            n_ieq_constr=len(self.bounds),
             xl=space.xl,
             xu=space.xu,
             vtype=int,
+            elementwise_runner=elementwise_runner or LoopedElementwiseEvaluation(),
         )
         self._name = name or (self.table.name if self.table is not None else space.name)
-        self.ledger = Ledger(space.n_var, len(self.objectives))
+        if store is not None and list(store.objectives) != names:
+            raise InputError(f"store: expected objectives {names}, got {list(store.objectives)}")
+        self.store = store if store is not None else Store(space, names)
+
+    @property
+    def constraints(self) -> tuple[AnyConstraint, ...]:
+        """The bounds of the problem."""
+        return self.bounds.all
 
     def name(self) -> str:
         """Name for reports."""
@@ -246,51 +235,108 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     def _evaluate(self, x: ArrayLike, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         X = self.genotypes(x)
         raw = self.evaluate_raw(X)
-        out["F"] = np.where(np.isnan(raw), FAILED, to_minimised(raw, self.objectives))
+        out["F"] = self.minimised(raw)
         if self.constraints:
             out["G"] = self.violations(X, raw)
 
+    def minimised(self, raw: FloatArray) -> FloatArray:
+        """Raw values to be minimised; a row that lacks a value is infinite in all objectives."""
+        unknown = np.isnan(raw).any(axis=1, keepdims=True)
+        return np.where(unknown, FAILED, to_minimised(raw, self.objectives))
+
     def genotypes(self, x: ArrayLike) -> IntArray:
-        """Variables as pymoo passes them to the repaired genotypes that are really evaluated."""
-        codes = np.clip(np.rint(np.atleast_2d(np.asarray(x, dtype=np.float64))), self.xl, self.xu)
+        """Variables as pymoo passes them to the repaired genotypes that are really evaluated.
+
+        Raises
+        ------
+        InputError
+            If a code is out of range.
+        """
+        codes = np.rint(np.atleast_2d(np.asarray(x, dtype=np.float64)))
         return self.source.resolve(self.space.repair(codes))
 
     def evaluate_raw(self, X: IntArray) -> FloatArray:
-        """Raw objectives of shape (n, n_obj); a known architecture is read from the ledger."""
+        """Raw objectives of shape (n, n_obj), NaN where one failed; what is known is read from the store."""
         if not self.source.true:
             return self.source.values(X)
-        keys = self.space.keys(X)
-        new = {key: i for i, key in reversed(list(enumerate(keys))) if self.ledger.rows([key])[0] < 0}
-        if new:
-            rows = sorted(new.values())
-            # What was profiled before an interruption is kept.
-            step = 1 if isinstance(self.source, ProfilerSource) else len(rows)
-            for some in (rows[start : start + step] for start in range(0, len(rows), step)):
-                self.ledger.add([keys[i] for i in some], X[some], self.source.values(X[some]))
-        return self.ledger.raw[self.ledger.rows(keys)]
+        known = self.store.known(X)
+        if not known.all():
+            keys = self.space.keys(X)
+            new = [i for i, key in enumerate(keys) if not known[i] and keys.index(key) == i]
+            if isinstance(self.source, MeasureSource):
+                self._measure(X[new])
+            else:
+                self.store.add(X[new], self.source.values(X[new]), "table", free=False)
+        return self.store.raw_of(self.store.find(X))
+
+    def _measure(self, X: IntArray) -> None:
+        """Call the measure on new architectures; what was measured before an interruption is kept."""
+        source: Any = self.source
+        if isinstance(self.elementwise_runner, LoopedElementwiseEvaluation):
+            for x in X:
+                row = int(self.store.ask(x[None])[0])
+                self.store.start(row)
+                try:
+                    outcome = source.measure(x)
+                except BaseException:
+                    self.store.drop([row])
+                    raise
+                self.record(row, outcome)
+            return
+        rows = self.store.ask(X)
+        architectures = [self.space.to_dict(x) for x in X]
+        try:
+            outcomes = self.elementwise_runner(CallAll(source.attempts), architectures)
+        except BaseException:
+            self.store.drop(rows.tolist())
+            raise
+        for row, outcome in zip(rows.tolist(), outcomes, strict=True):
+            self.record(row, outcome)
+
+    def record(self, row: int, outcome: Outcome, *, who: str = "", more: bool = False) -> None:
+        """Put what came of measuring a row of the store into it, with what the space computes.
+
+        Raises
+        ------
+        Exception
+            The user's own, if his code has a bug; what it concerns is not billed then.
+        """
+        self.store.tell(
+            row,
+            {**outcome.values, **self.computed_values(row)},
+            outcome.reasons,
+            seconds=outcome.seconds,
+            who=who,
+            more=more,
+        )
+        guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
+        in_vain = guard.add(row, outcome)
+        if in_vain:
+            self.store.requeue(in_vain, forget=True)
+            raise_bug(outcome, len(in_vain))
+
+    def computed_values(self, row: int) -> dict[str, float]:
+        """What the space computes of a row of the store and the store does not hold yet."""
+        missing = [(k, name) for k, name in self._computed if not self.store.repeats[row, k]]
+        return {name: float(self.space.compute(self.store.X[row], name)[0]) for _, name in missing}
 
     def violations(self, X: IntArray, raw: FloatArray) -> FloatArray:
         """Constraint values of shape (n, n_constraints), positive where violated, infinite where failed."""
-        names = [objective.name for objective in self.objectives]
-        columns = [
-            constraint.violation(
-                raw[:, names.index(constraint.name)]
-                if constraint.name in names
-                else self.space.compute(X, constraint.name)
-            )
-            for constraint in self.constraints
-        ]
-        return np.where(np.isnan(columns), FAILED, columns).T
+        return self.bounds.violations(X, raw)
+
+    def allowed(self, X: IntArray) -> BoolArray:
+        """Whether architectures meet the bounds that are known before anything is measured, shape (n,)."""
+        return np.asarray(self.bounds.allowed(X), dtype=np.bool_)
 
     @property
     def n_evaluations(self) -> int:
-        """Unique true evaluations so far."""
-        return len(self.ledger)
+        """Unique true evaluations so far, whoever asked for them; imports left out."""
+        return self.store.n_evaluations
 
     def fresh(self) -> ArchitectureProblem:
-        """The same problem with an empty ledger."""
+        """The same problem with an empty store."""
         other = copy.copy(self)
-        other.ledger = Ledger(self.space.n_var, len(self.objectives))
+        other.store = Store(self.space, [objective.name for objective in self.objectives])
         return other
 
     def with_source(self, source: Any) -> ArchitectureProblem:
@@ -339,20 +385,30 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
 
 
 def _as_source(
-    space: SearchSpace, source: Any, objectives: Sequence[Objective] | None
+    space: SearchSpace, source: Any, measure: Any, objectives: Sequence[Objective] | None, guard: Guard | None
 ) -> tuple[Source, tuple[Objective, ...]]:
+    if (source is None) == (measure is None):
+        raise InputError(f"{space.name}: expected either a source or a measure")
     if isinstance(source, ArchitectureTable):
         return TableSource(source), source.objectives
     if hasattr(source, "predict") and hasattr(source, "objectives"):
         return PredictedSource(source), tuple(source.objectives)
-    if callable(source):
-        chosen = tuple(objectives or space.objectives)
+    chosen = tuple(objectives or space.objectives)
+    if measure is not None or callable(source):
         if len(chosen) < 1:
-            raise InputError(f"{space.name}: expected objectives for the profiler's values, got none")
-        return ProfilerSource(space, source, len(chosen)), chosen
+            raise InputError(f"{space.name}: expected objectives for the measure's values, got none")
+        return MeasureSource(space, _attempts(space, source, measure, chosen), guard or Guard()), chosen
     raise InputError(
         f"source: expected an ArchitectureTable, a profiler function or fitted predictors, got {type(source).__name__}"
     )
+
+
+def _attempts(space: SearchSpace, profiler: Any, measure: Any, objectives: Sequence[Objective]) -> tuple[Attempt, ...]:
+    names = [objective.name for objective in objectives]
+    if measure is None:
+        return (Attempt(Coded(profiler, space, names), names),)
+    computed = [objective.name for objective in space.computed]
+    return as_attempts(measure, [name for name in names if name not in computed], computed)
 
 
 class BillingEvaluator(Evaluator):  # type: ignore[misc]  # pymoo ships no types
@@ -370,17 +426,20 @@ class BillingEvaluator(Evaluator):  # type: ignore[misc]  # pymoo ships no types
     def __init__(self, patience: int = 100, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.patience = patience
-        self.keys: dict[bytes, int] = {}
+        self.bill: Bill | None = None
         self.stalled = 0
 
     def eval(self, problem: Any, pop: Any, **kwargs: Any) -> Any:
         """Evaluate a population and bill what is new; parameters as in pymoo."""
         kwargs.pop("count_evals", None)
         evaluated = super().eval(problem, pop, count_evals=False, **kwargs)
-        before = len(self.keys)
-        for key in problem.space.keys(problem.genotypes(np.atleast_2d(pop.get("X")))):
-            self.keys.setdefault(key, len(self.keys))
-        new = len(self.keys) - before
+        X = problem.genotypes(np.atleast_2d(pop.get("X")))
+        if self.bill is None or (problem.source.true and self.bill.store is not problem.store):
+            names = [objective.name for objective in problem.objectives]
+            self.bill = Bill(problem.store if problem.source.true else Store(problem.space, names))
+        # Predictions are not remembered: what was asked for is counted in a store of the evaluator's own.
+        rows = self.bill.store.find(X) if problem.source.true else self.bill.store.ask(X)
+        new = self.bill.add(rows)
         self.stalled = 0 if new else self.stalled + 1
         self.n_eval += new if self.stalled <= self.patience else len(pop)
         return evaluated

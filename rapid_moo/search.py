@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
-from rapid_moo.algorithm import FIRST_SAMPLE, RAPID
+from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
+from rapid_moo.constraints import Constraint
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import PredictorSet, prediction_metrics
-from rapid_moo.problem import ArchitectureProblem, Constraint
+from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, Triplet
 
@@ -167,7 +168,7 @@ def _write_csv(frame: pd.DataFrame, path: Path) -> None:
 
 
 class Search:
-    """A search on a table that can be interrupted: what was evaluated is in ``problem.ledger``.
+    """A search on a table that can be interrupted: what was evaluated is in ``problem.store``.
 
     Parameters
     ----------
@@ -217,21 +218,12 @@ class Search:
         reference = self.problem.reference_front()
         if reference is None or len(reference) == 0:
             raise InputError(f"constraints: no architecture of {self.table.name} meets {self.settings.constraints}")
-        algorithm = RAPID(
-            n_initial=self.n_train,
-            rounds=None if self.settings.iterate else self.settings.rounds,
-            parts=VERIFIED_PARTS if self.settings.rounds == 1 and not self.settings.iterate else 1,
-            batch_size=self._batch_size(),
-            tuner=self.tuner,
-            specs=self.triplet.specs if self.triplet is not None else None,
-            search=self.settings.algorithm,
-            candidates=self.settings.candidates,
-        )
+        algorithm = self._algorithm()
         algorithm.setup(self.problem, termination=("n_eval", self.budget), seed=self.settings.seed)
         while algorithm.has_next():
             algorithm.next()
             if progress is not None:
-                progress("search", len(self.problem.ledger))
+                progress("search", len(self.problem.store))
         predictors = algorithm.predictors
         if predictors is None or algorithm.searched is None:
             raise InputError(
@@ -243,19 +235,30 @@ class Search:
         self.seconds["sample"] = time.perf_counter() - start - sum(algorithm.seconds.values())
         return self._report(predictors, triplet, reference, algorithm.searched)
 
-    def _batch_size(self) -> int | None:
-        if self.settings.iterate:
-            return None
-        if self.settings.rounds == 1:
-            return max(1, round(VERIFIED_SHARE * self.n_train))
-        return max(1, int(np.ceil((self.budget - self.n_train) / self.settings.rounds)))
+    def _algorithm(self) -> RAPID:
+        """RAPID as the settings want it: iterating, in a stated number of rounds, or one-shot."""
+        settings = self.settings
+        common: dict[str, Any] = {
+            "n_initial": self.n_train,
+            "tuner": self.tuner,
+            "specs": self.triplet.specs if self.triplet is not None else None,
+            "search": settings.algorithm,
+            "candidates": settings.candidates,
+        }
+        if settings.iterate:
+            return RAPID(**common)
+        if settings.rounds > 1:
+            size = max(1, int(np.ceil((self.budget - self.n_train) / settings.rounds)))
+            return RAPID(rounds=settings.rounds, batch_size=size, **common)
+        verified = max(1, round(VERIFIED_SHARE * self.n_train))
+        return OneShotRAPID(parts=VERIFIED_PARTS, batch_size=verified, **common)
 
     def _report(
         self, predictors: PredictorSet, triplet: Triplet | None, reference: FloatArray, searched: IntArray
     ) -> SearchResult:
         start = time.perf_counter()
-        table, ledger = self.table, self.problem.ledger
-        X, raw = ledger.X, ledger.raw
+        table, store = self.table, self.problem.store
+        X, raw = store.X, store.raw
         predicted, std = predictors.predict(table.X, return_std=True)
         unseen = np.ones(len(table), dtype=np.bool_)
         unseen[table.find(predictors.sample_.X)] = False

@@ -11,9 +11,9 @@ A genotype is a row of codes ``0 .. k-1``, one per gene, so ``X`` has shape (n, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import product
+import math
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,43 +21,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator, row_keys, unique_rows
 from rapid_moo.errors import InputError
+from rapid_moo.genes import Gene, causal_order, check_genes, quoted, tokens
 from rapid_moo.objectives import Objective
+
+__all__ = ["ENUMERABLE", "FEATURE_SETS", "Gene", "GridSpace", "SearchSpace"]
 
 FEATURE_SETS = ("engineered", "one_hot", "all")
 ENUMERABLE = 2_000_000
-
-
-@dataclass(frozen=True)
-class Gene:
-    """One decision about an architecture.
-
-    Parameters
-    ----------
-    name : str
-        Name in reports and architecture strings.
-    choices : tuple of int
-        Published value of each code: code ``i`` stands for ``choices[i]``.
-    labels : tuple of str, optional
-        Readable name of each choice; the value itself if not given.
-    ordered : bool
-        Whether neighbouring codes are similar (a width) or not (an operation).
-    weight : float
-        Weight of the gene in the distance between genotypes, for example the number of layers it acts on.
-    """
-
-    name: str
-    choices: tuple[int, ...]
-    labels: tuple[str, ...] = ()
-    ordered: bool = True
-    weight: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not self.choices or len(set(self.choices)) != len(self.choices):
-            raise InputError(f"gene {self.name!r}: expected distinct choices, got {self.choices}")
-        if not self.labels:
-            object.__setattr__(self, "labels", tuple(str(choice) for choice in self.choices))
-        if len(self.labels) != len(self.choices):
-            raise InputError(f"gene {self.name!r}: expected {len(self.choices)} labels, got {len(self.labels)}")
+REMEMBERED = 200_000
+"""Spaces of up to so many genotypes are listed once and sampled without replacement from the list."""
 
 
 class SearchSpace:
@@ -93,6 +65,11 @@ class SearchSpace:
     default_memory: str = "profiled"
     inactive: int = -1
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if isinstance(cls.__dict__.get("genes"), tuple):
+            check_genes(cls.name or cls.__name__, cls.genes, cls.inactive)
+
     # ---------------------------------------------------------------- geometry
     @property
     def n_var(self) -> int:
@@ -117,12 +94,17 @@ class SearchSpace:
     @property
     def size(self) -> int:
         """Number of distinct architectures; an exact integer however large."""
-        return int(np.prod(self.n_choices.astype(object)))
+        return self._n_architectures
+
+    @property
+    def n_genotypes(self) -> int:
+        """Number of genotypes, inactive variants included."""
+        return math.prod(len(gene.choices) for gene in self.genes)
 
     @property
     def enumerable(self) -> bool:
         """Whether :meth:`enumerate` is affordable."""
-        return bool(np.prod(self.n_choices.astype(object)) <= ENUMERABLE)
+        return self.n_genotypes <= ENUMERABLE
 
     # ------------------------------------------------------------- genotypes
     def check(self, X: ArrayLike, /) -> IntArray:
@@ -172,20 +154,26 @@ class SearchSpace:
         """Every architecture once, repaired, in lexicographic order of the codes; shape (size, n_var)."""
         if not self.enumerable:
             raise InputError(f"{self.name}: {self.size:.3g} architectures are too many to enumerate")
-        grid = np.array(list(product(*(range(k) for k in self.n_choices))), dtype=np.int64)
-        repaired = self._repair(grid.reshape(-1, self.n_var))
-        return repaired[unique_rows(repaired)[0]]
+        grid = np.indices(tuple(self.n_choices), dtype=np.int16).reshape(self.n_var, -1).T
+        repaired = self._repair(np.ascontiguousarray(grid, dtype=np.int64))
+        return repaired if len(repaired) == self.size else repaired[unique_rows(repaired)[0]]
+
+    @cached_property
+    def _members(self) -> IntArray:
+        """Every architecture of a small space, listed once."""
+        members = self.enumerate()
+        members.setflags(write=False)
+        return members
 
     def sample(self, n: int, seed: Seed = None) -> IntArray:
         """Distinct random architectures, shape (n, n_var); fewer if the space is smaller.
 
-        Genes are drawn independently; an architecture with many genotypes is not drawn more often in spaces small
-        enough to enumerate.
+        In a space of at most 200,000 genotypes all architectures are drawn equally often. In a larger one genes are
+        drawn independently, and an architecture with inactive genes comes more often.
         """
         rng = as_generator(seed)
-        if self.enumerable:
-            members = self.enumerate()
-            return members[rng.permutation(len(members))[:n]]
+        if self.n_genotypes <= REMEMBERED:
+            return self._members[rng.permutation(len(self._members))[:n]]
         found = np.empty((0, self.n_var), dtype=np.int64)
         for _ in range(64):
             drawn = self._repair(rng.integers(0, self.n_choices, size=(n, self.n_var)))
@@ -222,51 +210,130 @@ class SearchSpace:
         """Length of the published vector."""
         return self.n_var
 
+    @cached_property
+    def integral(self) -> bool:
+        """Whether every choice is an integer, so that architectures have published vectors of integers."""
+        return all(type(choice) is int for gene in self.genes for choice in gene.choices)
+
     def encode(self, vectors: ArrayLike, /) -> IntArray:
         """Published vectors of shape (n, vector_length) to repaired genotypes of shape (n, n_var).
+
+        In a space whose choices are not all integers a vector is a row of choices as :meth:`decode` gives it.
 
         Raises
         ------
         InputError
             If a value is not among a gene's choices; the message names row, position and choices.
         """
-        array = np.atleast_2d(np.asarray(vectors))
-        if array.ndim != 2 or array.shape[1] != self.vector_length or array.dtype.kind not in "iu":
+        array = np.atleast_2d(np.asarray(vectors) if self.integral else np.asarray(vectors, dtype=object))
+        wanted = "iu" if self.integral else "O"
+        if array.ndim != 2 or array.shape[1] != self.vector_length or array.dtype.kind not in wanted:
+            kind = "integer vectors" if self.integral else "vectors"
             raise InputError(
-                f"{self.name}: expected integer vectors of length {self.vector_length}, got shape"
-                f" {array.shape} of {array.dtype}"
+                f"{self.name}: expected {kind} of length {self.vector_length}, got shape {array.shape} of {array.dtype}"
             )
+        if not self.integral:
+            return np.array([self._from_choices(row, i) for i, row in enumerate(array)], dtype=np.int64)
         return self._repair(self._encode(array.astype(np.int64)))
 
-    def decode(self, X: ArrayLike, /) -> IntArray:
-        """Genotypes to published vectors of shape (n, vector_length)."""
-        return self._decode(self.repair(X))
+    def decode(self, X: ArrayLike, /) -> NDArray[Any]:
+        """Genotypes to published vectors of shape (n, vector_length).
+
+        Integers where all choices are; otherwise an array of objects with the choices as they are, NaN for an
+        inactive gene.
+        """
+        repaired = self.repair(X)
+        if self.integral:
+            return self._decode(repaired)
+        vectors = np.full(repaired.shape, np.nan, dtype=object)
+        for (i, k), on in np.ndenumerate(self._active(repaired)):
+            if on:
+                vectors[i, k] = self.genes[k].choices[repaired[i, k]]
+        return vectors
+
+    def to_dict(self, x: ArrayLike, /) -> dict[str, Any]:
+        """One architecture as its owner writes it: gene names and choices, active genes only."""
+        row = self.repair(x)
+        if len(row) != 1:
+            raise InputError(f"{self.name}: expected one genotype, got {len(row)}")
+        active = self._active(row)[0]
+        return {gene.name: gene.choices[code] for gene, code, on in zip(self.genes, row[0], active, strict=True) if on}
+
+    def from_dict(self, architecture: Mapping[str, Any], /) -> IntArray:
+        """The genotype of shape (n_var,) of an architecture that :meth:`to_dict` gave.
+
+        Raises
+        ------
+        InputError
+            If a gene is unknown, missing or inactive, or a value is none of its choices.
+        """
+        if not isinstance(architecture, Mapping):
+            raise InputError(f"{self.name}: expected a dict of genes, got {architecture!r}")
+        genes = {gene.name: gene for gene in self.genes}
+        codes: dict[str, int] = {}
+        for name, value in architecture.items():
+            if name not in genes:
+                raise InputError(f"{self.name}: expected genes {list(genes)}, got {name!r}")
+            try:
+                codes[name] = genes[name].code(value)
+            except InputError as error:
+                raise InputError(f"{self.name}: {error}") from None
+        return self._from_codes(codes)
 
     def to_string(self, x: ArrayLike, /) -> str:
         """One architecture as readable text, for example ``depth=2 width1=64``."""
         row = self.repair(x)
         active = self._active(row)[0]
         return " ".join(
-            f"{gene.name}={gene.labels[code]}" for gene, code, on in zip(self.genes, row[0], active, strict=True) if on
+            f"{quoted(gene.name)}={quoted(gene.labels[code])}"
+            for gene, code, on in zip(self.genes, row[0], active, strict=True)
+            if on
         )
 
     def from_string(self, text: str, /) -> IntArray:
-        """The genotype of shape (n_var,) of a text that :meth:`to_string` wrote."""
-        codes = {gene.name: 0 for gene in self.genes}
+        """The genotype of shape (n_var,) of a text that :meth:`to_string` wrote.
+
+        Raises
+        ------
+        InputError
+            If a part cannot be read, or a gene is unknown, repeated, missing or inactive.
+        """
         genes = {gene.name: gene for gene in self.genes}
-        for part in text.split():
-            name, _, label = part.partition("=")
-            if name not in genes or label not in genes[name].labels:
-                raise InputError(f"{self.name}: cannot read {part!r} in architecture {text!r}")
+        codes: dict[str, int] = {}
+        for name, label in tokens(text, self.name):
+            if name not in genes or label not in genes[name].labels or name in codes:
+                raise InputError(f"{self.name}: cannot read {name}={label} in architecture {text!r}")
             codes[name] = genes[name].labels.index(label)
-        found: IntArray = self.repair([list(codes.values())])[0]
+        return self._from_codes(codes)
+
+    def _from_codes(self, codes: Mapping[str, int]) -> IntArray:
+        row = self._repair(np.array([[codes.get(gene.name, 0) for gene in self.genes]], dtype=np.int64))
+        for gene, on in zip(self.genes, self._active(row)[0], strict=True):
+            if on and gene.name not in codes:
+                raise InputError(f"{self.name}: expected a choice for gene {gene.name!r}, got none")
+            if not on and gene.name in codes:
+                raise InputError(
+                    f"{self.name}: gene {gene.name!r} is inactive in this architecture, got a choice for it"
+                )
+        found: IntArray = row[0]
         return found
+
+    def _from_choices(self, row: NDArray[Any], number: int) -> IntArray:
+        known = {
+            gene.name: value
+            for gene, value in zip(self.genes, row, strict=True)
+            if not (isinstance(value, float) and math.isnan(value))
+        }
+        try:
+            return self.from_dict(known)
+        except InputError as error:
+            raise InputError(f"row {number + 1}: {error}") from None
 
     # ------------------------------------------------------------ prediction
     @property
     def feature_names(self) -> tuple[str, ...]:
-        """Names of the engineered features."""
-        return tuple(gene.name for gene in self.genes)
+        """Names of the engineered features: ordered genes, and the choices of genes without order."""
+        return tuple(name for gene in self.genes for name in _feature_names(gene))
 
     def features(self, X: ArrayLike, /, kind: str = "engineered") -> FloatArray:
         """What predictors see, shape (n, n_features).
@@ -296,8 +363,25 @@ class SearchSpace:
         return np.asarray(self._compute(self.repair(X), name), dtype=np.float64)
 
     # -------------------------------------------------------------- defaults
+    @cached_property
+    def _conditions(self) -> list[tuple[int, int, BoolArray]]:
+        """Gene, gene that decides and the codes it must have, in an order in which they can be looked up."""
+        position = {gene.name: k for k, gene in enumerate(self.genes)}
+        return [
+            (k, parent := position[c.gene], c.allowed(self.genes[parent].choices, self.name))
+            for k in causal_order(self.name, self.genes)
+            for c in self.genes[k].when
+        ]
+
+    @cached_property
+    def _n_architectures(self) -> int:
+        return _count_architectures(self.genes, self._conditions)
+
     def _active(self, X: IntArray) -> BoolArray:
-        return np.ones(X.shape, dtype=np.bool_)
+        active = np.ones(X.shape, dtype=np.bool_)
+        for k, parent, allowed in self._conditions:
+            active[:, k] &= active[:, parent] & allowed[X[:, parent]]
+        return active
 
     def _repair(self, X: IntArray) -> IntArray:
         return np.where(self._active(X), X, 0)
@@ -323,7 +407,7 @@ class SearchSpace:
         return np.array([self.inactive in gene.choices for gene in self.genes], dtype=np.bool_)
 
     def _codes(self, gene: Gene, values: IntArray, position: int) -> IntArray:
-        choices = np.asarray(gene.choices)
+        choices = np.asarray(gene.choices, dtype=np.int64)
         order = np.argsort(choices)
         slots = np.minimum(np.searchsorted(choices, values, sorter=order), len(choices) - 1)
         codes = order[slots]
@@ -342,7 +426,15 @@ class SearchSpace:
         return np.where(self._active(X), values, self.inactive).astype(np.int64)
 
     def _features(self, X: IntArray) -> FloatArray:
-        return X.astype(np.float64)
+        active = self._active(X)
+        columns = []
+        for k, gene in enumerate(self.genes):
+            if _one_column(gene):
+                # An inactive gene of a user's own space lies below its first choice.
+                columns.append(np.where(active[:, k], X[:, k], -1)[:, None] if gene.when else X[:, k, None])
+            else:
+                columns.append((X[:, k, None] == np.arange(len(gene.choices))) & active[:, k, None])
+        return np.hstack(columns).astype(np.float64)
 
     def _one_hot(self, X: IntArray) -> FloatArray:
         active = self._active(X)
@@ -360,25 +452,86 @@ class SearchSpace:
         return f"<{type(self).__name__} {self.name!r}: {self.n_var} genes, {self.size:.3g} architectures>"
 
 
+def _one_column(gene: Gene) -> bool:
+    """Whether a gene's code says it all: it has an order, or no more than two choices."""
+    return bool(gene.ordered) or len(gene.choices) <= 2
+
+
+def _feature_names(gene: Gene) -> list[str]:
+    return [gene.name] if _one_column(gene) else [f"{gene.name}={label}" for label in gene.labels]
+
+
+def _count_architectures(genes: Sequence[Gene], conditions: Sequence[tuple[int, int, BoolArray]]) -> int:
+    """Distinct architectures: over what the deciding genes can be, the product of the choices of all other active ones.
+
+    Genes that no condition joins are independent, so their numbers multiply.
+    """
+    total = 1
+    for group in _joined(len(genes), conditions):
+        inside = [(k, parent, allowed) for k, parent, allowed in conditions if k in group]
+        deciding = sorted({parent for _, parent, _ in inside})
+        sizes = tuple(len(genes[k].choices) for k in deciding)
+        if math.prod(sizes) > ENUMERABLE:
+            raise InputError(
+                f"expected conditions on at most {ENUMERABLE:,} combinations of genes, got {math.prod(sizes):.3g}"
+            )
+        codes = dict(zip(deciding, np.indices(sizes).reshape(len(deciding), math.prod(sizes)), strict=True))
+        active = {k: np.ones(math.prod(sizes), dtype=np.bool_) for k in group}
+        for k, parent, allowed in inside:
+            active[k] &= active[parent] & allowed[codes[parent]]
+        # An inactive deciding gene counts once, at code 0.
+        counted = np.all([active[k] | (codes[k] == 0) for k in deciding], axis=0) if deciding else np.array([True])
+        others = [k for k in group if k not in deciding]
+        patterns = np.array([active[k][counted] for k in others], dtype=np.bool_).reshape(len(others), -1)
+        kinds, times = np.unique(patterns, axis=1, return_counts=True) if others else (patterns[:, :1], [counted.sum()])
+        total *= sum(
+            int(n) * math.prod(len(genes[k].choices) for k, on in zip(others, kind, strict=True) if on)
+            for kind, n in zip(kinds.T, times, strict=True)
+        )
+    return total
+
+
+def _joined(n: int, conditions: Sequence[tuple[int, int, BoolArray]]) -> list[set[int]]:
+    """Groups of genes that conditions join, directly or through others."""
+    groups = [{k} for k in range(n)]
+    for k, parent, _ in conditions:
+        first = next(g for g in groups if k in g)
+        second = next(g for g in groups if parent in g)
+        if first is not second:
+            groups = [g for g in groups if g is not first and g is not second] + [first | second]
+    return groups
+
+
 class GridSpace(SearchSpace):
-    """A space of independent genes without structure, such as one inferred from a file.
+    """A space that is described by its genes alone, such as one inferred from a file or written in TOML.
 
     Parameters
     ----------
     name : str
         Name of the space.
     genes : sequence of Gene
-        Its genes; all of them are always active.
+        Its genes; active always, or when their conditions hold.
     objectives : sequence of Objective
         The objectives of its tables.
+    computed : mapping of Objective to callable, optional
+        Objectives that follow from the architecture: functions of the dict of active genes that return a number.
     """
 
-    def __init__(self, name: str, genes: Sequence[Gene], objectives: Sequence[Objective] = ()) -> None:
+    def __init__(
+        self,
+        name: str,
+        genes: Sequence[Gene],
+        objectives: Sequence[Objective] = (),
+        computed: Mapping[Objective, Callable[[dict[str, Any]], float]] | None = None,
+    ) -> None:
         if not genes:
             raise InputError(f"{name}: expected at least one gene, got none")
+        check_genes(name, genes, self.inactive)
         self.name = name
         self.genes = tuple(genes)
         self.objectives = tuple(objectives)
+        self.functions = {objective.name: function for objective, function in (computed or {}).items()}
+        self.computed = tuple(computed or ())
 
     @classmethod
     def infer(cls, name: str, vectors: NDArray[Any], objectives: Sequence[Objective]) -> GridSpace:
@@ -388,3 +541,17 @@ class GridSpace(SearchSpace):
             choices = tuple(int(v) for v in np.unique(vectors[:, k]))
             genes.append(Gene(f"g{k}", choices))
         return cls(name, genes, objectives)
+
+    def _compute(self, X: IntArray, name: str) -> FloatArray:
+        function = self.functions[name]
+        return np.array([_number(function(self.to_dict(x)), f"{self.name}: computed {name!r}") for x in X])
+
+
+def _number(value: Any, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if isinstance(value, str) or not math.isfinite(number):
+        raise InputError(f"{where}: expected a finite number, got {value!r}")
+    return number

@@ -7,7 +7,7 @@ import pytest
 from pymoo.core.problem import Problem
 from pymoo.optimize import minimize
 
-from rapid_moo import RAPID, ADRSTuner, ArchitectureProblem, PredictorSpec, adrs, get_problem
+from rapid_moo import RAPID, ADRSTuner, ArchitectureProblem, OneShotRAPID, PredictorSpec, adrs, get_problem
 from rapid_moo.errors import InputError
 
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
@@ -23,7 +23,7 @@ def test_failed_evaluations_are_billed_and_never_selected():
     problem = ArchitectureProblem(space, profiler)
     result = minimize(problem, RAPID(specs=[RIDGE, RIDGE, None]), ("n_eval", 30), seed=0)
     assert problem.n_evaluations == 30
-    assert np.isnan(problem.ledger.raw).any()
+    assert np.isnan(problem.store.raw).any()
     assert np.isfinite(result.F).all()
 
 
@@ -42,7 +42,7 @@ def test_what_raises_or_is_interrupted_loses_nothing():
     with pytest.raises(KeyboardInterrupt):
         problem.evaluate(space.sample(6, 0))
     assert problem.n_evaluations == 4
-    assert np.isnan(problem.ledger.raw).all(axis=1).tolist() == [False, False, True, False]
+    assert np.isnan(problem.store.raw).all(axis=1).tolist() == [False, False, True, False]
 
 
 def test_budget_is_exact_and_repeats_in_another_run():
@@ -50,7 +50,7 @@ def test_budget_is_exact_and_repeats_in_another_run():
     for _ in range(2):
         problem = get_problem("digits")
         minimize(problem, RAPID(tuner=ADRSTuner(4)), ("n_eval", 60), seed=3)
-        runs.append(problem.ledger.X)
+        runs.append(problem.store.X)
     assert len(runs[0]) == 60
     assert (runs[0] == runs[1]).all()
 
@@ -68,8 +68,8 @@ def test_one_round_evaluates_the_predicted_front_and_at_least_a_batch():
     for batch_size in (None, 2, 300):
         problem = get_problem("digits")
         options = {"n_initial": 60, "sampling": "random", "batch_size": batch_size}
-        minimize(problem, RAPID(rounds=1, specs=[RIDGE, RIDGE, None], **options), seed=0)
-        bills.append(problem.ledger.X)
+        minimize(problem, OneShotRAPID(specs=[RIDGE, RIDGE, None], **options), seed=0)
+        bills.append(problem.store.X)
     front, same, more = bills
     assert 60 < len(front) < 360
     assert (front == same).all()
@@ -84,9 +84,9 @@ def test_a_round_in_parts_costs_as_much_and_finds_no_less():
     for parts in (1, 3):
         problem = get_problem("digits")
         options = {"n_initial": 60, "sampling": "random", "parts": parts}
-        result = minimize(problem, RAPID(rounds=1, specs=[RIDGE, RIDGE, None], **options), seed=0)
+        result = minimize(problem, OneShotRAPID(specs=[RIDGE, RIDGE, None], **options), seed=0)
         assert result.algorithm.n_iter == 2 + parts
-        found[parts] = problem.ledger.X
+        found[parts] = problem.store.X
     assert len(found[1]) == len(found[3]) > 63
     assert (found[1][:60] == found[3][:60]).all()
     quality = {parts: adrs(table.front, table.F[table.find(X)]) for parts, X in found.items()}
@@ -98,14 +98,14 @@ def test_a_round_in_parts_is_tuned_once(monkeypatch):
     tune = ADRSTuner.tune
     monkeypatch.setattr(ADRSTuner, "tune", lambda self, sample: tuned.append(len(sample)) or tune(self, sample))
     tuner = ADRSTuner(budget=1, families=["bayesian_ridge"])
-    algorithm = RAPID(rounds=1, parts=4, n_initial=20, batch_size=60, tuner=tuner)
+    algorithm = OneShotRAPID(parts=4, n_initial=20, batch_size=60, tuner=tuner)
     minimize(get_problem("digits"), algorithm, ("n_eval", 80), seed=0)
     assert tuned == [20]
 
 
-def test_parts_are_of_one_round():
-    with pytest.raises(InputError, match="parts: expected 1 unless rounds is 1, got 3 with rounds=None"):
-        RAPID(parts=3)
+def test_parts_are_positive():
+    with pytest.raises(InputError, match="parts: expected a positive number, got 0"):
+        OneShotRAPID(parts=0)
 
 
 def test_ask_and_tell_keeps_to_the_budget():

@@ -29,7 +29,7 @@ def test_unmodified_pymoo_algorithms_run_and_are_billed_once(algorithm):
     result = minimize(problem, algorithm(pop_size=20), ("n_eval", 80), seed=1, evaluator=BillingEvaluator())
     assert result.F.shape[1] == 3
     assert result.algorithm.evaluator.n_eval == problem.n_evaluations
-    assert len(np.unique(problem.ledger.X, axis=0)) == problem.n_evaluations
+    assert len(np.unique(problem.store.X, axis=0)) == problem.n_evaluations
 
 
 @pytest.mark.parametrize("name", ["nsga2", "nsga3"])

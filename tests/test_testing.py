@@ -214,8 +214,12 @@ class TestSpaces:
 class BilledAgain(ArchitectureProblem):
     def evaluate_raw(self, X):
         raw = self.source.values(X)
-        self.ledger.add([bytes([next(counter) % 256, i]) for i in range(len(X))], X, raw)
+        self.billed = getattr(self, "billed", 0) + len(X)
         return raw
+
+    @property
+    def n_evaluations(self):
+        return getattr(self, "billed", 0)
 
 
 class WrongSign(ArchitectureProblem):
@@ -245,7 +249,7 @@ class ForgetsToBill(ArchitectureProblem):
 
     @property
     def n_evaluations(self):
-        return min(len(self.ledger), 1)
+        return min(len(self.store), 1)
 
 
 def small_table():

@@ -209,7 +209,7 @@ def search(options: Namespace) -> int:
         task = bar.add_task("search", total=run.budget)
 
         def show(_phase: str, evaluations: int) -> None:
-            found = to_minimised(run.problem.ledger.raw, table.objectives)
+            found = to_minimised(run.problem.store.raw, table.objectives)
             quality = adrs(reference, found) if reference is not None and len(reference) else np.nan
             bar.update(task, completed=evaluations, description=f"{evaluations} evaluations, ADRS {quality:.4f}")
 
@@ -244,9 +244,9 @@ def _interruptible(run: Search, out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        ledger = run.problem.ledger
-        write_evaluations(out, run.table, ledger.X, ledger.raw, run.n_train)
-        print(f"\n{len(ledger)} evaluations are in {out / EVALUATIONS_FILE}", file=sys.stderr)
+        store = run.problem.store
+        write_evaluations(out, run.table, store.X, store.raw, run.n_train)
+        print(f"\n{len(store)} evaluations are in {out / EVALUATIONS_FILE}", file=sys.stderr)
         raise
 
 

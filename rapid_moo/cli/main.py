@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from rapid_moo.candidates import CANDIDATES
 from rapid_moo.cli import commands, compare
 from rapid_moo.errors import RapidMooError
+from rapid_moo.view import CANDIDATES
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130

@@ -14,12 +14,12 @@ class Method(ABC):
     """One optimizer in one run.
 
     A subclass states its ``name`` and implements :meth:`ask` and :meth:`tell`. What it may look at is the problem's
-    space, objectives (names and directions), ledger and members (``problem.table.X``), never the table's values.
+    space, objectives (names and directions), store and members (``problem.table.X``), never the table's values.
 
     Parameters
     ----------
     problem : ArchitectureProblem
-        What is searched; its ledger holds what has been evaluated so far.
+        What is searched; its store holds what has been evaluated so far.
     budget : int
         Unique evaluations that the run is meant for.
     seed : int

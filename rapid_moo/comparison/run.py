@@ -23,6 +23,7 @@ from rapid_moo._util import FloatArray, IntArray, unique_rows
 from rapid_moo.comparison.method import Method
 from rapid_moo.errors import InputError
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.store import Bill
 from rapid_moo.table import ArchitectureTable
 
 PATIENCE = 200
@@ -81,13 +82,13 @@ class RunRecord:
         return cls(**values)
 
 
-class Bill:
-    """Evaluations of a run: serves objectives, counts what is new, stops at the limit.
+class LimitedBill(Bill):
+    """Evaluations of a run on a table: serves objectives, bills what is new, stops at the limit.
 
     Parameters
     ----------
     problem : ArchitectureProblem
-        A problem on a table; its ledger is filled.
+        A problem on a table; its store is filled.
     limit : int
         Unique evaluations at most.
     """
@@ -95,41 +96,42 @@ class Bill:
     def __init__(self, problem: ArchitectureProblem, limit: int) -> None:
         if problem.table is None:
             raise InputError(f"{problem.name()}: expected a problem on a table")
-        self.problem, self.limit = problem, limit
-        self.table: ArchitectureTable = problem.table
-        self.rows: list[int] = []
+        super().__init__(problem.store)
+        self.problem, self.table = problem, problem.table
+        self.limit = min(limit, len(self.table))
         self.proposals = 0
         self._idle = [0, 0]
-        self._F = self.table.F
-        self._known = np.zeros(len(self.table), dtype=np.bool_)
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
     @property
     def full(self) -> bool:
         """Whether nothing more can be billed."""
-        return len(self.rows) >= min(self.limit, len(self.table))
+        return len(self) >= self.limit
 
     @property
     def stalled(self) -> bool:
         """Whether the method has long proposed nothing new."""
         return self._idle[0] >= PATIENCE and self._idle[1] >= 10 * PATIENCE
 
+    @property
+    def table_rows(self) -> tuple[int, ...]:
+        """Rows of the table in the order of the bill."""
+        return tuple(self.table.find(self.store.X[self.rows]).tolist())
+
     def serve(self, X: IntArray) -> FloatArray:
         """Minimised objectives of genotypes; what the limit does not pay for is not evaluated and is NaN."""
-        rows = self.table.find(self.problem.genotypes(X))
-        first = unique_rows(rows[:, None])[0]
-        new = rows[first[~self._known[rows[first]]]]
-        paid = new[: self.limit - len(self.rows)]
+        members = self.problem.genotypes(X)
+        unknown = np.flatnonzero(self.store.find(members) < 0)
+        new = unknown[unique_rows(members[unknown])[0]]
+        paid = members[new[: self.limit - len(self)]]
         self.proposals += len(X)
         self._idle = [0, 0] if len(new) else [self._idle[0] + 1, self._idle[1] + len(X)]
         if len(paid):
-            self._known[paid] = True
-            self.rows.extend(paid.tolist())
-            members = self.table.X[paid]
-            self.problem.ledger.add(self.table.space.keys(members), members, self.table.raw[paid])
-        return np.where(self._known[rows, None], self._F[rows], np.nan)
+            self.problem.evaluate_raw(paid)
+            self.add(self.store.find(paid))
+        rows = self.store.find(members)
+        F = np.full((len(X), self.problem.n_obj), np.nan)
+        F[rows >= 0] = self.problem.minimised(self.store.raw_of(rows[rows >= 0]))
+        return F
 
 
 class _Stopwatch:
@@ -166,7 +168,7 @@ def run_method(table: ArchitectureTable, method: type[Method], budget: int, seed
         Its seed.
     """
     problem = ArchitectureProblem(table.space, table)
-    bill = Bill(problem, len(table) if method.overruns else budget)
+    bill = LimitedBill(problem, len(table) if method.overruns else budget)
     watch = _Stopwatch()
     asked, seconds, cpu_seconds = [], [], []
     with watch:
@@ -197,7 +199,7 @@ def run_method(table: ArchitectureTable, method: type[Method], budget: int, seed
         budget=budget,
         ended=ended,
         proposals=bill.proposals,
-        rows=tuple(bill.rows),
+        rows=bill.table_rows,
         asked=tuple(asked),
         seconds=tuple(seconds),
         cpu_seconds=tuple(cpu_seconds),

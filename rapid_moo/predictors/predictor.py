@@ -197,6 +197,22 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
             errors = self.base_(inputs)[:, None] * rng.choice(self.errors_, (len(inputs), n_samples))
         return self.transform_.backward(mean[:, None] + self.factor_(mean)[:, None] * errors)
 
+    def warm_state(self) -> dict[str, Any] | None:
+        """What the next fit with ``warm_start`` starts from, in JSON's types; None where it starts anew."""
+        if not isinstance(getattr(self, "regressor_", None), GaussianProcess):
+            return None
+        starts = [start.tolist() for start in getattr(self, "_cross_starts", ())]
+        return {"theta": self.regressor_.theta_.tolist(), "starts": starts}
+
+    def set_warm_state(self, state: Mapping[str, Any] | None) -> None:
+        """Make the next fit with ``warm_start`` go on from a :meth:`warm_state`."""
+        if state is None:
+            return
+        process = get_family(self.family).make(dict(self.params or {}), self.random_state)
+        process.theta_ = np.array(state["theta"], dtype=np.float64)
+        self.regressor_ = process
+        self._cross_starts = [np.array(start, dtype=np.float64) for start in state["starts"]]
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         # The mean is the fallback for what cannot be learned: a poor score is its job.

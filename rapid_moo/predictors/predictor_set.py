@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rapid_moo._util import FloatArray, Seed, as_generator, one_blas_thread, write_text
+from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, one_blas_thread, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, signs
 from rapid_moo.predictors.committee import Spec, members_of, spec_from_dict
@@ -44,6 +44,15 @@ class _Ensemble:
         for member in self.members:
             member.predictor.set_params(warm_start=warm_start).fit(features[member.features], y)
         self.scale = self._calibrated(y) if len(self.members) > 1 else 1.0
+
+    def warm_state(self) -> list[Any]:
+        """Of each member, see :meth:`Predictor.warm_state`."""
+        return [member.predictor.warm_state() for member in self.members]
+
+    def set_warm_state(self, state: Sequence[Any]) -> None:
+        """Inverse of :meth:`warm_state`."""
+        for member, fitted in zip(self.members, state, strict=True):
+            member.predictor.set_warm_state(fitted)
 
     def _calibrated(self, y: FloatArray) -> float:
         """Conformal scale of the committee, from the rows that none of its members had seen."""
@@ -128,10 +137,23 @@ class PredictorSet:
         return tuple(spec.family if spec is not None else "exact" for spec in self.specs)
 
     @one_blas_thread
-    def fit(self, table: ArchitectureTable, warm_start: bool = False) -> PredictorSet:
+    def fit(
+        self,
+        table: ArchitectureTable,
+        warm_start: bool = False,
+        partial: tuple[IntArray, FloatArray] | None = None,
+    ) -> PredictorSet:
         """Fit every predictor on a table of the same objectives; returns self.
 
-        With ``warm_start`` Gaussian processes start from where the last fit ended: cheap on a table that has grown.
+        Parameters
+        ----------
+        table : ArchitectureTable
+            Architectures of which every objective is known.
+        warm_start : bool
+            Whether Gaussian processes start from where the last fit ended: cheap on a table that has grown.
+        partial : tuple of ndarray, optional
+            Further genotypes of shape (n, n_var) and raw values of shape (n, n_objectives), NaN where unknown: each
+            predictor learns from what is known of its objective.
         """
         if tuple(o.name for o in table.objectives) != tuple(o.name for o in self.objectives):
             raise InputError(
@@ -141,12 +163,33 @@ class PredictorSet:
         self._warm = warm_start and hasattr(self, "predictors_")
         if not self._warm:
             self.predictors_ = [None if spec is None else _Ensemble(spec, self.seed) for spec in self.specs]
-        features = self._features(table.X)
-        for y, ensemble in zip(table.raw.T, self.predictors_, strict=True):
+        more = partial if partial is not None and np.isfinite(partial[1]).any() else None
+        features = self._features(table.X if more is None else np.vstack([table.X, more[0]]))
+        raw = table.raw if more is None else np.vstack([table.raw, more[1]])
+        for y, ensemble in zip(raw.T, self.predictors_, strict=True):
             if ensemble is not None:
-                ensemble.fit(features, y, warm_start)
-        self.sample_ = table
+                known = np.isfinite(y)
+                seen = features if known.all() else {kind: values[known] for kind, values in features.items()}
+                ensemble.fit(seen, y[known], warm_start)
+        self.sample_, self._partial = table, more
         return self
+
+    def warm_state(self) -> dict[str, Any]:
+        """What a warm start of another process needs, in JSON's types; see :meth:`warm`."""
+        fitted = [None if ensemble is None else ensemble.warm_state() for ensemble in self.predictors_]
+        specs = [spec.to_dict() if spec is not None else None for spec in self.specs]
+        return {"specs": specs, "seed": self.seed, "fitted": fitted}
+
+    @classmethod
+    def warm(cls, space: SearchSpace, objectives: Sequence[Objective], state: Mapping[str, Any]) -> PredictorSet:
+        """Predictors whose next fit with ``warm_start`` goes on from a :meth:`warm_state`; not fitted yet."""
+        specs = [spec_from_dict(item) if item is not None else None for item in state["specs"]]
+        found = cls(space, objectives, specs, int(state["seed"]))
+        found.predictors_ = [None if spec is None else _Ensemble(spec, found.seed) for spec in found.specs]
+        for ensemble, fitted in zip(found.predictors_, state["fitted"], strict=True):
+            if ensemble is not None:
+                ensemble.set_warm_state(fitted)
+        return found
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Raw predictions of shape (n, n_objectives), and standard deviations if asked for; exact ones have 0."""
@@ -200,7 +243,7 @@ class PredictorSet:
         """
         if not hasattr(self, "sample_"):
             raise InputError("predictors: expected fit() before save()")
-        if self._warm:
+        if self._warm or self._partial is not None:
             self.fit(self.sample_)
         content = {
             "space": self.space.name,

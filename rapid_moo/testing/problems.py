@@ -19,12 +19,12 @@ from rapid_moo.testing._require import require, require_rows, unchanged
 
 
 def check_problem(problem: ArchitectureProblem, *, n: int = 20, seed: int = 0) -> None:
-    """Check a problem; it is evaluated about ``3 n`` times, from an empty ledger of its own.
+    """Check a problem; it is evaluated about ``3 n`` times, from an empty store of its own.
 
     Parameters
     ----------
     problem : ArchitectureProblem
-        What is checked; its ledger is left as it is.
+        What is checked; its store is left as it is.
     n : int
         Number of genotypes per check.
     seed : int
@@ -42,7 +42,7 @@ def check_problem(problem: ArchitectureProblem, *, n: int = 20, seed: int = 0) -
     X = rng.integers(0, problem.space.n_choices, size=(n, problem.n_var)).astype(np.int64)
     for check in PROBLEM_CHECKS.values():
         check(problem.fresh(), X.copy())
-    require(problem.n_evaluations == before, "fresh() shares its ledger with the problem it came from")
+    require(problem.n_evaluations == before, "fresh() shares its store with the problem it came from")
 
 
 def _check_bounds(problem: ArchitectureProblem, _X: IntArray) -> None:
@@ -128,7 +128,7 @@ def _check_host(problem: ArchitectureProblem, X: IntArray) -> None:
     require(
         F.shape == (pop, problem.n_obj), f"pymoo's NSGA-II: expected F of shape {(pop, problem.n_obj)}, got {F.shape}"
     )
-    distinct = len(unique_rows(problem.ledger.X)[0])
+    distinct = len(unique_rows(problem.store.X)[0])
     require(distinct == problem.n_evaluations, f"problem: {problem.n_evaluations} billed, {distinct} distinct")
 
 
@@ -141,4 +141,4 @@ PROBLEM_CHECKS: Mapping[str, Callable[[ArchitectureProblem, IntArray], None]] = 
         "host": _check_host,
     }
 )
-"""Single checks of a problem by name; each takes a problem with an empty ledger and genotypes."""
+"""Single checks of a problem by name; each takes a problem with an empty store and genotypes."""

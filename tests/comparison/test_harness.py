@@ -18,6 +18,9 @@ from rapid_moo import (
     hypervolume,
     igd_plus,
 )
+from rapid_moo import (
+    OneShotRAPID as OneShot,
+)
 from rapid_moo.cli import main
 from rapid_moo.comparison import Comparison, Method, method_names, register_method, run_method
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
@@ -227,7 +230,7 @@ class QuickOneShot(OneShotRAPID):
     name = "quick-oneshot"
 
     def _make(self):
-        return RAPID(rounds=1, n_initial=self.budget, specs=[RIDGE] * 3)
+        return OneShot(n_initial=self.budget, specs=[RIDGE] * 3)
 
 
 def test_one_run_of_rapid_serves_all_budgets_and_one_shot_is_billed_on_top(tmp_path, small_table):

@@ -55,8 +55,8 @@ def test_runs_unmodified(name, algorithm, published):
     assert np.isfinite(result.F).all()
     assert is_nondominated(result.F).all()
     # Every value that was found is a member's, none was looked up twice, and all of them lie on or behind the front.
-    assert (problem.table.find(problem.ledger.X) >= 0).all()
-    assert len(np.unique(problem.ledger.X, axis=0)) == problem.n_evaluations <= 64
+    assert (problem.table.find(problem.store.X) >= 0).all()
+    assert len(np.unique(problem.store.X, axis=0)) == problem.n_evaluations <= 64
     front = problem.pareto_front()
     for point in result.F:
         assert not ((point <= front).all(axis=1) & (point < front).any(axis=1)).any()

@@ -61,7 +61,7 @@ def _gene_groups(space: SearchSpace) -> list[IntArray]:
     kinds: dict[tuple[bool, int], list[int]] = {}
     for k, gene in enumerate(space.genes):
         if len(gene.choices) > 1:
-            kinds.setdefault((gene.ordered, len(gene.choices)), []).append(k)
+            kinds.setdefault((bool(gene.ordered), len(gene.choices)), []).append(k)
     return [np.array(genes, dtype=np.int64) for genes in kinds.values()]
 
 

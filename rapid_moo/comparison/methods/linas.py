@@ -60,7 +60,7 @@ class LINAS(Method):
         return self._searched(self._predictors)
 
     def tell(self, X: IntArray, F: FloatArray) -> None:
-        """Learn when asked next; values are in the ledger."""
+        """Learn when asked next; values are in the store."""
 
     def _searched(self, predictors: _Predictors) -> IntArray:
         """The last population of a genetic algorithm on the predicted objectives, shape (n, n_var)."""
@@ -82,8 +82,8 @@ class _Predictors:
         self.space: SearchSpace = problem.space
         self.objectives: Sequence[Objective] = problem.objectives
         self.n_rows = problem.n_evaluations
-        inputs = self.space.features(problem.ledger.X, "one_hot")
-        self._models = [_best_regressor(inputs, y) for y in problem.ledger.raw.T]
+        inputs = self.space.features(problem.store.X, "one_hot")
+        self._models = [_best_regressor(inputs, y) for y in problem.store.raw.T]
 
     def predict(self, X: IntArray) -> FloatArray:
         """Raw objectives, shape (n, n_objectives)."""

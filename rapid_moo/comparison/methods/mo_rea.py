@@ -50,7 +50,7 @@ class MOREA(Method):
 
     def _child(self, parent: IntArray) -> IntArray:
         """The first new architecture on a walk of one-gene mutations; a random member if the walk finds none."""
-        space, ledger = self.problem.space, self.problem.ledger
+        space, store = self.problem.space, self.problem.store
         x = parent
         for length in (1, *[WALK] * 2):
             walk = []
@@ -58,7 +58,7 @@ class MOREA(Method):
                 x = mutate_one(space, x, self._rng)
                 walk.append(x)
             for step in walk:
-                if ledger.rows(space.keys(self.problem.genotypes(step[None, :])))[0] < 0:
+                if store.find(self.problem.genotypes(step[None, :]))[0] < 0:
                     return step
         return np.asarray(self.members[self._rng.integers(len(self.members))])
 

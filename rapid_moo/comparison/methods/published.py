@@ -166,12 +166,12 @@ class PublishedRAPID(Method):
         return self._predicted_front()
 
     def tell(self, X: IntArray, F: FloatArray) -> None:
-        """Count the phases; values are in the ledger."""
+        """Count the phases; values are in the store."""
         self._told += 1
 
     def _predicted_front(self) -> IntArray:
-        ledger, space = self.problem.ledger, self.problem.space
-        X, raw = space.decode(ledger.X).astype(np.float64), ledger.raw
+        store, space = self.problem.store, self.problem.space
+        X, raw = space.decode(store.X).astype(np.float64), store.raw
         n_fit = len(X) - max(1, round(self.validation * len(X))) if len(X) > 1 else 1
         fit, held = slice(0, n_fit), slice(n_fit if len(X) > 1 else 0, None)
         seed, grid = int(self.seed) % 2**31, published_grid()

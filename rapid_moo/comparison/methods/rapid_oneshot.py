@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from pymoo.core.algorithm import Algorithm
 
-from rapid_moo.algorithm import RAPID
+from rapid_moo.algorithm import OneShotRAPID as OneShot
 from rapid_moo.comparison.methods._pymoo import PymooMethod
 
 
 class OneShotRAPID(PymooMethod):
-    """``RAPID(rounds=1)`` trained on a random sample of the budget's size; 15 % becomes 16 to 18 % on the bill."""
+    """One-shot RAPID trained on a random sample of the budget's size; 15 % becomes 16 to 18 % on the bill."""
 
     name = "rapid-oneshot"
     anytime = False
     overruns = True
 
     def _make(self) -> Algorithm:
-        return RAPID(rounds=1, n_initial=self.budget, sampling="random")
+        return OneShot(n_initial=self.budget, sampling="random")
 
     def _limit(self) -> int:
         return len(self.members)

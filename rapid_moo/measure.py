@@ -1,0 +1,410 @@
+"""Measures: the user's own training and measuring, whatever form it has and whatever it returns.
+
+A measure takes an architecture as a dict of its active genes and gives a dict of raw objectives. It may be a Python
+function, several functions by objective, or a command line that reads JSON on standard input and prints JSON. What it
+returns is read strictly: a value that is no finite number is a failure of the objective concerned, with a reason that
+helps, and what else was measured is kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import pickle
+import shlex
+import subprocess
+import time
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rapid_moo._util import IntArray
+from rapid_moo.errors import InputError, MeasureError
+from rapid_moo.space import SearchSpace
+
+Architecture = dict[str, Any]
+FIRST_RAISED, SAME_RAISED = 5, 10
+SHOWN = 300
+
+
+@dataclass
+class Outcome:
+    """What came of one call of a measure.
+
+    Attributes
+    ----------
+    values : dict
+        Finite raw values by objective.
+    reasons : dict
+        Reasons by objective without a value; under the empty name a remark that concerns none.
+    seconds : float
+        Duration of the call.
+    trace : str
+        The user's traceback (or a command's standard error) where his code raised.
+    mark : str
+        The same for the same mistake: type and place of what was raised; empty if nothing was.
+    error : Exception or None
+        What was raised; lost on the way from another process, where ``trace`` remains.
+    """
+
+    values: dict[str, float] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    trace: str = ""
+    mark: str = ""
+    error: Exception | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # An exception of the user's own may not survive the way between processes; its text does.
+        return {**self.__dict__, "error": None}
+
+
+def shortened(text: object, limit: int = SHOWN) -> str:
+    """A text on one line, cut in the middle beyond the limit, without control characters."""
+    line = "".join(c if c.isprintable() else " " for c in " ".join(str(text).split()))
+    return line if len(line) <= limit else f"{line[: limit // 2]} … {line[-limit // 2 :]}"
+
+
+def as_number(value: Any) -> float:
+    """A measured value as a float: int, float, a NumPy number, or anything of one element with ``item()``.
+
+    Raises
+    ------
+    ValueError
+        If it is no finite number; the message says what it is.
+    """
+    plain = value
+    if not isinstance(value, int | float) and hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
+        plain = value.item()
+    if isinstance(plain, bool | str | bytes) or not isinstance(plain, int | float):
+        raise ValueError(f"expected a number, got {shortened(repr(value), 80)}")
+    try:
+        number = float(plain)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number, got {plain if math.isnan(number) else shortened(plain, 40)}")
+    return number
+
+
+def read_result(
+    result: Any, names: Sequence[str], known: Sequence[str] = ()
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Values and reasons of a measure's result.
+
+    Parameters
+    ----------
+    result : object
+        What the measure returned: a mapping of names to numbers; one number is enough for one objective.
+    names : sequence of str
+        Objectives that the measure is asked for.
+    known : sequence of str
+        Further names that may come along (what the space computes).
+    """
+    if len(names) == 1 and not isinstance(result, Mapping):
+        result = {names[0]: result}
+    if not isinstance(result, Mapping):
+        wanted = f"expected a dict with {', '.join(names)}, got {shortened(repr(result), 80)}"
+        return {}, dict.fromkeys(names, wanted)
+    values: dict[str, float] = {}
+    reasons: dict[str, str] = {}
+    extra = [str(name) for name in result if name not in names and name not in known]
+    for name in names:
+        if name not in result:
+            beside = f" (got {shortened(', '.join(map(str, result)) or 'nothing', 80)})"
+            reasons[name] = f"no value named {name!r}{beside}"
+            continue
+        try:
+            values[name] = as_number(result[name])
+        except Exception as error:  # whatever a strange object raises
+            reasons[name] = shortened(error)
+    if extra and not reasons:
+        reasons[""] = f"unexpected {shortened(', '.join(extra), 80)} left out"
+    return values, reasons
+
+
+class Attempt:
+    """One call of a function on one architecture: never raises what the user's code raises, see :class:`Outcome`.
+
+    It can be sent to another process where the function can.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an architecture, a dict of its active genes.
+    names : sequence of str
+        Objectives that it gives.
+    known : sequence of str
+        Further names that may come along.
+    """
+
+    def __init__(
+        self, function: Callable[[Architecture], Any], names: Sequence[str], known: Sequence[str] = ()
+    ) -> None:
+        self.function, self.names, self.known = function, tuple(names), tuple(known)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Attempt:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        try:
+            pickle.dumps(self.function)
+        except Exception as error:  # pickle raises whatever the object does
+            raise InputError(
+                f"measure {getattr(self.function, '__qualname__', self.function)!r}: it cannot be sent to another"
+                f" process ({shortened(error, 120)}); define it at the top level of a module, or use threads"
+            ) from error
+        return dict(self.__dict__)
+
+    def __call__(self, architecture: Architecture) -> Outcome:
+        """Call the function and read what it returns."""
+        start = time.perf_counter()
+        try:
+            result = self.function(dict(architecture))
+            values, reasons = read_result(result, self.names, self.known)
+            return Outcome(values, reasons, time.perf_counter() - start)
+        except CommandFailedError as error:
+            mark = f"exit {error.code}: {shortened(error.tail.strip().splitlines()[-1:], 200)}"
+            reasons = dict.fromkeys(self.names, shortened(error))
+            return Outcome({}, reasons, time.perf_counter() - start, error.tail or str(error), mark, error)
+        except Exception as error:  # whatever the user's code raises
+            reasons = dict.fromkeys(self.names, shortened(f"{type(error).__name__}: {error}"))
+            return Outcome({}, reasons, time.perf_counter() - start, _trace(error), _mark(error), error)
+
+
+def _trace(error: Exception) -> str:
+    """The traceback as the user's: without the frame of this module."""
+    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def _mark(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__qualname__} at {place}"
+
+
+class CommandFailedError(MeasureError):
+    """A command ended with an exit code other than 0, or was killed."""
+
+    def __init__(self, message: str, code: int, tail: str) -> None:
+        super().__init__(message)
+        self.code, self.tail = code, tail
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.code, self.tail)
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line as a measure: the architecture as JSON on standard input, objectives as JSON on standard output.
+
+    Parameters
+    ----------
+    line : str
+        The command as a shell would split it; no shell runs it.
+    folder : str
+        Where it runs; the current folder if empty.
+    log : str
+        Folder in which each call's standard error is kept; nowhere if empty.
+    """
+
+    line: str
+    folder: str = ""
+    log: str = ""
+
+    def __post_init__(self) -> None:
+        try:
+            words = shlex.split(self.line)
+        except ValueError as error:
+            raise InputError(f"measure {self.line!r}: expected a command line: {error}") from error
+        if not words:
+            raise InputError("measure: expected a command line, got an empty one")
+
+    def __call__(self, architecture: Architecture) -> Any:
+        """Run the command; its standard output is read as one JSON object, or its last line is."""
+        try:
+            done = subprocess.run(  # the user's own command
+                shlex.split(self.line),
+                input=json.dumps(architecture).encode(),
+                capture_output=True,
+                cwd=self.folder or None,
+                check=False,
+            )
+        except OSError as error:
+            message = f"the command cannot be run: {error.strerror or error}: {error.filename or self.line}"
+            raise CommandFailedError(message, -1, message) from error
+        said = done.stderr.decode(errors="replace")
+        self._keep(architecture, said)
+        if done.returncode != 0:
+            last = said.strip().splitlines()[-1:] or ["nothing on standard error"]
+            how = f"killed by signal {-done.returncode}" if done.returncode < 0 else f"exit code {done.returncode}"
+            raise CommandFailedError(f"{how}: {shortened(last[0], 200)}", done.returncode, said[-20_000:])
+        return parse_output(done.stdout.decode(errors="replace"))
+
+    def _keep(self, architecture: Architecture, said: str) -> None:
+        if self.log and said.strip():
+            path = Path(self.log)
+            path.mkdir(parents=True, exist_ok=True)
+            with (path / "stderr.log").open("a", encoding="utf-8") as out:
+                out.write(f"--- {json.dumps(architecture)}\n{said.rstrip()}\n")
+
+
+def parse_output(text: str) -> Any:
+    """The JSON object that a command printed: its whole output, or the last line that is one."""
+    for part in (text, *reversed(text.strip().splitlines()[-50:])):
+        try:
+            found = json.loads(part)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(found, dict):
+            return found
+    return _Garbage(shortened(text, 120) or "nothing")
+
+
+class _Garbage:
+    """Output that is no JSON object; shows itself in the reason."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __repr__(self) -> str:
+        return f"{self.text} (no JSON object on standard output)"
+
+
+class Coded:
+    """A function of codes of shape (1, n_var) that returns a row of objectives, as a measure.
+
+    Parameters
+    ----------
+    function : callable
+        Takes genotypes and returns values of shape (1, n_objectives) or (n_objectives,).
+    space : SearchSpace
+        Turns architectures into codes.
+    names : sequence of str
+        Objectives of the row.
+    """
+
+    def __init__(self, function: Callable[[IntArray], Any], space: SearchSpace, names: Sequence[str]) -> None:
+        self.function, self.space, self.names = function, space, tuple(names)
+
+    def __call__(self, architecture: Architecture) -> dict[str, Any]:
+        """Call the function and name its values.
+
+        Raises
+        ------
+        InputError
+            If it does not return a row of the objectives.
+        """
+        returned = self.function(self.space.from_dict(architecture)[None].copy())
+        row = np.asarray(returned, dtype=np.float64).reshape(-1)
+        if row.shape != (len(self.names),):
+            raise InputError(f"profiler: expected {len(self.names)} values, got {shortened(row.tolist())}")
+        return dict(zip(self.names, row.tolist(), strict=True))
+
+
+def as_attempts(measure: Any, names: Sequence[str], known: Sequence[str] = ()) -> tuple[Attempt, ...]:
+    """A measure in any of its forms as calls that never raise.
+
+    Parameters
+    ----------
+    measure : callable, mapping, str or Command
+        A function of the dict of genes, several of them by objective (``{"error": train, "latency,energy": bench}``),
+        or a command line.
+    names : sequence of str
+        Objectives that must be measured.
+    known : sequence of str
+        Objectives that the space computes; they may come along and are not needed.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or does not cover every objective once.
+    """
+    if isinstance(measure, Mapping):
+        parts = [(_listed(key), function) for key, function in measure.items()]
+        given = [name for group, _ in parts for name in group]
+        wanted = set(names)
+        if not wanted <= set(given) or len(set(given)) != len(given) or set(given) - wanted - set(known):
+            raise InputError(f"measure: expected a function for each of {', '.join(names)}, got {', '.join(given)}")
+        return tuple(
+            Attempt(_callable(function), [n for n in group if n in wanted], known)
+            for group, function in parts
+            if wanted & set(group)
+        )
+    return (Attempt(_callable(measure), names, known),)
+
+
+def _listed(key: Any) -> list[str]:
+    several = key.split(",") if isinstance(key, str) else list(key)
+    return [str(name).strip() for name in several]
+
+
+def _callable(measure: Any) -> Callable[[Architecture], Any]:
+    if isinstance(measure, str):
+        return Command(measure)
+    if callable(measure):
+        return measure  # type: ignore[no-any-return]  # a callable's type says no more
+    raise InputError(f"measure: expected a function or a command line, got {shortened(repr(measure), 80)}")
+
+
+class Guard:
+    """Tells a bug in the user's code from networks that fail.
+
+    It says stop when the first evaluations all raised, or when many in a row raised the same.
+
+    Parameters
+    ----------
+    first : int
+        So many evaluations that all raised, from the first one on, are a bug; 0 never stops.
+    same : int
+        So many in a row that raised the same, whenever, are a bug; 0 never stops.
+    """
+
+    def __init__(self, first: int = FIRST_RAISED, same: int = SAME_RAISED) -> None:
+        if first < 0 or same < 0:
+            raise InputError(f"guard: expected numbers that are not negative, got {first} and {same}")
+        self.first, self.same = first, same
+        self.row: list[tuple[Any, str]] = []
+        self.succeeded = False
+
+    def add(self, key: Any, outcome: Outcome) -> list[Any]:
+        """Count an outcome; returns the keys of what was in vain if it is time to stop, else nothing."""
+        if not outcome.mark:
+            self.succeeded = True
+            self.row = []
+            return []
+        self.row.append((key, outcome.mark))
+        alike = 0
+        for _, mark in reversed(self.row):
+            if mark != outcome.mark:
+                break
+            alike += 1
+        if not self.succeeded and self.first and len(self.row) >= self.first:
+            return [key for key, _ in self.row]
+        if self.same and alike >= self.same:
+            return [key for key, _ in self.row[-alike:]]
+        return []
+
+
+def raise_bug(outcome: Outcome, n: int, what: str = "measure") -> None:
+    """Raise what the user's code raised, or its traceback as text where the exception is in another process.
+
+    Raises
+    ------
+    Exception
+        The user's own, where it is at hand.
+    MeasureError
+        With his traceback or standard error otherwise.
+    """
+    told = (
+        f"{what}: {n} evaluations in a row raised; they are not billed and are made again after the mistake is mended"
+    )
+    if outcome.error is not None and not isinstance(outcome.error, MeasureError):
+        outcome.error.add_note(told)
+        raise outcome.error
+    raise MeasureError(f"{told}:\n{outcome.trace.rstrip()}")

@@ -1,0 +1,485 @@
+"""The store: the one memory of what was evaluated, what is being evaluated and what failed.
+
+One row per architecture that was ever asked for. Per objective it holds the measured values (repeats count with their
+mean), or the reason why there is none. A store lives in memory (:class:`Store`) or in one SQLite file
+(:class:`~rapid_moo.study.journal.SQLiteStore`); both keep the same promises, which
+:func:`rapid_moo.testing.check_store` checks.
+
+A store only grows by *events*, which the SQLite home writes down before they take effect:
+
+* ``ask``: an architecture is to be evaluated, or comes along as known (*free*: imports are not billed);
+* ``start``: somebody works on it;
+* ``tell``: values and reasons of some objectives;
+* ``requeue``: the work was lost or in vain, so the architecture waits again and counts as not begun.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo.errors import InputError
+from rapid_moo.space import SearchSpace
+
+STATES = ("asked", "running", "done", "partial", "failed")
+IDLE, ASKED, RUNNING = 0, 1, 2
+IMPORT = "import"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One change of a store: what happened to a row, when, and the details in JSON's types."""
+
+    kind: str
+    row: int
+    at: float
+    body: Mapping[str, Any]
+
+
+class Store:
+    """Evaluations in memory.
+
+    Parameters
+    ----------
+    space : SearchSpace
+        Says which genotypes are the same architecture.
+    objectives : sequence of str
+        Names of the objectives, the columns of ``raw``.
+    """
+
+    def __init__(self, space: SearchSpace, objectives: Sequence[str]) -> None:
+        if len(set(objectives)) != len(objectives) or not objectives:
+            raise InputError(f"store: expected distinct objectives, at least one, got {list(objectives)}")
+        self.space = space
+        self.objectives: tuple[str, ...] = tuple(objectives)
+        self._rows: dict[bytes, int] = {}
+        self._n = 0
+        self._X = np.empty((16, space.n_var), dtype=np.int64)
+        self._total, self._squares, self._count = (np.zeros((16, len(objectives))) for _ in range(3))
+        self._work = np.zeros(16, dtype=np.int8)
+        self._free = np.zeros(16, dtype=np.bool_)
+        self._broken = np.zeros((16, len(objectives)), dtype=np.bool_)
+        self._seconds, self._when = np.zeros(16), np.zeros(16)
+        self._who: list[str] = []
+        self._reasons: list[dict[str, str]] = []
+        self._open: list[Event] | None = None
+        self.notes: dict[str, Any] = {}
+
+    # ------------------------------------------------------------------ reading
+    def __len__(self) -> int:
+        return self._n
+
+    @property
+    def X(self) -> IntArray:
+        """Repaired genotypes in the order asked for, shape (n, n_var)."""
+        return self._X[: self._n]
+
+    @property
+    def raw(self) -> FloatArray:
+        """Mean raw values, shape (n, n_objectives); NaN where nothing was measured."""
+        count = self._count[: self._n]
+        return np.where(count > 0, self._total[: self._n] / np.maximum(count, 1.0), np.nan)
+
+    def raw_of(self, rows: ArrayLike) -> FloatArray:
+        """Mean raw values of some rows, shape (n_rows, n_objectives)."""
+        index = np.asarray(rows, dtype=np.int64)
+        count = self._count[index]
+        return np.where(count > 0, self._total[index] / np.maximum(count, 1.0), np.nan)
+
+    @property
+    def repeats(self) -> IntArray:
+        """How often each objective was measured, shape (n, n_objectives)."""
+        return self._count[: self._n].astype(np.int64)
+
+    @property
+    def repeat_variance(self) -> FloatArray:
+        """Variance between the repeats of each row and objective; NaN below two."""
+        count = self._count[: self._n]
+        spread = self._squares[: self._n] - self._total[: self._n] ** 2 / np.maximum(count, 1.0)
+        return np.where(count > 1, np.maximum(spread, 0.0) / np.maximum(count - 1.0, 1.0), np.nan)
+
+    @property
+    def failed_objectives(self) -> BoolArray:
+        """Where an objective was tried and has no value, shape (n, n_objectives)."""
+        return np.asarray(self._broken[: self._n] & (self._count[: self._n] == 0))
+
+    @property
+    def complete(self) -> BoolArray:
+        """Rows with a value of every objective, shape (n,)."""
+        return np.asarray((self._count[: self._n] > 0).all(axis=1))
+
+    @property
+    def failed(self) -> BoolArray:
+        """Rows of which an objective failed, shape (n,)."""
+        return np.asarray(self.failed_objectives.any(axis=1))
+
+    @property
+    def pending(self) -> BoolArray:
+        """Rows that wait or are being worked on, shape (n,)."""
+        return np.asarray(self._work[: self._n] != IDLE)
+
+    @property
+    def running(self) -> BoolArray:
+        """Rows that are being worked on, shape (n,)."""
+        return np.asarray(self._work[: self._n] == RUNNING)
+
+    @property
+    def free(self) -> BoolArray:
+        """Rows that were known beforehand and are not billed, shape (n,)."""
+        return self._free[: self._n].copy()
+
+    @property
+    def begun(self) -> BoolArray:
+        """Rows whose evaluation was begun here: what a budget counts, shape (n,)."""
+        tried = (self._count[: self._n] > 0).any(axis=1) | self._broken[: self._n].any(axis=1)
+        return np.asarray((tried | self.running) & ~self._free[: self._n])
+
+    @property
+    def n_evaluations(self) -> int:
+        """Architectures whose evaluation was begun here, imports left out."""
+        return int(self.begun.sum())
+
+    def state(self, row: int) -> str:
+        """One of :data:`STATES`: a row with some values is ``partial``, one that only failed is ``failed``."""
+        if self._work[row] != IDLE:
+            return "running" if self._work[row] == RUNNING else "asked"
+        known = self._count[row] > 0
+        if known.all():
+            return "done"
+        computed = [objective.name for objective in self.space.computed]
+        measured = [on for name, on in zip(self.objectives, known, strict=True) if name not in computed]
+        return "partial" if any(measured) or not self._broken[row].any() else "failed"
+
+    def reason(self, row: int) -> str:
+        """Why objectives of a row have no value; empty where all is well."""
+        reasons = self._reasons[row]
+        texts = list(dict.fromkeys(reasons.values()))
+        if len(texts) <= 1:
+            return texts[0] if texts else ""
+        return "; ".join(f"{name}: {text}" if name else text for name, text in reasons.items())
+
+    def find(self, X: ArrayLike) -> IntArray:
+        """Row of each genotype's architecture, -1 for one that nobody asked for; shape (n,)."""
+        return np.array([self._rows.get(key, -1) for key in self.space.keys(X)], dtype=np.int64)
+
+    def known(self, X: ArrayLike) -> BoolArray:
+        """Whether every objective of each architecture has a value or has failed, shape (n,)."""
+        rows = self.find(X)
+        settled = (self._count[rows] > 0) | self._broken[rows]
+        return np.asarray((rows >= 0) & settled.all(axis=1))
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row per architecture: evaluation, state, genes, objectives, seconds, reason, who and when."""
+        return evaluations_frame(self)
+
+    # ------------------------------------------------------------------ writing
+    def ask(self, X: ArrayLike, who: str = "", *, free: bool = False) -> IntArray:
+        """Put architectures on the list, each once; a known one keeps its row. Returns their rows, shape (n,)."""
+        repaired = self.space.repair(X)
+        rows = self.find(repaired)
+        now = time.time()
+        first = {
+            key: i for i, key in reversed(list(enumerate(self.space.keys(repaired)))) if self._rows.get(key) is None
+        }
+        new = sorted(first.values())
+        events = [
+            Event("ask", self._n + j, now, {"x": repaired[i].tolist(), "who": who, "free": free})
+            for j, i in enumerate(new)
+        ]
+        waits = [
+            Event("requeue", int(row), now, {"who": who})
+            for row in dict.fromkeys(rows[rows >= 0].tolist())
+            if not free and self._work[row] == IDLE and not self.settled(row)
+        ]
+        self._record([*events, *waits])
+        return self.find(repaired)
+
+    def start(self, row: int, who: str = "") -> None:
+        """Somebody begins to work on a row."""
+        self._record([Event("start", int(row), time.time(), {"who": who})])
+
+    def tell(
+        self,
+        row: int,
+        values: Mapping[str, float],
+        reasons: Mapping[str, str] | None = None,
+        *,
+        seconds: float = 0.0,
+        who: str = "",
+        more: bool = False,
+    ) -> None:
+        """Values of some objectives, and why others have none; a further value of an objective is a repeat.
+
+        Parameters
+        ----------
+        row : int
+            Row of the architecture.
+        values : mapping of str to float
+            Finite raw values.
+        reasons : mapping of str to str, optional
+            Reasons of the objectives that failed; the empty name is a remark that concerns none.
+        seconds : float
+            What it took.
+        who : str
+            Who measured.
+        more : bool
+            Whether further results of this work are to come, so that the row stays as it is.
+        """
+        wrong = [n for n in (*values, *(reasons or {})) if n and n not in self.objectives]
+        if wrong:
+            raise InputError(f"store: expected objectives {list(self.objectives)}, got {wrong[0]!r}")
+        if bad := [f"{name} = {value!r}" for name, value in values.items() if not np.isfinite(value)]:
+            raise InputError(f"store: expected finite values, got {', '.join(bad)}")
+        body = {
+            "values": {name: float(value) for name, value in values.items()},
+            "reasons": dict(reasons or {}),
+            "seconds": float(seconds),
+            "who": who,
+            "more": more,
+        }
+        self._record([Event("tell", int(row), time.time(), body)])
+
+    def requeue(self, rows: Sequence[int], *, forget: bool = False) -> None:
+        """Rows whose work was lost wait again; with ``forget`` their failures were in vain and are forgotten."""
+        now = time.time()
+        self._record([Event("requeue", int(row), now, {"forget": forget}) for row in rows])
+
+    def drop(self, rows: Sequence[int]) -> None:
+        """Rows that wait do so no longer; what is known of them stays."""
+        now = time.time()
+        self._record([Event("drop", int(row), now, {}) for row in rows])
+
+    def add(
+        self, X: ArrayLike, raw: ArrayLike, who: str = IMPORT, *, free: bool = True, seconds: float = 0.0
+    ) -> IntArray:
+        """Take over architectures with their raw values of shape (n, n_objectives), NaN where unknown.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+            Their rows.
+        """
+        values = np.asarray(raw, dtype=np.float64)
+        repaired = self.space.repair(X)
+        if values.shape != (len(repaired), len(self.objectives)):
+            wanted = (len(repaired), len(self.objectives))
+            raise InputError(f"store: expected values of shape {wanted}, got {values.shape}")
+        with self.transaction():
+            rows = self.ask(repaired, who, free=free)
+            for row, line in zip(rows, values, strict=True):
+                known = {n: float(v) for n, v in zip(self.objectives, line, strict=True) if np.isfinite(v)}
+                if known:
+                    self.tell(row, known, seconds=seconds, who=who)
+            self.drop([int(row) for row in np.unique(rows) if self._work[row] == ASKED])
+        return rows
+
+    def note(self, key: str, content: Any) -> None:
+        """Remember something in JSON's types beside the evaluations, such as an algorithm's state."""
+        self.notes[key] = content
+
+    def add_objectives(self, names: Sequence[str]) -> None:
+        """Further objectives, of which nothing is known yet."""
+        new = [name for name in names if name not in self.objectives]
+        self.objectives = (*self.objectives, *new)
+        for name in ("_total", "_squares", "_count", "_broken"):
+            array = getattr(self, name)
+            more = np.zeros((len(array), len(new)), dtype=array.dtype)
+            setattr(self, name, np.hstack([array, more]))
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All events of the block happen together or, in a file, not at all."""
+        if self._open is not None:
+            yield
+            return
+        self._open = []
+        try:
+            yield
+            self._write(self._open)
+        finally:
+            self._open = None
+
+    # ------------------------------------------------------------------- events
+    def _record(self, events: Sequence[Event]) -> None:
+        if not events:
+            return
+        if self._open is None:
+            self._write(events)
+        else:
+            self._open.extend(events)
+        for event in events:
+            self._apply(event)
+
+    def _write(self, events: Sequence[Event]) -> None:
+        """Make events durable; in memory there is nothing to do."""
+
+    def settled(self, row: int) -> bool:
+        """Whether every objective of a row has a value or has failed."""
+        return bool(((self._count[row] > 0) | self._broken[row]).all())
+
+    def _apply(self, event: Event) -> None:
+        getattr(self, f"_on_{event.kind}")(event)
+        self._when[event.row] = event.at
+
+    def _on_ask(self, event: Event) -> None:
+        row = event.row
+        if row != self._n:
+            raise InputError(f"store: expected row {self._n} next, got {row}")
+        self._reserve(row + 1)
+        x = np.asarray(event.body["x"], dtype=np.int64)
+        self._X[row] = x
+        self._rows[self.space.keys(x[None])[0]] = row
+        self._free[row] = event.body["free"]
+        self._work[row] = IDLE if event.body["free"] else ASKED
+        self._who.append(event.body["who"])
+        self._reasons.append({})
+        self._n += 1
+
+    def _on_start(self, event: Event) -> None:
+        self._work[event.row] = RUNNING
+        # A partly known import that is worked on is billed like any other.
+        self._free[event.row] = False
+        self._who[event.row] = event.body["who"] or self._who[event.row]
+
+    def _on_tell(self, event: Event) -> None:
+        row, body = event.row, event.body
+        reasons = self._reasons[row]
+        for name, value in body["values"].items():
+            k = self.objectives.index(name)
+            self._total[row, k] += value
+            self._squares[row, k] += value * value
+            self._count[row, k] += 1
+            reasons.pop(name, None)
+        for name, text in body["reasons"].items():
+            if name:
+                self._broken[row, self.objectives.index(name)] = True
+            if not name or self._count[row, self.objectives.index(name)] == 0:
+                reasons[name] = text
+        self._seconds[row] += body["seconds"]
+        self._who[row] = body["who"] or self._who[row]
+        if not body["more"]:
+            self._work[row] = IDLE
+
+    def _on_requeue(self, event: Event) -> None:
+        row = event.row
+        self._work[row] = ASKED
+        if event.body.get("forget"):
+            self._broken[row] = False
+            self._reasons[row] = {}
+
+    def _on_drop(self, event: Event) -> None:
+        self._work[event.row] = IDLE
+
+    def _reserve(self, n: int) -> None:
+        if n <= len(self._X):
+            return
+        for name in ("_X", "_total", "_squares", "_count", "_work", "_free", "_broken", "_seconds", "_when"):
+            array = getattr(self, name)
+            grown = np.zeros((2 * len(array), *array.shape[1:]), dtype=array.dtype)
+            grown[: len(array)] = array
+            setattr(self, name, grown)
+
+    def __repr__(self) -> str:
+        states = pd.Series([self.state(row) for row in range(self._n)], dtype=str).value_counts()
+        told = ", ".join(f"{n} {state}" for state, n in states.items()) or "empty"
+        return f"<{type(self).__name__} of {self.space.name!r}: {told}>"
+
+
+class Bill:
+    """The evaluations that one run asked for, in its order: a view of a store.
+
+    A second run on the same problem has a bill of its own: what the first evaluated is served from memory, and billed
+    to the second as well. What was known before any run (imports) is on the bill of a run that learns from it, free of
+    charge.
+
+    Parameters
+    ----------
+    store : Store
+        The memory.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._order: list[int] = []
+        self._held: set[int] = set()
+        self._n = 0
+
+    def __len__(self) -> int:
+        """Architectures that are billed."""
+        return self._n
+
+    @property
+    def rows(self) -> IntArray:
+        """Rows of the store in the order of the bill, free ones included, shape (n,)."""
+        return np.array(self._order, dtype=np.int64)
+
+    def __contains__(self, row: object) -> bool:
+        return row in self._held
+
+    def add(self, rows: ArrayLike, *, free: bool = False) -> int:
+        """Put rows on the bill, each once; returns how many of them are billed and new.
+
+        With ``free`` they cost nothing, as imports always do.
+        """
+        before = self._n
+        for row in np.asarray(rows, dtype=np.int64).tolist():
+            if row >= 0 and row not in self._held:
+                self._held.add(row)
+                self._order.append(row)
+                self._n += not (free or self.store._free[row])
+        return self._n - before
+
+    def take_free(self) -> None:
+        """Put everything on the bill that was known beforehand."""
+        self.add(np.flatnonzero(self.store.free))
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Bill:
+        # pymoo's minimize copies the algorithm but not the problem, whose store this is a view of.
+        other = Bill(self.store)
+        other._order, other._held, other._n = list(self._order), set(self._held), self._n
+        return other
+
+
+def own_name(name: str, taken: Sequence[str]) -> str:
+    """A column name of ours that no gene or objective has: with underscores behind it where one does."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def gene_frame(space: SearchSpace, X: IntArray) -> pd.DataFrame:
+    """One column per gene with the choices as they are; empty (None) for an inactive gene."""
+    active = space.is_active(X) if len(X) else np.zeros((0, space.n_var), dtype=np.bool_)
+    columns: dict[str, pd.Series] = {}
+    for k, gene in enumerate(space.genes):
+        values = [gene.choices[code] if on else None for code, on in zip(X[:, k], active[:, k], strict=True)]
+        columns[gene.name] = pd.Series(values, dtype=None if active[:, k].all() and len(X) else object)
+    return pd.DataFrame(columns)
+
+
+def evaluations_frame(store: Store, rows: IntArray | None = None) -> pd.DataFrame:
+    """Rows of a store as a table: evaluation, state, genes, raw objectives, seconds, reason, who, when.
+
+    A column of ours whose name a gene or objective has gets underscores behind its name.
+    """
+    index = np.arange(len(store)) if rows is None else np.asarray(rows, dtype=np.int64)
+    taken = [*(gene.name for gene in store.space.genes), *store.objectives]
+    genes = gene_frame(store.space, store.X[index])
+    frame = pd.DataFrame({own_name("evaluation", taken): index + 1})
+    frame[own_name("state", taken)] = [store.state(row) for row in index]
+    values = pd.DataFrame(store.raw_of(index), columns=[*store.objectives])
+    frame = pd.concat([frame, genes, values], axis=1)
+    frame[own_name("seconds", taken)] = store._seconds[index].round(3)
+    frame[own_name("reason", taken)] = [store.reason(row) for row in index]
+    frame[own_name("who", taken)] = [store._who[row] for row in index]
+    stamps = pd.to_datetime(store._when[index], unit="s", utc=True).strftime("%Y-%m-%dT%H:%M:%SZ")
+    frame[own_name("when", taken)] = list(stamps)
+    return frame

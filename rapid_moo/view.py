@@ -1,0 +1,385 @@
+"""Any pymoo problem seen as a search space with a memory: what may be evaluated, and what is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+from pymoo.core.variable import Binary, Choice, Integer
+
+from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
+from rapid_moo.design import designed_sample
+from rapid_moo.errors import InputError
+from rapid_moo.objectives import Objective, signs, to_minimised, to_raw
+from rapid_moo.predictors import PredictorSet
+from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.space import Gene, GridSpace, SearchSpace
+from rapid_moo.store import Bill, Store
+from rapid_moo.table import ArchitectureTable
+
+CANDIDATES = ("auto", "members", "space")
+LISTABLE = 200_000
+POOL = 5_000
+DRAWS = 200
+EQUAL = 1e-4
+"""How far from 0 pymoo lets an equality constraint be."""
+
+
+@dataclass(frozen=True, eq=False)
+class Knowledge:
+    """What a run knows, in the order in which it came to know it.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, n_var)
+        Architectures of which something is known or tried.
+    raw : ndarray of shape (n, n_objectives)
+        Raw values, NaN where none.
+    F : ndarray of shape (n, n_objectives)
+        Values to be minimised; infinite in all objectives where one is missing.
+    complete, failed : ndarray of shape (n,)
+        Rows with every objective, and rows of which an objective failed.
+    feasible : ndarray of shape (n,)
+        Complete rows that meet all constraints.
+    limits : ndarray of shape (n, n_constraints)
+        Values of a foreign problem's constraints, feasible at 0 and below; NaN where unknown.
+    pending : ndarray of shape (n_pending, n_var)
+        Architectures that were asked for and not told.
+    """
+
+    X: IntArray
+    raw: FloatArray
+    F: FloatArray
+    complete: BoolArray
+    failed: BoolArray
+    feasible: BoolArray
+    limits: FloatArray
+    pending: IntArray
+
+    def __len__(self) -> int:
+        return len(self.X)
+
+    @property
+    def done(self) -> FloatArray:
+        """Objectives of the complete and feasible rows, minimised."""
+        return self.F[self.feasible]
+
+    @property
+    def settled(self) -> IntArray:
+        """Architectures that are not to be proposed: complete, failed or pending ones."""
+        return np.vstack([self.X[self.complete | self.failed], self.pending])
+
+    @property
+    def open(self) -> BoolArray:
+        """Rows that are known in part, and whose other objectives may be measured."""
+        return ~(self.complete | self.failed)
+
+
+class SpaceView:
+    """Any pymoo problem with discrete variables, seen as a search space with objectives and a store.
+
+    Parameters
+    ----------
+    problem : pymoo Problem
+        An :class:`ArchitectureProblem` brings its space, table, objectives and store. Of any other problem the integer
+        bounds, or its ``vars`` (Choice, Integer, Binary), make the space; its objectives are anonymous and minimised.
+    candidates : {"auto", "members", "space"}
+        Where proposals come from: the members of the problem's table, or the whole space; "auto" takes the members
+        where the problem is evaluated on a table.
+    """
+
+    def __init__(self, problem: Problem, candidates: str = "auto") -> None:
+        if candidates not in CANDIDATES:
+            raise InputError(f"candidates: expected one of {', '.join(CANDIDATES)}, got {candidates!r}")
+        self.problem = problem
+        self.native = isinstance(problem, ArchitectureProblem)
+        self.mixed = not self.native and getattr(problem, "vars", None) is not None
+        self.space: SearchSpace = problem.space if self.native else _space_of(problem)
+        self.objectives: tuple[Objective, ...] = (
+            problem.objectives if self.native else tuple(Objective(f"f{k + 1}", "min") for k in range(problem.n_obj))
+        )
+        self.constraints = tuple(problem.constraints) if self.native else ()
+        on_table = self.native and isinstance(getattr(problem.source, "table", None), ArchitectureTable)
+        if candidates == "members" and not on_table:
+            raise InputError("candidates: 'members' needs a problem that is evaluated on a table")
+        self.restricted = on_table and candidates != "space"
+        self.bounded = self.native and len(problem.bounds.known) > 0
+        self.store: Store = problem.store if self.native else Store(self.space, self._columns)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> SpaceView:
+        # A view changes nothing; its problem and store are not an algorithm's to copy.
+        return self
+
+    # ---------------------------------------------------------------- candidates
+    @cached_property
+    def members(self) -> IntArray | None:
+        """All candidates where they can be listed, shape (n, n_var); None where the space is too large.
+
+        What breaks a bound that is known beforehand is no candidate.
+        """
+        if self.restricted:
+            listed = np.asarray(self.problem.source.table.X)
+        elif self.space.enumerable and self.space.size <= LISTABLE:
+            listed = self.space.enumerate()
+        else:
+            return None
+        kept = listed[self.allowed(listed)]
+        if len(kept) == 0:
+            raise InputError(f"constraints: no architecture of {self.space.name} meets {self._told()}")
+        return kept
+
+    @property
+    def n_members(self) -> int:
+        """Number of candidates."""
+        return len(self.members) if self.members is not None else self.space.size
+
+    def allowed(self, X: IntArray) -> BoolArray:
+        """Whether architectures meet the bounds that are known before anything is measured, shape (n,)."""
+        return self.problem.allowed(X) if self.bounded else np.ones(len(X), dtype=np.bool_)
+
+    def sample(self, n: int, rng: np.random.Generator) -> IntArray:
+        """Distinct random candidates of a space that is too large to list, shape (n, n_var) where there are as many."""
+        if not self.bounded:
+            return self.space.sample(n, rng)
+        found = np.empty((0, self.space.n_var), dtype=np.int64)
+        for _ in range(DRAWS):
+            drawn = self.space.sample(max(n, POOL), rng)
+            found = np.vstack([found, drawn[self.allowed(drawn)]])
+            found = found[unique_rows(found)[0]]
+            if len(found) >= n:
+                return found[:n]
+        if len(found) == 0:
+            tried = DRAWS * max(n, POOL)
+            raise InputError(
+                f"constraints: none of {tried:,} random architectures of {self.space.name} meets {self._told()}"
+            )
+        return found
+
+    def _told(self) -> str:
+        return ", ".join(str(constraint) for constraint in self.problem.bounds.known)
+
+    def first_sample(
+        self, n: int, sampling: str, rng: np.random.Generator, without: IntArray | None = None
+    ) -> IntArray:
+        """Distinct candidates to begin with, shape (n, n_var): ``"designed"`` or ``"random"``."""
+        pool = self.members
+        if pool is None:
+            pool = self.sample(max(n, POOL if sampling == "designed" else n), rng)
+        if without is not None and len(without):
+            pool = self.new_only(pool, without)
+        if sampling == "designed":
+            return designed_sample(self.space, pool, n, rng)
+        return pool[rng.permutation(len(pool))[:n]]
+
+    def candidates_at(self, codes: Any) -> IntArray:
+        """The candidates that codes of the space stand for: members of a table, or the genotypes themselves."""
+        if self.native:
+            return np.asarray(self.problem.genotypes(codes))
+        return self.space.repair(np.rint(codes))
+
+    def new_only(self, X: IntArray, known: IntArray) -> IntArray:
+        """The architectures of ``X`` that are not among the known ones, each once."""
+        seen = set(self.space.keys(known))
+        fresh = X[unique_rows(X)[0]]
+        return fresh[np.array([key not in seen for key in self.space.keys(fresh)], dtype=np.bool_)]
+
+    # ------------------------------------------------------------------- border
+    def genotypes(self, x: Any) -> IntArray:
+        """Variables of the problem as repaired genotypes."""
+        if self.mixed:
+            return np.array([self.space.from_dict(_plain(item, self.problem.vars)) for item in x], dtype=np.int64)
+        return self.candidates_at(x if self.native else np.asarray(x, dtype=np.float64) - np.ceil(self.problem.xl))
+
+    def variables(self, X: IntArray) -> Any:
+        """Genotypes as variables of the problem."""
+        if self.mixed:
+            found = np.empty(len(X), dtype=object)
+            for i, x in enumerate(X):
+                found[i] = _typed(self.space.to_dict(x), self.problem.vars)
+            return found
+        return X if self.native else X + np.ceil(self.problem.xl).astype(np.int64)
+
+    @property
+    def _columns(self) -> list[str]:
+        """Objectives and constraints of a foreign problem, as columns of its store."""
+        problem = self.problem
+        limits = [f"g{k + 1}" for k in range(problem.n_ieq_constr)] + [f"h{k + 1}" for k in range(problem.n_eq_constr)]
+        return [*(objective.name for objective in self.objectives), *limits]
+
+    def take_in(self, infills: Population) -> IntArray:
+        """Put told individuals into the store, where they are not yet; returns their rows, shape (n,)."""
+        X = self.genotypes(infills.get("X"))
+        rows = self.store.find(X)
+        told = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(X), -1)
+        values = to_raw(told, self.objectives)
+        if not self.native and self.problem.has_constraints():
+            values = np.hstack(
+                [values, *(np.asarray(infills.get(name), dtype=float).reshape(len(X), -1) for name in "GH")]
+            )
+        with self.store.transaction():
+            for i, line in enumerate(values):
+                if rows[i] < 0 or not self.store.settled(int(rows[i])):
+                    rows[i] = self._tell(X[i], line)
+        return rows
+
+    def _tell(self, x: IntArray, line: FloatArray) -> int:
+        row = int(self.store.ask(x[None])[0])
+        names = self.store.objectives
+        known = {name: float(value) for name, value in zip(names, line, strict=True) if np.isfinite(value)}
+        missing = {name: "no finite value" for name in names if name not in known}
+        self.store.tell(row, known, missing)
+        return row
+
+    def population(self, rows: IntArray) -> Population:
+        """Rows of the store as evaluated individuals."""
+        if len(rows) == 0:
+            return Population.empty()
+        X, raw = self.store.X[rows], self.store.raw_of(rows)
+        found = Population.new("X", self.variables(X))
+        found.set("F", self._minimised(raw[:, : len(self.objectives)]))
+        if self.problem.has_constraints():
+            if self.native:
+                found.set("G", self.problem.violations(X, raw))
+            else:
+                limits = np.where(np.isnan(raw), np.inf, raw)[:, len(self.objectives) :]
+                found.set("G", limits[:, : self.problem.n_ieq_constr])
+                found.set("H", limits[:, self.problem.n_ieq_constr :])
+        found.apply(lambda individual: individual.evaluated.update(["F", "G", "H"]))
+        return found
+
+    def _minimised(self, raw: FloatArray) -> FloatArray:
+        unknown = np.isnan(raw).any(axis=1, keepdims=True)
+        return np.where(unknown, np.inf, to_minimised(raw, self.objectives))
+
+    # ---------------------------------------------------------------- knowledge
+    def knowledge(self, bill: Bill, pending: IntArray) -> Knowledge:
+        """What the rows of a bill teach."""
+        rows, n_obj = bill.rows, len(self.objectives)
+        X, raw = self.store.X[rows], self.store.raw_of(rows)
+        complete, failed = self.store.complete[rows], self.store.failed[rows]
+        limits = np.empty((len(rows), 0))
+        feasible = complete.copy()
+        if self.native and self.constraints:
+            feasible &= (self.problem.violations(X, raw) <= 0.0).all(axis=1)
+        elif not self.native and self.problem.has_constraints():
+            limits = raw[:, n_obj:].copy()
+            equalities = slice(self.problem.n_ieq_constr, None)
+            limits[:, equalities] = np.abs(limits[:, equalities]) - EQUAL
+            feasible &= (limits <= 0.0).all(axis=1)
+        values = raw[:, :n_obj]
+        return Knowledge(X, values, self._minimised(values), complete, failed, feasible, limits, pending)
+
+    def sample_table(self, known: Knowledge) -> ArchitectureTable:
+        """The complete rows as a table.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        done = known.complete
+        if not done.any():
+            raise InputError(
+                f"{self.space.name}: expected at least one successful evaluation, none of {len(done)} succeeded"
+            )
+        return ArchitectureTable.build(self.space, self.objectives, known.X[done], known.raw[done], name="evaluated")
+
+    def constraint_table(self, known: Knowledge) -> ArchitectureTable | None:
+        """What is known of a foreign problem's constraints, feasible at 0 and below; None if it has none.
+
+        An :class:`ArchitectureProblem` bounds what is computed or predicted anyway.
+        """
+        if known.limits.shape[1] == 0:
+            return None
+        done = np.isfinite(known.limits).all(axis=1)
+        names = tuple(Objective(f"g{k + 1}", "min") for k in range(known.limits.shape[1]))
+        if not done.any():
+            return None
+        return ArchitectureTable.build(self.space, names, known.X[done], known.limits[done], "constraints")
+
+    # --------------------------------------------------------------- prediction
+    def predict(self, predictors: PredictorSet, X: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Minimised mean and standard deviation of shape (n, n_obj)."""
+        mean, std = predictors.predict(X, return_std=True)
+        return mean * signs(self.objectives), std
+
+    def predict_mean(self, predictors: PredictorSet, X: IntArray) -> FloatArray:
+        """Minimised predictions of shape (n, n_obj)."""
+        return np.asarray(predictors.predict(X) * signs(self.objectives))
+
+    def draw(self, predictors: PredictorSet, X: IntArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
+        """Possible minimised truths of shape (n_draws, n, n_obj)."""
+        return np.asarray(predictors.sample_y(X, n_draws, rng) * signs(self.objectives))
+
+
+# -------------------------------------------------------------------- foreign spaces
+def _space_of(problem: Problem) -> GridSpace:
+    """The space of a pymoo problem that is none of ours."""
+    if getattr(problem, "vars", None) is not None:
+        variables = problem.vars.items() if isinstance(problem.vars, dict) else enumerate(problem.vars)
+        return GridSpace(type(problem).__name__, [_gene_of(str(name), variable) for name, variable in variables])
+    if problem.xl is None or problem.xu is None:
+        raise InputError("problem: expected bounds on every variable, got none")
+    low, high = np.ceil(problem.xl).astype(int), np.floor(problem.xu).astype(int)
+    integer = problem.vtype in (int, bool, np.integer, np.bool_)
+    if not integer or (low > high).any():
+        raise InputError(
+            f"problem: expected integer variables (vtype=int) with xl <= xu, got vtype={problem.vtype},"
+            f" xl={problem.xl}, xu={problem.xu}"
+        )
+    genes = [Gene(f"x{k + 1}", tuple(range(a, b + 1))) for k, (a, b) in enumerate(zip(low, high, strict=True))]
+    return GridSpace(type(problem).__name__, genes)
+
+
+def _gene_of(name: str, variable: Any) -> Gene:
+    if isinstance(variable, Choice):
+        options = list(variable.options if variable.options is not None else variable.all)
+        return Gene(name, tuple(range(len(options))), tuple(_labels(options)), ordered=False)
+    if isinstance(variable, Binary):
+        return Gene(name, (False, True))
+    if isinstance(variable, Integer) and None not in variable.bounds:
+        low, high = variable.bounds
+        return Gene(name, tuple(range(int(low), int(high) + 1)))
+    raise InputError(
+        f"problem: variable {name!r}: expected Choice, Integer with bounds or Binary, got {type(variable).__name__}:"
+        " RAPID searches finite spaces; give a few values of it as a Choice"
+    )
+
+
+def _labels(options: Sequence[Any]) -> list[str]:
+    """Readable and distinct, whatever the options are: they need not even be hashable."""
+    texts = [str(option) for option in options]
+    return [text if texts.count(text) == 1 else f"{text}#{i}" for i, text in enumerate(texts)]
+
+
+def _items(variables: Any) -> list[tuple[Any, Any]]:
+    return list(variables.items() if isinstance(variables, dict) else enumerate(variables))
+
+
+def _plain(individual: Any, variables: Any) -> dict[str, Any]:
+    """An individual's variables as choices of the space: an option's position in place of the option."""
+    found = {}
+    for name, variable in _items(variables):
+        value = individual[name]
+        if isinstance(variable, Choice):
+            options = list(variable.options if variable.options is not None else variable.all)
+            value = next((i for i, option in enumerate(options) if option is value), None)
+            value = options.index(individual[name]) if value is None else value
+        found[str(name)] = bool(value) if isinstance(variable, Binary) else int(value)
+    return found
+
+
+def _typed(architecture: dict[str, Any], variables: Any) -> dict[Any, Any]:
+    """A genotype's dict as the problem knows it, with the options themselves."""
+    found = {}
+    for name, variable in _items(variables):
+        value = architecture[str(name)]
+        if isinstance(variable, Choice):
+            value = list(variable.options if variable.options is not None else variable.all)[value]
+        found[name] = value
+    return found
