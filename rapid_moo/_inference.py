@@ -71,8 +71,8 @@ def _reset_peak() -> None:
 def _peak_mib() -> float:
     """Largest resident set of this process so far.
 
-    Linux keeps ``VmHWM`` for the program alone. The kernel's ``ru_maxrss`` of a child starts at its parent's size there,
-    and serves only where there is no ``/proc``.
+    Linux keeps ``VmHWM`` for the program alone. ``ru_maxrss`` of a child starts at its parent's size there, and serves
+    only where there is no ``/proc``.
     """
     status = Path("/proc/self/status")
     if status.exists():
