@@ -37,7 +37,7 @@ def measure_live(architecture: Mapping[str, int | str], /, *, repeats: int = 1) 
         The genes by name, each as its published value or its label: ``{"input": "pca8", "activation": "relu",
         "depth": 1, "width1": 24}``. Widths beyond the depth may be left out.
     repeats : int
-        Trainings of each of the five folds, all at once. Three give the accuracies of the embedded table.
+        Trainings of each of the five folds, all at once. Three give the accuracy of the embedded table.
 
     Returns
     -------

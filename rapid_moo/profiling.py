@@ -247,8 +247,10 @@ def peak_memory(
     DataNotFoundError
         If there is no such file.
     MeasurementError
-        If the process takes too long or is killed.
+        If the process takes too long or is killed, and on Windows.
     """
+    if sys.platform == "win32":
+        raise MeasurementError("peak_memory: expected Linux or macOS, which tell a process's peak, got Windows")
     _check_positive(threads=threads, runs=runs, timeout=timeout)
     _check_provider(provider)
     inputs = _input_specs(_load(model), _name(model), batch, shapes or {})
