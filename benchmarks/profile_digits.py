@@ -21,14 +21,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 import pandas as pd
-from digits_training import FOLDS, REPEATS, folds, front_end, stable_seed, train
-from onnx import TensorProto, helper, numpy_helper
 
 from rapid_moo._util import atomic_path
-from rapid_moo.problems.digits import ACTIVATIONS, INPUT_SIZES, INPUTS, PIXELS, Digits, layer_sizes, memory_kib
+from rapid_moo.problems.digits import ACTIVATIONS, INPUTS, Digits, memory_kib
+from rapid_moo.problems.digits_live import deployed, hidden_sizes
+from rapid_moo.problems.digits_training import FOLDS, REPEATS, folds, projected, stable_seed, train
+from rapid_moo.profiling import runner
 
 PASSES = 7
 RUNS = 400
@@ -61,22 +60,11 @@ def progress(items: list[Any], label: str) -> Iterator[Any]:
             )
 
 
-def hidden_sizes(x: np.ndarray) -> list[int]:
-    """Widths of the hidden layers of a genotype."""
-    return [int(size) for size in layer_sizes(x[None, :])[0, 1:-1] if size]
-
-
 def train_all(space: Digits, genotypes: np.ndarray, journal: Path) -> None:
     """Train what the journal does not hold yet."""
     done = {tuple(record["vector"]) for record in read_journal(journal)}
     data = folds() * REPEATS
-    inputs = {}
-    for kind in INPUTS:
-        projected = []
-        for fold in data[:FOLDS]:
-            matrix, offset = front_end(kind, fold.train_x)
-            projected.append((fold.train_x @ matrix + offset, fold.test_x @ matrix + offset))
-        inputs[kind] = projected * REPEATS
+    inputs = {kind: projected(kind, data[:FOLDS]) * REPEATS for kind in INPUTS}
     vectors = space.decode(genotypes).tolist()
     todo = [(x, v) for x, v in zip(genotypes, vectors, strict=True) if tuple(v) not in done]
     with journal.open("a") as out:
@@ -86,59 +74,6 @@ def train_all(space: Digits, genotypes: np.ndarray, journal: Path) -> None:
             record = {"vector": vector, "scores": scores, "cpu": time.process_time() - start}
             out.write(json.dumps(record) + "\n")
             out.flush()
-
-
-def deployed(x: np.ndarray, seed: int) -> onnxruntime.InferenceSession:
-    """The network in deployed form. Weights are random: their values do not change the time."""
-    rng = np.random.default_rng(seed)
-    nodes, weights = [], []
-
-    def tensor(name: str, *shape: int) -> str:
-        weights.append(numpy_helper.from_array(rng.standard_normal(shape).astype(np.float32) * 0.1, name))
-        return name
-
-    kind, size, current = INPUTS[x[0]], int(INPUT_SIZES[x[0]]), "pixels"
-    if kind == "pool4":
-        weights.append(numpy_helper.from_array(np.array([1, 1, 8, 8], dtype=np.int64), "image"))
-        weights.append(numpy_helper.from_array(np.array([1, 16], dtype=np.int64), "flat"))
-        nodes.append(helper.make_node("Reshape", ["pixels", "image"], ["as_image"]))
-        nodes.append(helper.make_node("AveragePool", ["as_image"], ["pooled"], kernel_shape=[2, 2], strides=[2, 2]))
-        nodes.append(helper.make_node("Reshape", ["pooled", "flat"], ["front"]))
-        current = "front"
-    elif kind != "full":
-        nodes.append(helper.make_node("Gemm", ["pixels", tensor("pw", PIXELS, size), tensor("pb", size)], ["front"]))
-        current = "front"
-    for k, width in enumerate([*hidden_sizes(x), 10]):
-        out = f"z{k}"
-        names = [current, tensor(f"w{k}", size, width), tensor(f"b{k}", width)]
-        nodes.append(helper.make_node("Gemm", names, [out]))
-        current, size = out, width
-        if k < len(hidden_sizes(x)):
-            kind_of = "Relu" if ACTIVATIONS[x[1]] == "relu" else "Tanh"
-            nodes.append(helper.make_node(kind_of, [out], [f"a{k}"]))
-            current = f"a{k}"
-    graph = helper.make_graph(
-        nodes,
-        "digits",
-        [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, [1, PIXELS])],
-        [helper.make_tensor_value_info(current, TensorProto.FLOAT, [1, 10])],
-        weights,
-    )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
-    onnx.checker.check_model(model)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-
-
-def runner(session: onnxruntime.InferenceSession) -> Callable[[], None]:
-    """One inference with bound buffers, so that little but the network is timed."""
-    binding = session.io_binding()
-    pixels = np.random.default_rng(0).random((1, PIXELS)).astype(np.float32)
-    binding.bind_cpu_input("pixels", pixels)
-    binding.bind_output(session.get_outputs()[0].name, "cpu")
-    return lambda: session.run_with_iobinding(binding)
 
 
 def median_us(run: Callable[[], None], runs: int) -> float:

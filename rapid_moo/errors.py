@@ -16,7 +16,7 @@ class InputError(RapidMooError, ValueError):
 
 
 class DataNotFoundError(RapidMooError, FileNotFoundError):
-    """A table or folder is not where it was looked for."""
+    """A table, model or folder is not where it was looked for."""
 
 
 class FetchError(RapidMooError, OSError):
@@ -25,6 +25,10 @@ class FetchError(RapidMooError, OSError):
 
 class MissingExtraError(RapidMooError, ImportError):
     """An optional dependency is needed; the message names the extra that brings it."""
+
+
+class MeasurementError(RapidMooError, RuntimeError):
+    """A measurement did not come to its end: it took too long, or its process was killed."""
 
 
 class ConformanceError(RapidMooError, AssertionError):

@@ -1,4 +1,8 @@
-"""Training of the digits networks: all folds of one architecture in one stacked run."""
+"""Training of the ``digits`` networks: all folds of one architecture in one stacked run.
+
+``benchmarks/profile_digits.py`` made the embedded table with it;
+:mod:`rapid_moo.problems.digits_live` measures with it.
+"""
 
 from __future__ import annotations
 
@@ -47,11 +51,11 @@ def front_end(kind: str, train: Float32) -> tuple[Float32, Float32]:
     Outputs are standardised, which the deployed network does by the same matrix: it costs nothing more.
     """
     if kind == "pool4":
-        matrix = np.zeros((8, 8, 4, 4), dtype=np.float64)
+        pooling = np.zeros((8, 8, 4, 4), dtype=np.float64)
         for i in range(8):
             for j in range(8):
-                matrix[i, j, i // 2, j // 2] = 0.25
-        matrix = matrix.reshape(64, 16)
+                pooling[i, j, i // 2, j // 2] = 0.25
+        matrix = pooling.reshape(64, 16)
     elif kind.startswith("pca"):
         matrix = PCA(int(kind[3:]), svd_solver="full").fit(train).components_.T.astype(np.float64)
     else:
@@ -61,6 +65,15 @@ def front_end(kind: str, train: Float32) -> tuple[Float32, Float32]:
     scale = np.full(matrix.shape[1], projected.std()) if kind.startswith("pca") else projected.std(axis=0)
     matrix = matrix / np.maximum(scale, 0.05)
     return matrix.astype(np.float32), (-(train @ matrix).mean(axis=0)).astype(np.float32)
+
+
+def projected(kind: str, data: list[Fold]) -> list[tuple[Float32, Float32]]:
+    """Train and test inputs of each fold behind a front end."""
+    inputs = []
+    for fold in data:
+        matrix, offset = front_end(kind, fold.train_x)
+        inputs.append((fold.train_x @ matrix + offset, fold.test_x @ matrix + offset))
+    return inputs
 
 
 def stable_seed(vector: list[int], repeat: int = 0) -> int:
@@ -151,4 +164,5 @@ def _gradients(weights: list[Float32], biases: list[Float32], x: Float32, y: Flo
 def _forward(weights: list[Float32], biases: list[Float32], x: Float32, fold: int, activation: str) -> Float32:
     for w, b in zip(weights[:-1], biases[:-1], strict=True):
         x = _activate(x @ w[fold] + b[fold], activation)
-    return x @ weights[-1][fold] + biases[-1][fold]
+    logits: Float32 = x @ weights[-1][fold] + biases[-1][fold]
+    return logits
