@@ -287,6 +287,14 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.opt = filter_optimum(done, least_infeasible=True) if len(done) else Population.empty()
 
     # ------------------------------------------------------------------- asking
+    def follow(self) -> None:
+        """Learn from everything that the store holds, whoever measured it; what is pending there counts as chosen."""
+        store = self.view.store
+        self.bill = Bill(store)
+        self.bill.add(np.flatnonzero(store.tried))
+        waiting = store.X[store.pending]
+        self._pending = dict(zip(store.space.keys(waiting), waiting, strict=True))
+
     @one_blas_thread
     def propose(self, size: int | None = None) -> IntArray:
         """What to evaluate next: distinct architectures that are neither known nor pending, which they are then.

@@ -37,3 +37,7 @@ class ConformanceError(RapidMooError, AssertionError):
 
 class MeasureError(RapidMooError, RuntimeError):
     """The user's own measure has a bug; the message holds its traceback."""
+
+
+class StudyError(RapidMooError, RuntimeError):
+    """A study's folder cannot be used: it is damaged, foreign, newer, held by another process or on a full disk."""

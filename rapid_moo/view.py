@@ -259,7 +259,8 @@ class SpaceView:
     # ---------------------------------------------------------------- knowledge
     def knowledge(self, bill: Bill, pending: IntArray) -> Knowledge:
         """What the rows of a bill teach."""
-        rows, n_obj = bill.rows, len(self.objectives)
+        n_obj = len(self.objectives)
+        rows = bill.rows[self.store.tried[bill.rows]]
         X, raw = self.store.X[rows], self.store.raw_of(rows)
         complete, failed = self.store.complete[rows], self.store.failed[rows]
         limits = np.empty((len(rows), 0))
