@@ -29,3 +29,11 @@ class MissingExtraError(RapidMooError, ImportError):
 
 class ConformanceError(RapidMooError, AssertionError):
     """A search space, problem or predictor breaks a promise that the rest of the package relies on."""
+
+
+class WorkerDiedError(RapidMooError, RuntimeError):
+    """A worker ended before its work did: it was killed, crashed, left, or could not even start."""
+
+
+class WorkTimeoutError(RapidMooError, TimeoutError):
+    """Work took longer than it was allowed to, and was ended."""
