@@ -41,3 +41,9 @@ class MeasureError(RapidMooError, RuntimeError):
 
 class StudyError(RapidMooError, RuntimeError):
     """A study's folder cannot be used: it is damaged, foreign, newer, held by another process or on a full disk."""
+class WorkerDiedError(RapidMooError, RuntimeError):
+    """A worker ended before its work did: it was killed, crashed, left, or could not even start."""
+
+
+class WorkTimeoutError(RapidMooError, TimeoutError):
+    """Work took longer than it was allowed to, and was ended."""
