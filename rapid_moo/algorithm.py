@@ -217,6 +217,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._chosen: Sequence[Spec | None] = ()
         self._chosen_at = self._tuned_at = self._limits_chosen_at = 0
         self._rounds = 0
+        self._limit: int | None = None
         self._pending: dict[bytes, IntArray] = {}
         self._expected: dict[bytes, FloatArray] = {}
 
@@ -296,13 +297,15 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._pending = dict(zip(store.space.keys(waiting), waiting, strict=True))
 
     @one_blas_thread
-    def propose(self, size: int | None = None) -> IntArray:
+    def propose(self, size: int | None = None, limit: int | None = None) -> IntArray:
         """What to evaluate next: distinct architectures that are neither known nor pending, which they are then.
 
         Parameters
         ----------
         size : int, optional
             How many; by default the rest of the first sample, then what the schedule gives.
+        limit : int, optional
+            No more than so many, whatever the schedule gives.
 
         Returns
         -------
@@ -310,6 +313,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             Repaired genotypes; fewer, or none, where the space or the budget ends.
         """
         known = self.view.knowledge(self.bill, self._waiting())
+        self._limit = limit
         X = self._next(known, size)
         for key, x in zip(self.view.space.keys(X), X, strict=True):
             self._pending[key] = x
@@ -539,9 +543,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """At most what the budget leaves, so that it is never exceeded."""
         # Counted here and not by the evaluator, which ask-and-tell does without.
         budget = getattr(self.termination, "n_max_evals", None)
-        if budget is None or not np.isfinite(budget):
-            return max(0, size)
-        return max(0, min(size, int(budget) - len(self.bill) - len(self._pending)))
+        left = size if self._limit is None else min(size, self._limit)
+        if budget is not None and np.isfinite(budget):
+            left = min(left, int(budget) - len(self.bill) - len(self._pending))
+        return max(0, left)
 
     def _population(self, X: IntArray) -> Population:
         return Population.new("X", self.view.variables(X)) if len(X) else Population.empty()

@@ -41,6 +41,8 @@ class MeasureError(RapidMooError, RuntimeError):
 
 class StudyError(RapidMooError, RuntimeError):
     """A study's folder cannot be used: it is damaged, foreign, newer, held by another process or on a full disk."""
+
+
 class WorkerDiedError(RapidMooError, RuntimeError):
     """A worker ended before its work did: it was killed, crashed, left, or could not even start."""
 

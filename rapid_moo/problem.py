@@ -27,7 +27,7 @@ from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.constraints import AnyConstraint, Bounds, Constraint, as_constraints
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
-from rapid_moo.measure import Attempt, Coded, Guard, Outcome, as_attempts, raise_bug
+from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts
 from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
@@ -281,7 +281,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
                 except BaseException:
                     self.store.drop([row])
                     raise
-                self.record(row, outcome)
+                if (bug := self.record(row, outcome)) is not None:
+                    bug.stop()
             return
         rows = self.store.ask(X)
         architectures = [self.space.to_dict(x) for x in X]
@@ -290,16 +291,17 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         except BaseException:
             self.store.drop(rows.tolist())
             raise
-        for row, outcome in zip(rows.tolist(), outcomes, strict=True):
-            self.record(row, outcome)
+        bugs = [self.record(row, outcome) for row, outcome in zip(rows.tolist(), outcomes, strict=True)]
+        if (found := next((bug for bug in bugs if bug is not None), None)) is not None:
+            found.stop()
 
-    def record(self, row: int, outcome: Outcome, *, who: str = "", more: bool = False) -> None:
+    def record(self, row: int, outcome: Outcome, *, who: str = "", more: bool = False) -> Bug | None:
         """Put what came of measuring a row of the store into it, with what the space computes.
 
-        Raises
-        ------
-        Exception
-            The user's own, if his code has a bug; what it concerns is not billed then.
+        Returns
+        -------
+        Bug or None
+            If the outcome shows that the user's code has a bug: what it concerns is not billed then and waits again.
         """
         self.store.tell(
             row,
@@ -311,9 +313,10 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         )
         guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
         in_vain = guard.add(row, outcome)
-        if in_vain:
-            self.store.requeue(in_vain, forget=True)
-            raise_bug(outcome, len(in_vain))
+        if not in_vain:
+            return None
+        self.store.requeue(in_vain, forget=True)
+        return Bug(outcome, len(in_vain))
 
     def computed_values(self, row: int) -> dict[str, float]:
         """What the space computes of a row of the store and the store does not hold yet."""

@@ -169,6 +169,14 @@ class Store:
         measured = [on for name, on in zip(self.objectives, known, strict=True) if name not in computed]
         return "partial" if any(measured) or not self._broken[row].any() else "failed"
 
+    def seconds(self, row: int) -> float:
+        """Seconds of work on a row."""
+        return float(self._seconds[row])
+
+    def when(self, row: int) -> float:
+        """Time of the last change of a row, in seconds since 1970."""
+        return float(self._when[row])
+
     def reason(self, row: int) -> str:
         """Why objectives of a row have no value; empty where all is well."""
         reasons = self._reasons[row]

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -28,6 +29,7 @@ CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, r
 CREATE TABLE notes (key TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE meta (key TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
+_INSERT = "INSERT INTO events (kind, row, at, body) VALUES (?, ?, ?, ?)"
 MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = MappingProxyType({})
 """For each older version what makes the next one of it; a copy of the file is made before."""
 
@@ -66,9 +68,7 @@ class SQLiteStore(Store):
 
     def _connect(self) -> sqlite3.Connection:
         try:
-            connection = sqlite3.connect(
-                self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
-            )
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
         except sqlite3.Error as error:
@@ -180,8 +180,7 @@ class SQLiteStore(Store):
     def _record(self, events: Sequence[Event]) -> None:
         for event in events:
             line = (event.kind, event.row, event.at, json.dumps(event.body))
-            query = "INSERT INTO events (kind, row, at, body) VALUES (?, ?, ?, ?)"
-            cursor = self._run(lambda line=line: self._connection.execute(query, line))  # type: ignore[misc]
+            cursor = self._run(partial(self._connection.execute, _INSERT, line))
             self._dirty = True
             self._apply(event)
             self._seen = int(cursor.lastrowid or self._seen)

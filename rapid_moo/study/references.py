@@ -69,8 +69,12 @@ class Reference:
                 return importlib.import_module(self.where)
             except ModuleNotFoundError as error:
                 # A module that the user's own imports is his bug and shown as it is.
-                if error.name is not None and self.where.split(".")[: error.name.count(".") + 1] == error.name.split("."):
-                    raise InputError(f"{self}: expected an importable module, found none named {error.name!r}") from error
+                if error.name is not None and self.where.split(".")[: error.name.count(".") + 1] == error.name.split(
+                    "."
+                ):
+                    raise InputError(
+                        f"{self}: expected an importable module, found none named {error.name!r}"
+                    ) from error
                 raise
         path = Path(self.where)
         name = f"_user_{path.stem}_{zlib.crc32(self.where.encode()):08x}"

@@ -15,11 +15,11 @@ from rapid_moo.objectives import Objective
 from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.study.references import Reference, is_reference
 
-TEMPLATE = '''# A search space: which networks there are, and what is to be good about them.
+TEMPLATE = """# A search space: which networks there are, and what is to be good about them.
 # rapid-moo run {file} --measure "python measure.py" --budget 60 --out runs/{name}
 #
-# The measure gets one network as JSON on standard input, such as {{"depth": 4, "lr": 0.003, "op": "conv", "kernel": 5}},
-# trains and measures it, and prints its objectives as JSON, such as {{"error": 7.9, "latency": 3.2}}.
+# The measure gets one network as JSON on standard input, such as {{"depth": 4, "lr": 0.003, "op": "mlp"}}, trains and
+# measures it, and prints its objectives as JSON, such as {{"error": 7.9, "latency": 3.2}}.
 name = "{name}"
 
 # Bounds on objectives, on what is computed, or on genes. What follows from the network itself is never broken.
@@ -32,12 +32,12 @@ constraints = []                       # for example ["latency <= 20", "params <
 depth = [2, 4, 8]
 lr = [0.001, 0.003, 0.01]              # numbers have an order: neighbours are taken to be alike
 op = ["conv", "mlp"]                   # texts, true and false have none
-kernel = {{ choices = [3, 5, 7], when = {{ op = "conv" }} }}    # only where op is conv; when = {{ depth = [4, 8] }} works too
+kernel = {{ choices = [3, 5, 7], when = {{ op = "conv" }} }}    # only where op is conv; or when = {{ depth = [4, 8] }}
 
 [objectives]
 error = {{ direction = "min", unit = "%" }}
 latency = {{ direction = "min", unit = "ms" }}                # repeats = 3 measures it three times
-'''
+"""
 _TOP = ("name", "constraints", "computed", "genes", "objectives")
 _GENE = ("choices", "when", "ordered", "labels", "weight")
 _OBJECTIVE = ("direction", "unit", "repeats", "cost")
@@ -132,7 +132,9 @@ def check_names(space: SearchSpace, objectives: Sequence[Objective]) -> None:
     genes = {gene.name for gene in space.genes}
     for objective in objectives:
         if objective.name in genes:
-            raise InputError(f"{space.name}: expected different names for genes and objectives, got {objective.name!r} twice")
+            raise InputError(
+                f"{space.name}: expected different names for genes and objectives, got {objective.name!r} twice"
+            )
 
 
 def _only(content: Mapping[str, Any], known: Sequence[str], where: str) -> None:
@@ -171,7 +173,7 @@ def _gene(name: str, value: Any) -> Gene:
 def _objective(name: str, value: Any) -> Objective:
     where = f"objectives.{name}"
     if not isinstance(value, Mapping):
-        raise InputError(f"{where}: expected {{ direction = \"min\" }} or \"max\", got {value!r}")
+        raise InputError(f'{where}: expected {{ direction = "min" }} or "max", got {value!r}')
     _only(value, _OBJECTIVE, where)
     if not isinstance(value.get("unit", ""), str):
         raise InputError(f"{where}: expected a text as unit, got {value['unit']!r}")
