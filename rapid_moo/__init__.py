@@ -14,6 +14,7 @@ from rapid_moo.problem import ArchitectureProblem, BillingEvaluator
 from rapid_moo.problems import get_problem, get_space, open_table, register_space
 from rapid_moo.space import Gene, GridSpace, SearchSpace
 from rapid_moo.store import Bill, Store
+from rapid_moo.study import Study, Trial
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner
 
@@ -38,6 +39,8 @@ __all__ = [
     "RapidMooError",
     "SearchSpace",
     "Store",
+    "Study",
+    "Trial",
     "adrs",
     "audit",
     "front_points",
