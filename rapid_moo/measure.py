@@ -176,6 +176,16 @@ class Attempt:
             return Outcome({}, reasons, time.perf_counter() - start, _trace(error), _mark(error), error)
 
 
+def measure_times(attempt: Attempt, architecture: Architecture, times: int) -> list[Outcome]:
+    """Call a part several times, and no further once it raised; runs in a worker."""
+    outcomes = []
+    for _ in range(times):
+        outcomes.append(attempt(architecture))
+        if outcomes[-1].mark:
+            break
+    return outcomes
+
+
 def _trace(error: Exception) -> str:
     """The traceback as the user's: without the frame of this module."""
     frames = error.__traceback__.tb_next if error.__traceback__ is not None else None

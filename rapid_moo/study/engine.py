@@ -23,7 +23,7 @@ import numpy as np
 
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError, WorkTimeoutError
-from rapid_moo.measure import Architecture, Attempt, Outcome, shortened
+from rapid_moo.measure import Attempt, Outcome, measure_times, shortened
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.store import BY_HAND, Store
 
@@ -74,16 +74,6 @@ class Pool:
     def free(self) -> int:
         """Places that nothing runs in."""
         return max(0, self.places - len(self.running))
-
-
-def measure_times(attempt: Attempt, architecture: Architecture, times: int) -> list[Outcome]:
-    """Call a part several times, and no further once it raised; runs in a worker."""
-    outcomes = []
-    for _ in range(times):
-        outcomes.append(attempt(architecture))
-        if outcomes[-1].mark:
-            break
-    return outcomes
 
 
 def merged(outcomes: Iterable[Outcome]) -> Outcome:
