@@ -295,8 +295,12 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         if (found := next((bug for bug in bugs if bug is not None), None)) is not None:
             found.stop()
 
-    def record(self, row: int, outcome: Outcome, *, who: str = "", more: bool = False) -> Bug | None:
+    def record(
+        self, row: int, outcome: Outcome, *, who: str = "", more: bool = False, guard: Guard | None = None
+    ) -> Bug | None:
         """Put what came of measuring a row of the store into it, with what the space computes.
+
+        Where several functions measure, each has a ``guard`` of its own: that of the measure by default.
 
         Returns
         -------
@@ -311,7 +315,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             who=who,
             more=more,
         )
-        guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
+        if guard is None:
+            guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
         in_vain = guard.add(row, outcome)
         if not in_vain:
             return None
@@ -320,7 +325,10 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
 
     def computed_values(self, row: int) -> dict[str, float]:
         """What the space computes of a row of the store and the store does not hold yet."""
-        missing = [(k, name) for k, name in self._computed if not self.store.repeats[row, k]]
+        if not self._computed:
+            return {}
+        repeats = self.store.repeats_of(row)
+        missing = [(k, name) for k, name in self._computed if not repeats[k]]
         return {name: float(self.space.compute(self.store.X[row], name)[0]) for _, name in missing}
 
     def violations(self, X: IntArray, raw: FloatArray) -> FloatArray:

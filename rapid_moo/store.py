@@ -169,6 +169,23 @@ class Store:
         measured = [on for name, on in zip(self.objectives, known, strict=True) if name not in computed]
         return "partial" if any(measured) or not self._broken[row].any() else "failed"
 
+    def repeats_of(self, row: int) -> IntArray:
+        """How often each objective of one row was measured, shape (n_objectives,)."""
+        return self._count[row].astype(np.int64)
+
+    def is_running(self, row: int) -> bool:
+        """Whether one row is being worked on."""
+        return bool(self._work[row] == RUNNING)
+
+    def is_waiting(self, row: int) -> bool:
+        """Whether one row was asked for and not begun."""
+        return bool(self._work[row] == ASKED)
+
+    @property
+    def changed_at(self) -> FloatArray:
+        """Time of the last change of each row, in seconds since 1970, shape (n,)."""
+        return self._when[: self._n].copy()
+
     def seconds(self, row: int) -> float:
         """Seconds of work on a row."""
         return float(self._seconds[row])
