@@ -362,7 +362,7 @@ def _report(study: Study, weights: Sequence[float] | None) -> str:
     status = study.status()
     lines = [status.to_text()]
     if status.front:
-        lines += ["", f"Front (measured), {status.front} architectures:", _table(study.front())]
+        lines += ["", f"Front (measured), {status.front} architectures:", _table(study)]
         lines += _noise_lines(study)
         name = (
             "knee of the front" if weights is None else f"preferred with weights {','.join(f'{w:g}' for w in weights)}"
@@ -389,7 +389,11 @@ def _noise_lines(study: Study) -> list[str]:
     ]
 
 
-def _table(frame: pd.DataFrame) -> str:
+def _table(study: Study) -> str:
+    frame = study.front()
+    for gene in study.space.genes:
+        names = {str(choice): label for choice, label in zip(gene.choices, gene.labels, strict=True)}
+        frame[gene.name] = frame[gene.name].map(lambda choice, names=names: names.get(str(choice), choice))
     text = frame.head(SHOWN).fillna("").to_string(index=False, float_format=lambda value: f"{value:.6g}")
     return text if len(frame) <= SHOWN else f"{text}\n… and {len(frame) - SHOWN} more in front.csv"
 

@@ -84,7 +84,8 @@ class Status:
         if self.best:
             lines.append("best: " + ", ".join(f"{name} {value:.6g}" for name, value in self.best.items()))
         if self.hypervolume is not None:
-            lines.append(f"front: {self.front} architectures, hypervolume {self.hypervolume:.4f}")
+            box = f"hypervolume {self.hypervolume:.4f} (1 is the box of the first {BOX_ROWS})"
+            lines.append(f"front: {self.front} architectures, {box}")
         if self.rate is not None:
             left = f", {duration(self.eta)} to go" if self.eta is not None else ""
             lines.append(f"{self.rate:.3g} evaluations an hour{left}")
