@@ -240,6 +240,16 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         if self.constraints:
             out["G"] = self.violations(X, raw)
 
+    def evaluate(self, X: Any, *args: Any, return_as_dictionary: bool = False, **kwargs: Any) -> Any:
+        """Evaluate as pymoo does, and write back what was evaluated, as a repair does: X and F belong together.
+
+        A genotype that a table does not hold becomes its nearest member, an inactive gene its fixed form.
+        """
+        out = super().evaluate(X, *args, return_as_dictionary=return_as_dictionary, **kwargs)
+        if return_as_dictionary and self.source.true:
+            out["X"] = self.genotypes(X)
+        return out
+
     def minimised(self, raw: FloatArray) -> FloatArray:
         """Raw values to be minimised; a row that lacks a value is infinite in all objectives."""
         unknown = np.isnan(raw).any(axis=1, keepdims=True)
