@@ -480,11 +480,11 @@ def own_name(name: str, taken: Sequence[str]) -> str:
 
 
 def gene_frame(space: SearchSpace, X: IntArray) -> pd.DataFrame:
-    """One column per gene with the choices as they are; empty (None) for an inactive gene."""
+    """One column per gene with the choices as they are; NaN for an inactive gene."""
     active = space.is_active(X) if len(X) else np.zeros((0, space.n_var), dtype=np.bool_)
     columns: dict[str, pd.Series] = {}
     for k, gene in enumerate(space.genes):
-        values = [gene.choices[code] if on else None for code, on in zip(X[:, k], active[:, k], strict=True)]
+        values = [gene.choices[code] if on else np.nan for code, on in zip(X[:, k], active[:, k], strict=True)]
         columns[gene.name] = pd.Series(values, dtype=None if active[:, k].all() and len(X) else object)
     return pd.DataFrame(columns)
 
