@@ -297,7 +297,9 @@ def kill_controllers(work: Path, kills: int, evaluations: int, workers: int, see
         done += 1
         watch.look(f"kill {done}")
         if done % 10 == 0:
-            print(f"{workers} workers: {done} kills, {len(watch.known)} finished, {len(watch.faults)} faults", flush=True)
+            print(
+                f"{workers} workers: {done} kills, {len(watch.known)} finished, {len(watch.faults)} faults", flush=True
+            )
     finish(Controller(folder, seed, evaluations, workers).start(), watch)
     result = summary(watch, evaluations, done, workers)
     result["seconds"] = round(time.monotonic() - start, 1)

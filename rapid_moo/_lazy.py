@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -16,13 +16,13 @@ class Lazy:
     ----------
     package : str
         Name of the package, which is being imported.
-    names : mapping of str to sequence of str
-        Public names by the module that defines them.
+    names : mapping of str to str
+        Public names, with spaces between them, by the module that defines them.
     """
 
-    def __init__(self, package: str, names: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, package: str, names: Mapping[str, str]) -> None:
         self.package = package
-        self._module = {name: module for module, several in names.items() for name in several}
+        self._module = {name: module for module, several in names.items() for name in several.split()}
         # A function that is called like its module (audit): importing the module must not take the name.
         reserved = {n for n, module in self._module.items() if module == f"{package}.{n}"}
         if reserved:

@@ -40,7 +40,7 @@ from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import FEWEST_ROWS, ADRSTuner, adapt, early_specs
-from rapid_moo.view import Knowledge, SpaceView
+from rapid_moo.view import CANDIDATES, Knowledge, SpaceView
 
 logger = logging.getLogger(__name__)
 
@@ -199,6 +199,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
                 raise InputError(f"{name}: expected a positive number, got {value}")
         if search not in SEARCHES:
             raise InputError(f"search: expected one of {', '.join(SEARCHES)}, got {search!r}")
+        if candidates not in CANDIDATES:
+            raise InputError(f"candidates: expected one of {', '.join(CANDIDATES)}, got {candidates!r}")
         if isinstance(sampling, str) and sampling not in SAMPLINGS:
             raise InputError(f"sampling: expected one of {', '.join(SAMPLINGS)}, got {sampling!r}")
         if not retune > 1.0:
@@ -229,6 +231,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.bill = Bill(self.view.store)
         self.bill.take_free()
         self._n_initial = min(self.n_initial, self.view.n_members)
+        if self.specs is not None and len(self.specs) != len(self.view.objectives):
+            raise InputError(f"specs: expected {len(self.view.objectives)}, one per objective, got {len(self.specs)}")
         self._given = self._read_sampling()
 
     def _read_sampling(self) -> IntArray:

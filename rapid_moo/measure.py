@@ -245,9 +245,15 @@ def _told(error: BaseException) -> str:
 
 
 def _trace(error: BaseException) -> str:
-    """The traceback as the user's: without the frame of this module."""
-    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+    """The traceback as the user's: without the frames of this package that lead to his code."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None and _is_ours(frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames))
+
+
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(Path(__file__).parent)
 
 
 def _mark(error: BaseException) -> str:

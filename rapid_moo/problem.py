@@ -24,9 +24,10 @@ from pymoo.core.evaluator import Evaluator
 from pymoo.core.problem import LoopedElementwiseEvaluation, Problem
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
-from rapid_moo.constraints import AnyConstraint, Bounds, Constraint, as_constraints
+from rapid_moo.constraints import AnyConstraint, Constraint, ConstraintSet, as_constraints
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
+from rapid_moo.indicators import adrs
 from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts
 from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
@@ -206,12 +207,12 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
         self.table = source if isinstance(source, ArchitectureTable) else table
         names = [objective.name for objective in self.objectives]
-        self.bounds = Bounds(space, names, as_constraints(constraints))
+        self.constraint_set = ConstraintSet(space, names, as_constraints(constraints))
         self._computed = [(k, n) for k, n in enumerate(names) if n in {o.name for o in space.computed}]
         super().__init__(
             n_var=space.n_var,
             n_obj=len(self.objectives),
-            n_ieq_constr=len(self.bounds),
+            n_ieq_constr=len(self.constraint_set),
             xl=space.xl,
             xu=space.xu,
             vtype=int,
@@ -225,7 +226,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     @property
     def constraints(self) -> tuple[AnyConstraint, ...]:
         """The bounds of the problem."""
-        return self.bounds.all
+        return self.constraint_set.all
 
     def name(self) -> str:
         """Name for reports."""
@@ -238,6 +239,16 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         out["F"] = self.minimised(raw)
         if self.constraints:
             out["G"] = self.violations(X, raw)
+
+    def evaluate(self, X: Any, *args: Any, return_as_dictionary: bool = False, **kwargs: Any) -> Any:
+        """Evaluate as pymoo does, and write back what was evaluated, as a repair does: X and F belong together.
+
+        A genotype that a table does not hold becomes its nearest member, an inactive gene its fixed form.
+        """
+        out = super().evaluate(X, *args, return_as_dictionary=return_as_dictionary, **kwargs)
+        if return_as_dictionary and self.source.true:
+            out["X"] = self.genotypes(X)
+        return out
 
     def minimised(self, raw: FloatArray) -> FloatArray:
         """Raw values to be minimised; a row that lacks a value is infinite in all objectives."""
@@ -333,11 +344,11 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
 
     def violations(self, X: IntArray, raw: FloatArray) -> FloatArray:
         """Constraint values of shape (n, n_constraints), positive where violated, infinite where failed."""
-        return self.bounds.violations(X, raw)
+        return self.constraint_set.violations(X, raw)
 
     def allowed(self, X: IntArray) -> BoolArray:
         """Whether architectures meet the bounds that are known before anything is measured, shape (n,)."""
-        return np.asarray(self.bounds.allowed(X), dtype=np.bool_)
+        return np.asarray(self.constraint_set.allowed(X), dtype=np.bool_)
 
     @property
     def n_evaluations(self) -> int:
@@ -373,6 +384,24 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             return None
         rows = self._feasible_rows()
         return front_points(self.table.F[rows]) if len(rows) else np.empty((0, self.n_obj))
+
+    def adrs(self, bill: Bill | None = None) -> float:
+        """ADRS of everything that was evaluated (or is on a run's bill) against the table's front; 0 is perfect.
+
+        Raises
+        ------
+        InputError
+            If the problem knows no front, or nothing was evaluated.
+        """
+        reference = self.reference_front()
+        if reference is None:
+            raise InputError(f"{self.name()}: expected a problem with a table, whose front judges")
+        rows = np.arange(len(self.store)) if bill is None else bill.rows
+        X, raw = self.store.X[rows], self.store.raw_of(rows)
+        good = np.isfinite(raw).all(axis=1)
+        if self.constraints:
+            good &= (self.violations(X, raw) <= 0.0).all(axis=1)
+        return adrs(reference, to_minimised(raw[good], self.objectives))
 
     def _feasible_rows(self) -> IntArray:
         table = self.table

@@ -532,6 +532,7 @@ class GridSpace(SearchSpace):
         self.objectives = tuple(objectives)
         self.functions = {objective.name: function for objective, function in (computed or {}).items()}
         self.computed = tuple(computed or ())
+        self._known: dict[str, dict[bytes, float]] = {}
 
     @classmethod
     def infer(cls, name: str, vectors: NDArray[Any], objectives: Sequence[Objective]) -> GridSpace:
@@ -543,8 +544,13 @@ class GridSpace(SearchSpace):
         return cls(name, genes, objectives)
 
     def _compute(self, X: IntArray, name: str) -> FloatArray:
-        function = self.functions[name]
-        return np.array([_number(function(self.to_dict(x)), f"{self.name}: computed {name!r}") for x in X])
+        function, known = self.functions[name], self._known.setdefault(name, {})
+        keys = [x.tobytes() for x in X]
+        for key, x in zip(keys, X, strict=True):
+            # A user's function may be slow, and is asked about the same architectures in every round.
+            if key not in known:
+                known[key] = _number(function(self.to_dict(x)), f"{self.name}: computed {name!r}")
+        return np.array([known[key] for key in keys], dtype=np.float64)
 
 
 def _number(value: Any, where: str) -> float:

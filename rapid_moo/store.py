@@ -70,6 +70,7 @@ class Store:
         self._seconds, self._when = np.zeros(16), np.zeros(16)
         self._begun = np.zeros(16, dtype=np.int64)
         self.changed: set[int] = set()
+        self.generation = getattr(self, "generation", -1) + 1
         self._who: list[str] = []
         self._reasons: list[dict[str, str]] = []
         self.notes: dict[str, Any] = {}
@@ -171,7 +172,15 @@ class Store:
 
     def repeats_of(self, row: int) -> IntArray:
         """How often each objective of one row was measured, shape (n_objectives,)."""
-        return self._count[row].astype(np.int64)
+        return np.asarray(self._count[row], dtype=np.int64)
+
+    def failed_objectives_of(self, row: int) -> BoolArray:
+        """Where an objective of one row was tried and has no value, shape (n_objectives,)."""
+        return np.asarray(self._broken[row] & (self._count[row] == 0))
+
+    def is_free(self, row: int) -> bool:
+        """Whether one row was known beforehand and is not billed."""
+        return bool(self._free[row])
 
     def is_running(self, row: int) -> bool:
         """Whether one row is being worked on."""
@@ -497,11 +506,11 @@ def own_name(name: str, taken: Sequence[str]) -> str:
 
 
 def gene_frame(space: SearchSpace, X: IntArray) -> pd.DataFrame:
-    """One column per gene with the choices as they are; empty (None) for an inactive gene."""
+    """One column per gene with the choices as they are; NaN for an inactive gene."""
     active = space.is_active(X) if len(X) else np.zeros((0, space.n_var), dtype=np.bool_)
     columns: dict[str, pd.Series] = {}
     for k, gene in enumerate(space.genes):
-        values = [gene.choices[code] if on else None for code, on in zip(X[:, k], active[:, k], strict=True)]
+        values = [gene.choices[code] if on else np.nan for code, on in zip(X[:, k], active[:, k], strict=True)]
         columns[gene.name] = pd.Series(values, dtype=None if active[:, k].all() and len(X) else object)
     return pd.DataFrame(columns)
 

@@ -16,9 +16,9 @@ __all__ = ["SQLiteStore", "SpaceFile", "Study", "Trial", "read_space_file"]
 _lazy = Lazy(
     __name__,
     {
-        "rapid_moo.study.journal": ("SQLiteStore",),
-        "rapid_moo.study.spacefile": ("SpaceFile", "read_space_file"),
-        "rapid_moo.study.study": ("Study", "Trial"),
+        "rapid_moo.study.journal": "SQLiteStore",
+        "rapid_moo.study.spacefile": "SpaceFile read_space_file",
+        "rapid_moo.study.study": "Study Trial",
     },
 )
 

@@ -297,8 +297,9 @@ class Engine:
         part = self.parts[call.part]
         try:
             outcomes = future.result(timeout=0)
-        except WorkTimeoutError as error:
-            outcomes = [Outcome(reasons=dict.fromkeys(part.attempt.names, shortened(error)))]
+        except WorkTimeoutError:
+            told = f"timed out after {self.timeout:g} s"
+            outcomes = [Outcome(reasons=dict.fromkeys(part.attempt.names, told))]
             outcomes[0].seconds = time.monotonic() - call.began
         except (InputError, KeyboardInterrupt):
             raise

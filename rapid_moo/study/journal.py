@@ -69,7 +69,7 @@ class SQLiteStore(Store):
         self._version: int | None = None
         self._dirty = False
         self._done: list[tuple[str, tuple[Any, ...]]] = []
-        self._reserve: Path | None = None
+        self._ballast: Path | None = None
         if not self.path.exists():
             self._create()
         check_file(self.path)
@@ -202,14 +202,14 @@ class SQLiteStore(Store):
         path = self.path.with_name(f".{self.path.name}.reserve")
         with suppress(OSError):
             path.write_bytes(bytes(RESERVE))
-            self._reserve = path
+            self._ballast = path
 
     def close_reserve(self) -> None:
         """Give the reserve back."""
         self._free_reserve()
 
     def _free_reserve(self) -> bool:
-        path, self._reserve = self._reserve, None
+        path, self._ballast = self._ballast, None
         if path is None:
             return False
         path.unlink(missing_ok=True)
