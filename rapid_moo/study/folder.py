@@ -129,7 +129,10 @@ def space_from_dict(content: Mapping[str, Any]) -> SearchSpace:
 
 def as_space(found: Any, where: str) -> SearchSpace:
     """A search space from what a reference names: the class, a function that makes one, or the space itself."""
-    space = found() if callable(found) and not isinstance(found, SearchSpace) else found
+    try:
+        space = found() if callable(found) and not isinstance(found, SearchSpace) else found
+    except TypeError as error:
+        raise InputError(f"{where}: expected what makes a space without arguments: {error}") from error
     if not isinstance(space, SearchSpace):
         raise InputError(f"{where}: expected a SearchSpace or what makes one, got {type(space).__name__}")
     return space
