@@ -347,7 +347,9 @@ if __name__ == "__main__":
     print(cluster.scheduler_address, flush=True)
     rng = random.Random(int(sys.argv[2]))
     for line in sys.stdin:
-        alive = [n.process.pid for n in cluster.workers.values() if n.process is not None and n.process.pid]
+        # One that has not come up yet would not be replaced by Dask, and is no worker that holds work.
+        known = set(cluster.scheduler.workers)
+        alive = [n.process.pid for n in cluster.workers.values() if n.process and n.process.worker_address in known]
         if alive:
             pid = rng.choice(alive)
             try:
