@@ -211,9 +211,9 @@ class Gene:
     def _labels(self, where: str) -> tuple[str, ...]:
         if not self.labels:
             plain = [str(choice) for choice in self.choices]
-            # The text "1" beside the number 1 needs its quotes to be told apart.
+            # The text "1" beside the number 1 needs its quotes to be told apart, and a text with quotes further ones.
             return tuple(
-                json.dumps(choice) if plain.count(text) > 1 and isinstance(choice, str) else text
+                json.dumps(choice) if isinstance(choice, str) and (plain.count(text) > 1 or text[:1] == '"') else text
                 for choice, text in zip(self.choices, plain, strict=True)
             )
         labels = tuple(str(label) for label in self.labels)

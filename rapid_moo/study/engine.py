@@ -186,7 +186,7 @@ class Engine:
             if pool.count is not None and (n := pool.count()) != pool.places:
                 if not n:
                     logger.warning("the cluster has no workers: waiting for some")
-                pool.places = n
+                pool.places = max(1, n)
 
     def _stop(self) -> None:
         """Begin nothing more; what runs may end."""

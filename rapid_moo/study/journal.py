@@ -318,7 +318,9 @@ def check_file(path: Path) -> None:
     if not path.is_file():
         raise DataNotFoundError(f"{path}: expected a study's evaluations, found nothing")
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        # Where nobody has it open, not even SQLite's own files appear beside it.
+        still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{still}", uri=True)
         try:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -336,7 +338,7 @@ def check_file(path: Path) -> None:
             " rapid-moo, which is needed to read it"
         )
     if sound != "ok":
-        raise StudyError(f"{path}: damaged: {sound}; the file is left as it is")
+        raise StudyError(f"{path}: damaged: {' '.join(str(sound).split())}; the file is left as it is")
 
 
 def check_versions() -> None:
