@@ -1,13 +1,13 @@
-"""Kills without mercy: is any evaluation of a study lost, billed twice or run twice when processes are killed?
+"""What a study loses, bills twice or runs twice when its processes are killed without mercy.
 
     python benchmarks/study_kills.py controller [--kills 200] [--evaluations 1000] [--workers 1,4] [--seed 0]
     python benchmarks/study_kills.py dask [--kills 100] [--evaluations 500] [--workers 4] [--seed 0]
     python benchmarks/study_kills.py report
 
 ``controller`` runs a study of cheap evaluations and kills its controller (SIGKILL) at random moments, a fifth of the
-times while it starts. ``dask`` kills workers of a local Dask cluster and the controller in turn. The measure writes each
-call into a file of its own, so that runs are counted independently of the store; what the store holds is read after
-each kill from a copy of its file, by plain SQL. Both print a table; ``report`` writes ``report.md``.
+times while it starts. ``dask`` kills workers of a local Dask cluster and the controller in turn. The measure writes
+each call into a file of its own, so that runs are counted independently of the store; what the store holds is read
+after each kill from a copy of its file, by plain SQL. Both print a table; ``report`` writes ``report.md``.
 
 Controllers are forked from a process that has imported everything, so that a start costs no second.
 """
