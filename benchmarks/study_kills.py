@@ -340,12 +340,22 @@ def summary(watch: Watch, evaluations: int, kills: int, workers: int) -> dict[st
 
 # ------------------------------------------------------------------------ dask
 _CLUSTER = """
-import os, random, signal, sys
+import os, random, signal, sys, threading, time
+def replace(cluster, n):
+    # As a cluster's manager does: Dask's nannies give up a worker that dies while it starts.
+    missing = 0
+    while True:
+        time.sleep(2)
+        missing = missing + 1 if len(cluster.scheduler.workers) < n else 0
+        if missing > 5:
+            cluster.scale(len(cluster.worker_spec) + n - len(cluster.scheduler.workers))
+            missing = 0
 if __name__ == "__main__":
     from distributed import LocalCluster
     cluster = LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=True, dashboard_address=None)
     print(cluster.scheduler_address, flush=True)
     rng = random.Random(int(sys.argv[2]))
+    threading.Thread(target=replace, args=(cluster, int(sys.argv[1])), daemon=True).start()
     for line in sys.stdin:
         # One that has not come up yet would not be replaced by Dask, and is no worker that holds work.
         known = set(cluster.scheduler.workers)
