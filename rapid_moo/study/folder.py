@@ -256,7 +256,9 @@ class Tables:
     def __init__(self, folder: Path, board: Board) -> None:
         self.folder, self.board = folder, board
         self.store: Store = board.problem.store
+        self._texts = choice_texts(self.store)
         self._lines: list[str] = []
+        self._shown: dict[int, str] = {}
         self._waiting: set[int] = set()
         self._took = self._last = 0.0
         self._failed = False
@@ -306,9 +308,10 @@ class Tables:
         self._lines += [""] * (len(store) - len(self._lines))
         del self._lines[len(store) :]
         for row in self._waiting:
+            self._shown.pop(row, None)
             if row < len(store):
                 shown = store.state(row) != "asked"
-                self._lines[row] = self._line(evaluation_cells(store, row)) if shown else ""
+                self._lines[row] = self._line(evaluation_cells(store, row, self._texts)) if shown else ""
         self._waiting.clear()
         return self._line(evaluation_columns(store)) + "".join(self._lines)
 
@@ -317,9 +320,12 @@ class Tables:
         genes = [gene.name for gene in store.space.genes]
         head = [own_name("evaluation", [*genes, *store.objectives]), *genes, *store.objectives]
         raw = store.raw_of(front)
-        order: Any = np.lexsort(raw.T[::-1]) if len(front) else []
-        lines = [[front[i] + 1, *gene_cells(store, front[i]), *raw[i].tolist()] for i in order]
-        return "".join(self._line(line) for line in [head, *lines])
+        order = np.lexsort(raw.T[::-1]) if len(front) else np.empty(0, dtype=np.int64)
+        rows = front[order].tolist()
+        for row, values in zip(rows, raw[order].tolist(), strict=True):
+            if row not in self._shown:
+                self._shown[row] = self._line([row + 1, *gene_cells(store, row, self._texts), *values])
+        return self._line(head) + "".join(self._shown[row] for row in rows)
 
     @staticmethod
     def _line(cells: Sequence[Any]) -> str:
@@ -340,13 +346,13 @@ def evaluation_columns(store: Store) -> list[str]:
     ]
 
 
-def evaluation_cells(store: Store, row: int) -> list[Any]:
+def evaluation_cells(store: Store, row: int, texts: Sequence[Sequence[str]] = ()) -> list[Any]:
     """One row of ``evaluations.csv``."""
     values = ["" if np.isnan(value) else float(value) for value in store.raw_of([row])[0]]
     return [
         row + 1,
         store.state(row),
-        *gene_cells(store, row),
+        *gene_cells(store, row, texts),
         *values,
         round(store.seconds(row), 3),
         store.reason(row),
@@ -355,12 +361,17 @@ def evaluation_cells(store: Store, row: int) -> list[Any]:
     ]
 
 
-def gene_cells(store: Store, row: int) -> list[str]:
-    """Choices of a row as text, empty for an inactive gene."""
-    architecture = store.space.to_dict(store.X[row])
-    return [
-        choice_text(gene, architecture[gene.name]) if gene.name in architecture else "" for gene in store.space.genes
-    ]
+def gene_cells(store: Store, row: int, texts: Sequence[Sequence[str]] = ()) -> list[str]:
+    """Choices of a row as text, empty for an inactive gene; the texts of all choices may be given, see below."""
+    x = store.X[row]
+    active = store.space.is_active(x[None])[0].tolist()
+    known = texts or choice_texts(store)
+    return [several[code] if on else "" for several, code, on in zip(known, x.tolist(), active, strict=True)]
+
+
+def choice_texts(store: Store) -> list[list[str]]:
+    """Texts of all choices of each gene."""
+    return [[choice_text(gene, choice) for choice in gene.choices] for gene in store.space.genes]
 
 
 def choice_text(gene: Any, choice: Any) -> str:
