@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo._util import BoolArray, FloatArray, IntArray, row_keys
 from rapid_moo.errors import InputError
 from rapid_moo.space import SearchSpace
 
@@ -379,7 +379,8 @@ class Store:
         self._reserve(row + 1)
         x = np.asarray(event.body["x"], dtype=np.int64)
         self._X[row] = x
-        self._rows[self.space.keys(x[None])[0]] = row
+        # Repaired already: what was asked for is stored so.
+        self._rows[row_keys(x[None])[0].tobytes()] = row
         self._free[row] = event.body["free"]
         self._work[row] = IDLE if event.body["free"] else ASKED
         self._who.append(event.body["who"])
