@@ -121,7 +121,7 @@ def within_constraints(
     if limits is not None:
         spread = limits.predict(X, return_std=True)[1]
     else:
-        columns = [view.problem.bounds.column(constraint) for constraint in view.constraints]
+        columns = [view.problem.restrictions.column(constraint) for constraint in view.constraints]
         spread = np.column_stack([std[:, k] if k is not None else np.zeros(len(X)) for k in columns])
     worst = (violation - 0.5 * spread).max(axis=1)
     met: BoolArray = np.asarray(worst <= 0.0)

@@ -38,7 +38,7 @@ class ArchitectureSampling(Sampling):  # type: ignore[misc]  # pymoo ships no ty
     ) -> IntArray:
         if problem.table is not None and problem.source.true:
             return problem.table.take(random_state.permutation(len(problem.table))[:n_samples]).X
-        if not problem.bounds.known:
+        if not problem.restrictions.known:
             return problem.space.sample(n_samples, random_state)
         # What breaks a bound that is known beforehand is evaluated only where nothing else is found.
         drawn = problem.space.sample(max(20 * n_samples, 1_000), random_state)

@@ -206,12 +206,12 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
         self.table = source if isinstance(source, ArchitectureTable) else table
         names = [objective.name for objective in self.objectives]
-        self.bounds = Bounds(space, names, as_constraints(constraints))
+        self.restrictions = Bounds(space, names, as_constraints(constraints))
         self._computed = [(k, n) for k, n in enumerate(names) if n in {o.name for o in space.computed}]
         super().__init__(
             n_var=space.n_var,
             n_obj=len(self.objectives),
-            n_ieq_constr=len(self.bounds),
+            n_ieq_constr=len(self.restrictions),
             xl=space.xl,
             xu=space.xu,
             vtype=int,
@@ -225,7 +225,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     @property
     def constraints(self) -> tuple[AnyConstraint, ...]:
         """The bounds of the problem."""
-        return self.bounds.all
+        return self.restrictions.all
 
     def name(self) -> str:
         """Name for reports."""
@@ -325,11 +325,11 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
 
     def violations(self, X: IntArray, raw: FloatArray) -> FloatArray:
         """Constraint values of shape (n, n_constraints), positive where violated, infinite where failed."""
-        return self.bounds.violations(X, raw)
+        return self.restrictions.violations(X, raw)
 
     def allowed(self, X: IntArray) -> BoolArray:
         """Whether architectures meet the bounds that are known before anything is measured, shape (n,)."""
-        return np.asarray(self.bounds.allowed(X), dtype=np.bool_)
+        return np.asarray(self.restrictions.allowed(X), dtype=np.bool_)
 
     @property
     def n_evaluations(self) -> int:
