@@ -107,6 +107,16 @@ class StringsLoseAGene(Small):
         return super().to_string(x).rpartition(" ")[0]
 
 
+class DictsHoldInactiveGenes(Small):
+    def to_dict(self, x):
+        return {gene.name: gene.choices[code] for gene, code in zip(self.genes, self.repair(x)[0], strict=True)}
+
+
+class DictsAreNotRead(Small):
+    def from_dict(self, architecture):
+        return super().from_dict({**architecture, "op": 0})
+
+
 class FeaturesAreNaN(Small):
     def _features(self, X):
         return np.log(X - 1.0)
@@ -158,7 +168,9 @@ class DistanceIsBlind(Small):
 
 
 class NamesTwice(Small):
-    genes = (*Small.genes, Gene("depth", (0, 1)))
+    @property
+    def genes(self):
+        return (*Small.genes, Gene("depth", (0, 1)))
 
 
 BROKEN_SPACES = {
@@ -169,6 +181,8 @@ BROKEN_SPACES = {
     "vectors": (VectorsLoseAGene, "encode"),
     "vectors_are_read_strictly": (ReadsAnything, "without an error"),
     "strings": (StringsLoseAGene, "from_string"),
+    "dicts": (DictsHoldInactiveGenes, "expected the active genes"),
+    "dicts are not read": (DictsAreNotRead, "from_dict"),
     "features": (FeaturesAreNaN, "not finite"),
     "features of the batch": (FeaturesOfTheBatch, "depend on the other rows"),
     "features at random": (FeaturesAtRandom, "not the same twice"),

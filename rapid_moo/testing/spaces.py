@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -122,10 +123,34 @@ def _check_strings(space: SearchSpace, X: IntArray) -> None:
         text = space.to_string(x)
         require(isinstance(text, str) and bool(text), f"{space.name}: to_string: expected a text, got {text!r}")
         require("\n" not in text, f"{space.name}: to_string: expected one line, got {text!r}")
-        back = np.asarray(space.from_string(text))
+        back = np.asarray(_read_back(space.from_string, text, f"{space.name}: from_string({text!r})"))
         require(
             back.shape == repaired.shape and bool((back == repaired).all()),
             f"{space.name}: from_string({text!r}): expected {repaired.tolist()}, got {back.tolist()}",
+        )
+
+
+def _read_back(read: Callable[[Any], Any], written: Any, where: str) -> Any:
+    """What the space reads of what it wrote itself."""
+    try:
+        return read(written)
+    except InputError as error:
+        raise ConformanceError(f"{where}: expected the architecture that it was written from, got: {error}") from error
+
+
+def _check_dicts(space: SearchSpace, X: IntArray) -> None:
+    names = [gene.name for gene in space.genes]
+    for x, repaired, active in zip(X, space.repair(X), space.is_active(X), strict=True):
+        architecture = unchanged(space.to_dict, x, f"{space.name}: to_dict")
+        wanted = [name for name, on in zip(names, active, strict=True) if on]
+        require(
+            list(architecture) == wanted,
+            f"{space.name}: to_dict: expected the active genes {wanted}, got {list(architecture)}",
+        )
+        back = np.asarray(_read_back(space.from_dict, architecture, f"{space.name}: from_dict({architecture!r})"))
+        require(
+            back.shape == repaired.shape and bool((back == repaired).all()),
+            f"{space.name}: from_dict({architecture!r}): expected {repaired.tolist()}, got {back.tolist()}",
         )
 
 
@@ -215,6 +240,7 @@ SPACE_CHECKS: Mapping[str, Callable[[SearchSpace, IntArray], None]] = MappingPro
         "vectors": _check_vectors,
         "vectors_are_read_strictly": _check_vectors_are_read_strictly,
         "strings": _check_strings,
+        "dicts": _check_dicts,
         "features": _check_features,
         "computed": _check_computed,
         "size": _check_size,
