@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +25,7 @@ _CONDITION = re.compile(
 _AND = re.compile(r"\s+and\s+(?=(?:[^\"\\]|\\.|\"(?:[^\"\\]|\\.)*\")*$)")
 _COMPARISON = re.compile(r"\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 _TOKEN = re.compile(r"\s*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^\s=\"]+)=(?P<label>\"(?:[^\"\\]|\\.)*\"|[^\s=\",]+)(?:\s+|$)")
+_PLAIN_GENE = re.compile(r"[^\s<>=!\",\\{}]+")
 _PLAIN = re.compile(r"[^\s=\",\\]+")
 
 
@@ -108,9 +108,11 @@ class Condition:
         return met
 
     def __str__(self) -> str:
+        plain = _PLAIN_GENE.fullmatch(self.gene) and self.gene not in ("in", "and")
+        gene = self.gene if plain else json.dumps(self.gene, ensure_ascii=False)
         if self.relation == "in":
-            return f"{quoted(self.gene)} in {{{', '.join(json.dumps(value) for value in self.values)}}}"
-        return f"{quoted(self.gene)} {self.relation} {json.dumps(self.values[0])}"
+            return f"{gene} in {{{', '.join(json.dumps(value) for value in self.values)}}}"
+        return f"{gene} {self.relation} {json.dumps(self.values[0])}"
 
 
 def parse_conditions(when: Any, where: str) -> tuple[Condition, ...]:
@@ -266,14 +268,14 @@ class Gene:
 
 def _distinct_labels(choices: Sequence[Choice]) -> tuple[str, ...]:
     """The choices as texts; the text "1" beside the number 1 gets quotes, to be told apart."""
-    labels = [str(choice) for choice in choices]
-    while len(set(labels)) < len(labels):
-        times = Counter(labels)
-        labels = [
-            json.dumps(label) if times[label] > 1 and isinstance(choice, str) else label
-            for choice, label in zip(choices, labels, strict=True)
-        ]
-    return tuple(labels)
+    labels = {i: str(choice) for i, choice in enumerate(choices) if not isinstance(choice, str)}
+    for i, choice in enumerate(choices):
+        if isinstance(choice, str):
+            label = str(choice)
+            while label in labels.values():
+                label = json.dumps(label)
+            labels[i] = label
+    return tuple(labels[i] for i in range(len(choices)))
 
 
 def _monotone(choices: tuple[Choice, ...]) -> bool:

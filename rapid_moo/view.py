@@ -236,8 +236,11 @@ class SpaceView:
         """Raw objectives of told individuals, and a foreign problem's constraints, shape (n, n_columns)."""
         parts = [to_raw(_values_of(infills, "F", self.problem.n_obj), self.objectives)]
         if not self.native and self.problem.has_constraints():
-            parts.append(_values_of(infills, "G", self.problem.n_ieq_constr))
-            parts.append(_values_of(infills, "H", self.problem.n_eq_constr))
+            parts += [
+                _values_of(infills, name, width)
+                for name, width in (("G", self.problem.n_ieq_constr), ("H", self.problem.n_eq_constr))
+                if width
+            ]
         return np.hstack(parts)
 
     def complete_told(self, infills: Population, rows: IntArray) -> None:
@@ -382,7 +385,8 @@ def _values_of(infills: Population, name: str, width: int) -> FloatArray:
     """
     found = infills.get(name)
     try:
-        return np.array([np.asarray(item, dtype=np.float64).reshape(width) for item in found]).reshape(-1, width)
+        rows = [np.asarray(item, dtype=np.float64).reshape(width) for item in found]
+        return np.array(rows, dtype=np.float64).reshape(len(infills), width)
     except (TypeError, ValueError):
         raise InputError(f"told individuals: expected {width} values of {name} each, got {found[:1]!r}") from None
 

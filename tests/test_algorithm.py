@@ -42,8 +42,9 @@ def test_what_raises_or_is_interrupted_loses_nothing():
     with pytest.raises(KeyboardInterrupt):
         problem.evaluate(space.sample(6, 0))
     assert problem.n_evaluations == 4
-    assert np.isnan(problem.store.raw).all(axis=1).tolist() == [False, False, True, False, True]
+    assert np.isnan(problem.store.raw).any(axis=1).tolist() == [False, False, True, False, True]
     assert problem.store.failed.tolist() == [False, False, True, False, False]
+    assert problem.store.reason(2) == "RuntimeError: out of memory"
 
 
 def test_budget_is_exact_and_repeats_in_another_run():
