@@ -29,7 +29,13 @@ def genes(draw, name="g"):
 class TestChoices:
     @pytest.mark.parametrize(
         "choices",
-        [(1, 2), (0.1, 0.2, 1e-300), ("conv", "dw conv", "a,b", "x=1", ""), (False, True), (None, "same", 3, 0.5, True)],
+        [
+            (1, 2),
+            (0.1, 0.2, 1e-300),
+            ("conv", "dw conv", "a,b", "x=1", ""),
+            (False, True),
+            (None, "same", 3, 0.5, True),
+        ],
     )
     def test_are_kept_as_they_are(self, choices):
         gene = Gene("g", choices)
@@ -45,7 +51,20 @@ class TestChoices:
 
     @pytest.mark.parametrize(
         "choice",
-        [(1, 2), [3], {"a": 1}, {1}, b"conv", 1j, object(), np.nan, np.inf, 2**63, "half \ud800", np.datetime64("2020")],
+        [
+            (1, 2),
+            [3],
+            {"a": 1},
+            {1},
+            b"conv",
+            1j,
+            object(),
+            np.nan,
+            np.inf,
+            2**63,
+            "half \ud800",
+            np.datetime64("2020"),
+        ],
         ids=repr,
     )
     def test_that_cannot_be_kept_are_refused_at_once(self, choice):
@@ -162,16 +181,19 @@ class TestConditions:
     def test_are_read(self, when, conditions):
         found = parse_conditions(when, "gene")
         assert [(c.gene, c.relation, c.values) for c in found] == conditions
-        assert [[type(v) for v in c.values] for c in found] == [[type(v) for v in values] for _, _, values in conditions]
+        assert [[type(v) for v in c.values] for c in found] == [
+            [type(v) for v in values] for _, _, values in conditions
+        ]
 
     @pytest.mark.parametrize(
-        "when", ["depth", "depth >= deep", ">= 3", "depth >=", 3, [3], {"op": []}, {"op": object()}, "", "op not in {a}"]
+        "when",
+        ["depth", "depth >= deep", ">= 3", "depth >=", 3, [3], {"op": []}, {"op": object()}, "", "op not in {a}"],
     )
     def test_that_cannot_be_read_are_one_error(self, when):
         with pytest.raises(InputError, match="gene 'g'"):
             Gene("g", (1, 2), when=when)
 
-    @given(st.text(min_size=1, alphabet="ab \"\\,{}=<é\n").filter(str.strip), st.lists(TEXTS | NUMBERS, min_size=1))
+    @given(st.text(min_size=1, alphabet='ab "\\,{}=<é\n').filter(str.strip), st.lists(TEXTS | NUMBERS, min_size=1))
     def test_text_of_one_is_read_again(self, name, values):
         condition = Condition(name, "in", tuple(values))
         assert parse_conditions(str(condition), "gene") == (condition,)

@@ -25,9 +25,7 @@ CHOICES = (
 @st.composite
 def spaces(draw, max_genes=6):
     """Spaces of any choices, each gene on a condition of up to two others that come before it."""
-    names = draw(
-        st.lists(TEXTS.filter(str.strip), min_size=1, max_size=max_genes, unique=True)
-    )
+    names = draw(st.lists(TEXTS.filter(str.strip), min_size=1, max_size=max_genes, unique=True))
     genes = []
     for name in names:
         choices = tuple(draw(st.lists(CHOICES, min_size=1, max_size=3, unique=True)))
@@ -188,7 +186,11 @@ class TestSize:
         assert time.perf_counter() - start < 5.0
 
     def test_of_two_conditions_on_one_gene(self):
-        genes = [Gene("a", (1, 2, 3, 4)), Gene("b", ("x", "y")), Gene("c", (0, 1, 2), when="a >= 2 and a < 4 and b == x")]
+        genes = [
+            Gene("a", (1, 2, 3, 4)),
+            Gene("b", ("x", "y")),
+            Gene("c", (0, 1, 2), when="a >= 2 and a < 4 and b == x"),
+        ]
         assert GridSpace("s", genes).size == len(GridSpace("s", genes).enumerate()) == 2 * 3 + 6
 
     def test_beyond_what_can_be_listed_is_exact(self):
