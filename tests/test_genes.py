@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from enum import Enum
+from enum import StrEnum
 
 import numpy as np
 import pytest
@@ -92,7 +92,7 @@ class TestChoices:
         assert Gene("g", (2.0, 4.0)).code(4) == 1
 
     def test_enums_of_numbers_and_texts_are_what_they_are_equal_to(self):
-        class Op(str, Enum):
+        class Op(StrEnum):
             CONV = "conv"
 
         assert Gene("op", (Op.CONV, "mlp")).code("conv") == 0

@@ -173,8 +173,7 @@ class TestSize:
 
     def test_of_chains_and_of_conditions_on_conditions_is_counted_quickly(self):
         layers = [Gene("op1", ("conv", "pool", "none"))]
-        for k in range(2, 31):
-            layers.append(Gene(f"op{k}", ("conv", "pool", "none"), when=f"op{k - 1} != none"))
+        layers += [Gene(f"op{k}", ("conv", "pool", "none"), when=f"op{k - 1} != none") for k in range(2, 31)]
         # A network of n layers ends with "none", or is 30 layers long.
         assert GridSpace("chain", layers).size == sum(2**n for n in range(30)) + 2**30
         blocks = [Gene("depth", tuple(range(1, 21)))]
