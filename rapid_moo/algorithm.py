@@ -24,6 +24,7 @@ from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.core.sampling import Sampling
+from pymoo.termination.default import DefaultTermination
 from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 from pymoo.util.optimum import filter_optimum
@@ -295,6 +296,18 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """The front of what succeeded: a failed evaluation is never part of a result."""
         done = self.pop[np.isfinite(self.pop.get("F")).all(axis=1)] if len(self.pop) else self.pop
         self.opt = filter_optimum(done, least_infeasible=True) if len(done) else Population.empty()
+
+    def _post_advance(self) -> None:
+        termination = self.termination
+        if not isinstance(termination, DefaultTermination) or np.isfinite(self.pop.get("F")).all(axis=1).any():
+            super()._post_advance()
+            return
+        # pymoo's default asks how the front moves, and there is none yet: its limits alone count.
+        criteria, termination.criteria = termination.criteria, [termination.max_gen, termination.max_evals]
+        try:
+            super()._post_advance()
+        finally:
+            termination.criteria = criteria
 
     # ------------------------------------------------------------------- asking
     def follow(self) -> None:
