@@ -75,7 +75,9 @@ class TestMixedVariables:
 
     def test_are_shared_with_pymoos_own_algorithm(self):
         variables = {name: VARIABLES[name] for name in ("op", "depth", "bias")}
-        mixed = minimize(Mixed(variables), MixedVariableGA(pop_size=10, survival=RankAndCrowding()), ("n_eval", 30), seed=1)
+        mixed = minimize(
+            Mixed(variables), MixedVariableGA(pop_size=10, survival=RankAndCrowding()), ("n_eval", 30), seed=1
+        )
         algorithm = RAPID(specs=[RIDGE] * 2, sampling=mixed.pop)
         result = minimize(Mixed(variables), algorithm, ("n_eval", 10), seed=1)
         assert len(result.pop) >= 20
