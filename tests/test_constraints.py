@@ -192,7 +192,7 @@ class TestSearches:
     def test_that_nothing_meets_are_one_error(self, n_widths, monkeypatch):
         monkeypatch.setattr("rapid_moo.view.DRAWS", 5)
         problem = ArchitectureProblem(space(n_widths), measure=measure, constraints="params <= 0")
-        with pytest.raises(InputError, match="constraints: .*params <= 0"):
+        with pytest.raises(InputError, match=r"constraints: .*params <= 0"):
             minimize(problem, RAPID(), ("n_eval", 20), seed=1)
         assert problem.n_evaluations == 0
 

@@ -229,25 +229,26 @@ class TestProblemsWithAStore:
         assert len(runs[0]) == 30
 
 
+RIVALS = {
+    "plain": lambda problem: (NSGA2(pop_size=10), {}),
+    "billed": lambda problem: (NSGA2(pop_size=10), {"evaluator": BillingEvaluator()}),
+    "operators": lambda problem: (NSGA2(pop_size=10, **genotype_operators(problem)), {}),
+    "both": lambda problem: (
+        NSGA2(pop_size=10, **genotype_operators(problem)),
+        {"evaluator": BillingEvaluator()},
+    ),
+    "rapid": lambda problem: (RAPID(specs=[RIDGE] * problem.n_obj), {}),
+}
+
+
 class TestTwoRunsOnOneProblem:
     """A run is neither helped nor hindered by another one on the same problem object."""
-
-    RIVALS = {
-        "plain": lambda problem: (NSGA2(pop_size=10), {}),
-        "billed": lambda problem: (NSGA2(pop_size=10), {"evaluator": BillingEvaluator()}),
-        "operators": lambda problem: (NSGA2(pop_size=10, **genotype_operators(problem)), {}),
-        "both": lambda problem: (
-            NSGA2(pop_size=10, **genotype_operators(problem)),
-            {"evaluator": BillingEvaluator()},
-        ),
-        "rapid": lambda problem: (RAPID(specs=[RIDGE] * problem.n_obj), {}),
-    }
 
     @pytest.mark.parametrize("rival", RIVALS)
     @pytest.mark.parametrize("first", ["rapid", "both"])
     def test_the_second_is_the_very_run_of_it_alone(self, first, rival):
         def run(problem, name, seed):
-            algorithm, options = self.RIVALS[name](problem)
+            algorithm, options = RIVALS[name](problem)
             return minimize(problem, algorithm, ("n_eval", 60), seed=seed, **options)
 
         shared = ArchitectureProblem(toy(4), measure=measure)

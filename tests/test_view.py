@@ -11,8 +11,8 @@ from pymoo.core.mixed import MixedVariableGA, MixedVariableSampling
 from pymoo.core.population import Population
 from pymoo.core.problem import ElementwiseProblem, Problem
 from pymoo.core.variable import Binary, Choice, Integer, Real
-from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 from pymoo.operators.sampling.rnd import BinaryRandomSampling, IntegerRandomSampling
+from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 from pymoo.optimize import minimize
 
 from rapid_moo import RAPID, PredictorSpec

@@ -137,12 +137,12 @@ def test_what_makes_no_sense_is_one_error_that_names_the_file(write, text, messa
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(DataNotFoundError, match="none.toml: expected a space file, found nothing"):
+    with pytest.raises(DataNotFoundError, match=r"none\.toml: expected a space file, found nothing"):
         read_space_file(tmp_path / "none.toml")
     with pytest.raises(DataNotFoundError, match="expected a space file, found a folder"):
         read_space_file(tmp_path)
     (tmp_path / "bytes.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match="bytes.toml: expected a TOML file"):
+    with pytest.raises(InputError, match=r"bytes\.toml: expected a TOML file"):
         read_space_file(tmp_path / "bytes.toml")
 
 
