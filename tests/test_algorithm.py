@@ -10,12 +10,23 @@ import numpy as np
 import pytest
 from pymoo.core.evaluator import Evaluator
 from pymoo.core.population import Population
-from pymoo.core.problem import Problem
+from pymoo.core.problem import ElementwiseProblem, Problem
 from pymoo.optimize import minimize
 from pymoo.termination import get_termination
 from pymoo.termination.max_eval import MaximumFunctionCallTermination
 
-from rapid_moo import RAPID, ADRSTuner, ArchitectureProblem, OneShotRAPID, PredictorSpec, adrs, get_problem
+from rapid_moo import (
+    RAPID,
+    ADRSTuner,
+    ArchitectureProblem,
+    Gene,
+    GridSpace,
+    Objective,
+    OneShotRAPID,
+    PredictorSpec,
+    adrs,
+    get_problem,
+)
 from rapid_moo.errors import InputError
 
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
@@ -507,3 +518,37 @@ class TestImports:
         result = minimize(problem, RAPID(specs=FAST), ("n_eval", 20), seed=1)
         assert problem.n_evaluations == 0
         assert len(result.F) == len(table.front)
+
+
+class TestSmallThings:
+    def test_a_run_without_a_success_can_be_watched(self, capsys):
+        problem = get_problem("digits", source=lambda X: [np.nan] * 3)
+        result = minimize(problem, RAPID(n_initial=4), ("n_eval", 10), seed=1, verbose=True)
+        assert result.F is None
+        assert "n_nds" in capsys.readouterr().out
+
+    def test_one_objective(self):
+        class One(ElementwiseProblem):
+            def __init__(self):
+                super().__init__(n_var=2, n_obj=1, xl=0, xu=3, vtype=int)
+
+            def _evaluate(self, x, out, *args, **kwargs):
+                out["F"] = float(x.sum()) if x[0] else np.nan
+
+        result = minimize(One(), RAPID(n_initial=4, specs=[RIDGE]), ("n_eval", 12), seed=1)
+        assert (result.X.tolist(), result.F.tolist()) == ([1, 0], [1.0])
+
+    def test_one_architecture(self):
+        space = GridSpace("one", [Gene("op", ("only",))])
+        objectives = [Objective("x", "min"), Objective("y", "max")]
+        problem = ArchitectureProblem(space, measure=lambda a: {"x": 1, "y": 2}, objectives=objectives)
+        result = minimize(problem, RAPID(), ("n_eval", 10), seed=1)
+        assert (result.X.tolist(), result.F.tolist()) == ([[0]], [[1.0, -2.0]])
+
+    def test_one_shot_with_a_sample_of_ones_own(self):
+        problem = get_problem("digits")
+        X = problem.table.sample(20, seed=0).X
+        result = minimize(problem, OneShotRAPID(specs=FAST, sampling=X), ("n_eval", 500), seed=1)
+        assert (problem.store.X[:20] == X).all()
+        assert len(result.pop) > 22
+        assert result.algorithm.n_iter == 3
