@@ -109,7 +109,7 @@ OPTIONS = {
     "--constraint a": "got 'a'",
     "--constraint a<=1e": "got 'a<=1e'",
     "--constraint a<=..5": "got 'a<=..5'",
-    "--constraint z<=1": "expected one of ['a', 'b'], got 'z'",
+    "--constraint z<=1": "expected one of ['a', 'b', 'g0', 'g1'], got 'z'",
     "--constraint a<=-1": "no architecture",
     "--tuner good.csv": "triplet.json",
     "--tuner nowhere": "triplet.json",
