@@ -485,7 +485,8 @@ def gene_frame(space: SearchSpace, X: IntArray) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for k, gene in enumerate(space.genes):
         values = [gene.choices[code] if on else np.nan for code, on in zip(X[:, k], active[:, k], strict=True)]
-        columns[gene.name] = pd.Series(values, dtype=None if active[:, k].all() and len(X) else object)
+        plain = active[:, k].all() and len(X) and None not in gene.choices
+        columns[gene.name] = pd.Series(values, dtype=None if plain else object)
     return pd.DataFrame(columns)
 
 
