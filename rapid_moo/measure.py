@@ -332,7 +332,8 @@ def as_attempts(measure: Any, names: Sequence[str], known: Sequence[str] = ()) -
         If it is none of these, or does not cover every objective once.
     """
     if isinstance(measure, Mapping):
-        parts = [(_listed(key), function) for key, function in measure.items()]
+        everyone = {*names, *known}
+        parts = [([key] if key in everyone else _listed(key), function) for key, function in measure.items()]
         given = [name for group, _ in parts for name in group]
         wanted = set(names)
         if not wanted <= set(given) or len(set(given)) != len(given) or set(given) - wanted - set(known):

@@ -189,8 +189,9 @@ class SQLiteStore(Store):
         """Remember something in JSON's types beside the evaluations."""
         with self.transaction():
             query = "INSERT OR REPLACE INTO notes VALUES (?, ?)"
-            self._run(lambda: self._connection.execute(query, (key, json.dumps(content))))
-            self.notes[key] = content
+            body = json.dumps(content)
+            self._run(lambda: self._connection.execute(query, (key, body)))
+            self.notes[key] = json.loads(body)
 
     def _run(self, action: Callable[[], Any]) -> Any:
         """Do something with the file; a full disk is waited for a while, since results must not be lost."""
