@@ -321,8 +321,12 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         needed = source.needed(settled) or tuple(range(len(source.attempts)))
         return self.space.to_dict(self.store.X[row]), needed
 
-    def record(self, row: int, outcome: Outcome, *, who: str = "", more: bool = False) -> Bug | None:
+    def record(
+        self, row: int, outcome: Outcome, *, who: str = "", more: bool = False, guard: Guard | None = None
+    ) -> Bug | None:
         """Put what came of measuring a row of the store into it, with what the space computes.
+
+        Where several functions measure, each has a ``guard`` of its own: that of the measure by default.
 
         Returns
         -------
@@ -337,7 +341,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             who=who,
             more=more,
         )
-        guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
+        if guard is None:
+            guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
         in_vain = guard.add(row, outcome)
         if not in_vain:
             return None
@@ -346,7 +351,10 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
 
     def computed_values(self, row: int) -> dict[str, float]:
         """What the space computes of a row of the store and the store does not hold yet."""
-        missing = [(k, name) for k, name in self._computed if not self.store.repeats[row, k]]
+        if not self._computed:
+            return {}
+        repeats = self.store.repeats_of(row)
+        missing = [(k, name) for k, name in self._computed if not repeats[k]]
         return {name: float(self.space.compute(self.store.X[row], name)[0]) for _, name in missing}
 
     def violations(self, X: IntArray, raw: FloatArray) -> FloatArray:

@@ -20,14 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rapid_moo._util import atomic_path, write_text
 from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, writable
-from rapid_moo.errors import InputError, MeasureError, MissingExtraError
+from rapid_moo.errors import InputError, MeasureError, MissingExtraError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED
 from rapid_moo.objectives import Objective, parse_objectives
 from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import get_space, space_names
 from rapid_moo.space import Gene, SearchSpace
-from rapid_moo.store import own_name
-from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text
+from rapid_moo.store import Store, own_name
+from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_measured
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.spacefile import TEMPLATE, read_space_file
 from rapid_moo.study.status import Status, duration
@@ -160,16 +160,20 @@ def write_template(options: Namespace) -> int:
 # ------------------------------------------------------------------------- run
 def run_study(options: Namespace) -> int:
     """Begin a study or go on with one."""
-    study = _study(options)
-    weights = _weights(options.prefer, study)
-    for path in options.known:
-        print(f"{path}: {study.import_known(path)} rows known beforehand", file=sys.stderr)
-    budget = options.budget
+    with _client(options.dask) as executor:
+        study = _study(options, executor)
+        weights = _weights(options.prefer, study.objectives)
+        if options.known and (told := holder(study.folder)):
+            raise StudyError(f"{study.folder}: {told} is running this study")
+        for path in options.known:
+            print(f"{path}: {study.import_known(path)} rows known beforehand", file=sys.stderr)
+        return _run(study, options, weights)
+
+
+def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
     try:
-        with _client(options.dask) as executor, _Shown(study, budget) as shown:
-            if executor is not None:
-                study.workers = executor
-            study.run(budget, confirm=options.confirm, progress=shown.show)
+        with _Shown(study, options.budget) as shown:
+            study.run(options.budget, confirm=options.confirm, progress=shown.show)
     except KeyboardInterrupt:
         print(_report(study, weights))
         print(f"\ninterrupted; go on with: rapid-moo run {study.folder}", file=sys.stderr)
@@ -181,13 +185,14 @@ def run_study(options: Namespace) -> int:
     return 0
 
 
-def _study(options: Namespace) -> Study:
+def _study(options: Namespace, executor: Any) -> Study:
+    """The study that the options mean; whatever is wrong with them is found before anything is written."""
     first, same = _max_errors(options.max_errors)
     target = Path(options.target)
     shared: dict[str, Any] = {
         "measure": _measure(options),
         "seed": options.seed,
-        "workers": _worker_kind(options),
+        "workers": executor if executor is not None else _worker_kind(options),
         "places": _places(options.places),
         "timeout": options.timeout,
         "first_raised": first,
@@ -207,6 +212,9 @@ def _study(options: Namespace) -> Study:
         raise InputError("--budget: expected the number of evaluations of a new study, got none")
     if shared["measure"] is None and not (out / DEFINITION).exists():
         raise InputError(f"--measure: expected what measures an architecture of {space.name}, got none")
+    _weights(options.prefer, objectives)
+    for path in options.known:
+        read_measured(path, Store(space, [objective.name for objective in objectives]))
     return Study(
         out,
         space,
@@ -290,13 +298,13 @@ def _max_errors(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[-1])
 
 
-def _weights(text: str | None, study: Study) -> list[float] | None:
+def _weights(text: str | None, objectives: Sequence[Objective]) -> list[float] | None:
     if text is None:
         return None
-    names = ",".join(objective.name for objective in study.objectives)
+    names = ",".join(objective.name for objective in objectives)
     try:
         weights = [float(part) for part in text.split(",")]
-        preferred_point([[0.0] * len(study.objectives)], weights)
+        preferred_point([[0.0] * len(objectives)], weights)
     except ValueError as error:
         raise InputError(f"--prefer: expected a weight >= 0 for each of {names}, not all 0, got {text!r}") from error
     return weights
