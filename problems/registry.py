@@ -309,8 +309,8 @@ def get_problem(
     constraints : sequence of str or Constraint
         Bounds such as ``"latency <= 20"``.
     **options
-        How a file is read, see :func:`open_table`; all else is passed to the space, and ``device`` completes the name of
-        a published table.
+        How a file is read, see :func:`open_table`; all else is passed to the space, and ``device`` completes the name
+        of a published table.
 
     Examples
     --------

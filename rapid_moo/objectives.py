@@ -9,8 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rapid_moo._util import FloatArray
-from rapid_moo._util import shown
+from rapid_moo._util import FloatArray, shown
 from rapid_moo.errors import InputError
 
 DIRECTIONS = ("min", "max")
@@ -71,7 +70,9 @@ def to_raw(minimised: ArrayLike, objectives: Sequence[Objective]) -> FloatArray:
     return np.asarray(minimised, dtype=np.float64) * signs(objectives)
 
 
-_PART = re.compile(r"\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^,]*?))\s*:\s*(?P<direction>[^:,]*?)\s*(?:,|$)")
+_PART = re.compile(
+    r"\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^,]*?))\s*:\s*(?P<direction>[^:,]*?)\s*(?:,|$)"
+)
 
 
 def parse_objectives(text: str) -> tuple[Objective, ...]:
@@ -92,8 +93,8 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
         if match is None or not column:
             part = shown(text[at:].split(",")[0].strip())
             raise InputError(
-                f"objectives: expected COLUMN:min or COLUMN:max, with a COLUMN that has a comma in quotes, got {part}"
-                f" in {shown(text, 200)}"
+                f"objectives: expected COLUMN:min or COLUMN:max, got {part} in {shown(text, 200)}; a COLUMN that has a"
+                " comma or colon stands in quotes"
             )
         found.append(Objective(column, match["direction"].lower()))
         at = match.end()

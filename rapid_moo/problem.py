@@ -171,7 +171,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         Judges the search when the source is not itself a table.
     constraints : str, callable, Constraint, or a sequence of them
         Bounds like ``"latency <= 20"`` on raw objectives, on values that the space computes, on genes or on further
-        columns of the table, and functions of the dict of genes. What follows from the architecture holds from the first one on.
+        columns of the table, and functions of the dict of genes. What follows from the architecture holds from the
+        first one on, and so do further columns.
     name : str, optional
         Name for reports.
     store : Store, optional

@@ -124,9 +124,9 @@ def read_choices(cells: Sequence[Any], origin: str, decimal: str | None = None) 
         Positions in ``choices``; -1 where a cell is empty.
     """
     slots: dict[tuple[type, Any], int] = {}
-    blank = (lambda cell: cell is None) if origin == "labels" else is_empty
     index = np.array(
-        [-1 if blank(cell) else slots.setdefault((type(cell), cell), len(slots)) for cell in cells], dtype=np.int64
+        [-1 if _is_blank(cell, origin) else slots.setdefault((type(cell), cell), len(slots)) for cell in cells],
+        dtype=np.int64,
     )
     kinds = [cell.strip() if origin == "text" and isinstance(cell, str) else cell for _, cell in slots]
     read = _typed_choices(kinds) if origin == "typed" else _text_choices(kinds, decimal)
@@ -134,6 +134,10 @@ def read_choices(cells: Sequence[Any], origin: str, decimal: str | None = None) 
     position = {key: i for i, (key, _) in enumerate(distinct)}
     codes = np.array([position[_kind(value), value] for value in read] + [-1], dtype=np.int64)
     return [value for _, value in distinct], codes[index]
+
+
+def _is_blank(cell: Any, origin: str) -> bool:
+    return cell is None if origin == "labels" else is_empty(cell)
 
 
 def _kind(choice: Any) -> int:
@@ -225,7 +229,8 @@ def separated(cells: Iterable[Any]) -> list[list[int]] | None:
         signs.add(match[1])
         rows.append([int(part) for part in cell.strip().split(match[1])])
         # 1,5 is a number in half of the world.
-        if len(signs) > 1 or (match[1] == "," and len(rows[0]) < 3) or len(rows[-1]) != len(rows[0]) or max(rows[-1]) >= 10**9:
+        number = match[1] == "," and len(rows[0]) < 3
+        if number or len(signs) > 1 or len(rows[-1]) != len(rows[0]) or max(rows[-1]) >= 10**9:
             return None
     return rows or None
 

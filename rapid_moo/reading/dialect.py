@@ -105,6 +105,7 @@ def parse(text: str, dialect: Dialect) -> pd.DataFrame:
     layout: dict[str, Any] = {"dtype": object, "keep_default_na": False, "header": None, "na_filter": False}
     lines = text if dialect.skip == 0 else "\n".join(text.splitlines()[dialect.skip :])
     source = _quoted(lines) if dialect.bracketed else lines
-    return pd.read_csv(
+    rows: pd.DataFrame = pd.read_csv(
         io.StringIO(source), sep=dialect.separator, quotechar=dialect.quote, skipinitialspace=True, **layout
     )
+    return rows

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import importlib
 import io
 import json
 import lzma
@@ -124,7 +125,7 @@ def _read(file: Path, content: bytes, columns: list[str] | None, depth: int = 0)
         if content.startswith(magic):
             refuse(file, f"expected a readable CSV file, got {kind}")
     if content.startswith(b"PAR1"):
-        return _named(_from_library(file, content, "parquet"), columns)
+        return _named(_from_parquet(file, content), columns)
     text = decode(file, content)
     if text.lstrip()[:20].lower().startswith(tuple(page.decode() for page in _PAGES)):
         refuse(file, "expected a readable CSV file, got an HTML page, perhaps a download page instead of the file")
@@ -268,11 +269,15 @@ def _from_frame(frame: pd.DataFrame, columns: list[str] | None = None, path: Pat
     return _named(Sheet(path, plain_frame, True), columns)
 
 
-def _from_library(file: Path, content: bytes, kind: str) -> Sheet:
+def _require_extra(file: Path, module: str, extra: str) -> None:
     try:
-        import pyarrow  # noqa: F401  # pandas needs it, and says so less clearly
+        importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtraError(f"{file}: Parquet needs pyarrow: pip install 'rapid-moo[{kind}]'") from error
+        raise MissingExtraError(f"{file}: expected {module} to read it: pip install 'rapid-moo[{extra}]'") from error
+
+
+def _from_parquet(file: Path, content: bytes) -> Sheet:
+    _require_extra(file, "pyarrow", "parquet")
     try:
         frame = pd.read_parquet(io.BytesIO(content))
     except (OSError, ValueError, NotImplementedError) as error:
@@ -281,10 +286,7 @@ def _from_library(file: Path, content: bytes, kind: str) -> Sheet:
 
 
 def _from_excel(file: Path, content: bytes, columns: list[str] | None) -> Sheet:
-    try:
-        import openpyxl  # noqa: F401  # pandas needs it, and says so less clearly
-    except ImportError as error:
-        raise MissingExtraError(f"{file}: Excel files need openpyxl: pip install 'rapid-moo[excel]'") from error
+    _require_extra(file, "openpyxl", "excel")
     try:
         sheets = pd.read_excel(
             io.BytesIO(content), sheet_name=None, header=None if columns is not None else 0, engine="openpyxl"
@@ -335,7 +337,7 @@ def _records_frame(file: Path, content: Any) -> pd.DataFrame:
         return pd.DataFrame.from_records([_flat_record(record) for record in content])
     if isinstance(content, pd.DataFrame):
         return content
-    refuse(file, f"expected JSON records such as [{{\"vector\": [0, 1], \"latency\": 2.5}}, …], got {shown(content)}")
+    refuse(file, f'expected JSON records such as [{{"vector": [0, 1], "latency": 2.5}}, …], got {shown(content)}')
 
 
 def _flat_record(record: dict[str, Any]) -> dict[str, Any]:

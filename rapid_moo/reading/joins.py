@@ -76,8 +76,8 @@ def _partners(left: Sheet, right: Sheet, keys: Sequence[str]) -> IntArray:
     position: dict[tuple[Any, ...], int] = {}
     for row, key in enumerate(_keys(right, keys)):
         if key in position and None not in key:
-            refuse(right.path, f"join: expected each {list(keys)} once, got {shown(key)} in rows {position[key] + 1} and"
-                   f" {row + 1}")  # fmt: skip
+            rows = f"rows {position[key] + 1} and {row + 1}"
+            refuse(right.path, f"join: expected each {list(keys)} once, got {shown(key)} in {rows}")
         position[key] = row
     found = [position.get(key, -1) if None not in key else -1 for key in _keys(left, keys)]
     if max(found) < 0:

@@ -43,7 +43,7 @@ def read_csv(path: Path | str) -> RawTable:
     """
     sheet = read_sheet(path)
     require_column(sheet.path, sheet.columns, VECTOR, f"expected a column {VECTOR!r}")
-    return _from_vector(sheet, VECTOR, Reading(), None)
+    return _from_vector(sheet, VECTOR, Reading())
 
 
 def read_table(
@@ -86,7 +86,7 @@ def _read(
     _require_stated(sheet, reading, objectives or ())
     own = _own_columns(sheet)
     if reading.vector:
-        return _from_vector(sheet, reading.vector, reading, space)
+        return _from_vector(sheet, reading.vector, reading)
     if reading.genes:
         return _from_columns(sheet, list(reading.genes), reading, own)
     texts = _texts(sheet)
@@ -96,7 +96,7 @@ def _read(
         return _from_texts(sheet, texts, reading, own)
     if VECTOR in sheet.columns:
         require_column(sheet.path, sheet.columns, VECTOR, f"expected a column {VECTOR!r}")
-        return _from_vector(sheet, VECTOR, reading, None)
+        return _from_vector(sheet, VECTOR, reading)
     return _from_all(sheet, reading, own, objectives)
 
 
@@ -235,21 +235,18 @@ def _of_space(
 ) -> RawTable:
     """Architectures of a known space: vectors, texts, or columns named like its genes."""
     names = [gene.name for gene in space.genes]
-    if VECTOR in sheet.columns and space.integral:
+    if VECTOR in sheet.columns and (space.integral or (texts is None and not set(names) <= set(sheet.columns))):
         require_column(sheet.path, sheet.columns, VECTOR, f"expected a column {VECTOR!r}")
-        return _from_vector(sheet, VECTOR, reading, space)
+        return _from_vector(sheet, VECTOR, reading)
     if texts is not None:
         return _from_texts(sheet, texts, reading, own)
-    if set(names) <= set(sheet.columns):
-        return _from_columns(sheet, names, reading, own)
-    if VECTOR in sheet.columns:
-        require_column(sheet.path, sheet.columns, VECTOR, f"expected a column {VECTOR!r}")
-        return _from_vector(sheet, VECTOR, reading, space)
-    refuse(
-        sheet.path,
-        f"expected a column {VECTOR!r}, or one for each gene of {space.name}, {shown(names, 150)}, got columns"
-        f" {shown(sheet.columns, 200)}",
-    )
+    if any(name not in sheet.columns for name in names):
+        refuse(
+            sheet.path,
+            f"expected a column {VECTOR!r}, or one for each gene of {space.name}, {shown(names, 150)}, got columns"
+            f" {shown(sheet.columns, 200)}",
+        )
+    return _from_columns(sheet, names, reading, own)
 
 
 def _from_all(sheet: Sheet, reading: Reading, own: Sequence[str], objectives: Sequence[str] | None) -> RawTable:
@@ -270,7 +267,7 @@ def _from_all(sheet: Sheet, reading: Reading, own: Sequence[str], objectives: Se
     if not whole:
         return _from_columns(sheet, rest, reading, own)
     if len(whole) == 1 and separated(_filled(sheet, whole[0])):
-        raw = _from_vector(sheet, whole[0], reading, None)
+        raw = _from_vector(sheet, whole[0], reading)
     else:
         raw = _from_columns(sheet, whole, reading, own)
     _require_explained(sheet, raw, whole, [name for name in rest if name not in whole])
@@ -347,7 +344,7 @@ def refuse_identifiers(raw: RawTable) -> None:
 
 
 # ---------------------------------------------------------------- vectors
-def _from_vector(sheet: Sheet, column: str, reading: Reading, space: SearchSpace | None) -> RawTable:
+def _from_vector(sheet: Sheet, column: str, reading: Reading) -> RawTable:
     """Architectures in one column."""
     cells = sheet.frame[column].tolist()
     stated = reading.vector == column
@@ -427,7 +424,9 @@ def _digits(path: Path, column: str, cells: Sequence[Any], stated: bool) -> IntA
         if row is None:
             if any(structure(c) is not None for c in cells):
                 return None
-            refuse(path, f"{where}: expected integers such as [3, 2], 3-2 or one digit for each gene, got {shown(cell)}")
+            refuse(
+                path, f"{where}: expected integers such as [3, 2], 3-2 or one digit for each gene, got {shown(cell)}"
+            )
         if len(row) != len(rows[0] or ()):
             refuse(path, f"{where}: expected {len(rows[0] or ())} digits like the first row, got {len(row)}")
         if not stated:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ class RawTable:
     frame: pd.DataFrame
     columns: GeneColumns | None = None
     texts: tuple[str, ...] | None = None
-    reading: Reading = Reading()
+    reading: Reading = field(default_factory=Reading)
     ours: bool = False
     recorded: bool = False
     notes: tuple[str, ...] = ()
