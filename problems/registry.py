@@ -325,6 +325,7 @@ def get_problem(
         return ArchitectureProblem(opened.space, opened, constraints=constraints)
     device = options.pop("device", None)
     if source is not None:
+        options |= reading
         known = get_space(str(name), **options)
         if objectives is None and not space and isinstance(source, ArchitectureTable):
             return ArchitectureProblem(known, source, constraints=constraints)

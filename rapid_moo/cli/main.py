@@ -186,7 +186,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else EXIT_BAD_INPUT
     level = logging.INFO if options.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
+    form = "%(name)s: %(message)s" if options.verbose else "note: %(message)s"
+    logging.basicConfig(level=level, format=form, stream=sys.stderr)
     try:
         code: int = options.run(options)
     except RapidMooError as error:

@@ -81,6 +81,13 @@ def numbers(cells: pd.Series, decimal: str | None) -> FloatArray:
     return np.asarray(pd.to_numeric(swapped, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan))
 
 
+def is_ambiguous(cell: Any) -> bool:
+    """Whether a cell's comma may be a decimal sign or separate thousands, as in 1,234."""
+    return (
+        isinstance(cell, str) and _THOUSANDS.fullmatch(cell.strip()) is not None and _COMMA.fullmatch(cell) is not None
+    )
+
+
 def _without(text: pd.Series, sign: str, found: FloatArray) -> FloatArray:
     fits = text.map(lambda cell: isinstance(cell, str) and _THOUSANDS.fullmatch(cell) is not None).to_numpy(dtype=bool)
     stripped = text.map(lambda cell: cell.replace(sign, "") if isinstance(cell, str) else cell)

@@ -325,8 +325,8 @@ def _json_lines(lines: list[str]) -> list[Any]:
     for number, line in enumerate(lines, start=1):
         try:
             found.append(json.loads(line))
-        except ValueError as error:
-            raise ValueError(f"line {number}: {error}") from None
+        except json.JSONDecodeError as error:
+            raise ValueError(f"line {number}, column {error.colno}: {error.msg}") from None
     return found
 
 

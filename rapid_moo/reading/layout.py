@@ -115,16 +115,20 @@ def _own_columns(sheet: Sheet) -> tuple[str, ...]:
     """Columns of this project's own in a file that it wrote; each may have underscores behind its name."""
     columns = sheet.columns
     bare = [column.rstrip("_") for column in columns]
-    if tuple(bare[:2]) == _HEAD and tuple(bare[-4:]) == _TAIL:
+    if _is_record(sheet):
         return (*columns[:2], *columns[-4:])
     start = 2 if tuple(bare[:2]) == ("evaluation", "phase") else 0
     if tuple(bare[start : start + 3]) == ("architecture", "genotype", "vector"):
-        predicted = [c for c, b in zip(columns, bare, strict=True) if b.startswith("predicted_")] if start == 0 else []
-        return (*columns[: start + 3], *predicted)
+        values = columns[start + 3 :]
+        # A front's file has a prediction behind the values for each objective, whatever those are called.
+        predicted = values[len(values) // 2 :] if start == 0 and len(values) % 2 == 0 else []
+        ours = all(name.startswith("predicted_") for name in predicted)
+        return (*columns[: start + 3], *(predicted if ours else ()))
     return (columns[0],) if bare[0] == "architecture" else ()
 
 
 def _is_record(sheet: Sheet) -> bool:
+    """Whether a file is a store's table of evaluations."""
     bare = [column.rstrip("_") for column in sheet.columns]
     return tuple(bare[:2]) == _HEAD and tuple(bare[-4:]) == _TAIL
 
@@ -176,7 +180,7 @@ def _raw(
         columns,
         texts,
         reading,
-        ours=bool(_own_columns(sheet)),
+        ours=any(column in taken for column in _own_columns(sheet)),
         recorded=_is_record(sheet),
         notes=sheet.notes,
     )
@@ -257,8 +261,10 @@ def _from_all(sheet: Sheet, reading: Reading, own: Sequence[str], objectives: Se
             f"expected a column {VECTOR!r}, or --objectives COLUMN:min,… so that the other columns are genes, got"
             f" columns {shown(sheet.columns, 300)}",
         )
-    out = {*objectives, *reading.ignore, *own}
+    out = {*objectives, *reading.ignore}
     rest = [name for name in dict.fromkeys(sheet.columns) if name not in out and not _is_index(sheet, name)]
+    own = own if len(own) != 1 or _is_described(sheet, own[0], [n for n in rest if n not in own]) else ()
+    rest = [name for name in rest if name not in own]
     if not rest:
         refuse(sheet.path, f"expected genes, in a column {VECTOR!r} or one in each, got columns {shown(sheet.columns)}")
     for name in rest:
@@ -276,6 +282,13 @@ def _from_all(sheet: Sheet, reading: Reading, own: Sequence[str], objectives: Se
 
 def _filled(sheet: Sheet, name: str) -> list[Any]:
     return [cell for cell in sheet.frame[name].tolist() if not is_empty(cell)]
+
+
+def _is_described(sheet: Sheet, text: str, genes: Sequence[str]) -> bool:
+    """Whether a column of text says row by row what the others say, as the architectures of our own tables do."""
+    cells = [tuple(map(str, row)) for row in sheet.frame[list(genes)].itertuples(index=False)]
+    texts = [str(cell) for cell in sheet.frame[text].tolist()]
+    return len(set(cells)) == len(set(texts)) == len(set(zip(cells, texts, strict=True)))
 
 
 def _is_index(sheet: Sheet, name: str) -> bool:
@@ -348,7 +361,8 @@ def _from_vector(sheet: Sheet, column: str, reading: Reading) -> RawTable:
     """Architectures in one column."""
     cells = sheet.frame[column].tolist()
     stated = reading.vector == column
-    rows = _integers(sheet.path, column, cells, strict=not stated and not _may_be_other(cells))
+    strict = not stated and (_vector(cells[0]) is not None or not _may_be_other(cells))
+    rows = _integers(sheet.path, column, cells, strict=strict)
     own = _own_columns(sheet)
     if rows is None and (parts := separated(cells)) is not None:
         rows = np.array(parts, dtype=np.int64)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
@@ -14,12 +15,14 @@ import pandas as pd
 from rapid_moo._util import BoolArray, FloatArray, IntArray, one_line, shown
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective
-from rapid_moo.reading.cells import LARGEST, is_empty, numbers
+from rapid_moo.reading.cells import LARGEST, is_ambiguous, is_empty, numbers
 from rapid_moo.reading.columns import GeneColumns
 from rapid_moo.reading.files import refuse
 from rapid_moo.reading.options import Reading
 from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.table import ArchitectureTable
+
+logger = logging.getLogger(__name__)
 
 WAY_ON = "--drop-missing leaves such rows out, --keep-partial learns from what they have"
 
@@ -78,16 +81,28 @@ class RawTable:
         found = self.known_values(objective)
         missing = np.isnan(found)
         if missing.any():
-            row = int(np.flatnonzero(missing)[0])
-            cell = self.frame[objective.column].tolist()[row]
-            huge = abs(float(numbers(pd.Series([cell], dtype=object), self._decimal)[0])) > LARGEST
-            wanted = f"a number of at most {LARGEST:g} in size" if huge and _is_finite(cell) else "a finite number"
-            refuse(
-                self.path,
-                f"row {row + 1}, column {objective.column!r}: expected {wanted}, got {shown(_as_text(cell))}; "
-                f"{int(missing.sum())} of {len(found)} rows lack it ({self._codes(objective, missing)}): {WAY_ON}",
-            )
+            self._refuse_gaps({objective: missing})
         return found
+
+    def _refuse_gaps(self, missing: Mapping[Objective, BoolArray]) -> NoReturn:
+        """Refuse rows that lack an objective: where the first is, how many there are, and the way on."""
+        objective, lost = next(item for item in missing.items() if item[1].any())
+        row = int(np.flatnonzero(lost)[0])
+        cell = self.frame[objective.column].tolist()[row]
+        huge = abs(float(numbers(pd.Series([cell], dtype=object), self._decimal)[0]))
+        wanted = f"a number of at most {LARGEST:g} in size" if LARGEST < huge < np.inf else "a finite number"
+        way = "--decimal tells what its comma is" if is_ambiguous(cell) else WAY_ON
+        refuse(
+            self.path,
+            f"row {row + 1}, column {objective.column!r}: expected {wanted}, got {shown(_as_text(cell))};"
+            f" {self._count(missing)}: {way}",
+        )
+
+    def _count(self, missing: Mapping[Objective, BoolArray]) -> str:
+        """How many rows lack an objective, and what stands there instead."""
+        gone = np.any([*missing.values()], axis=0)
+        said = [f"{o.column!r} ({self._codes(o, lost)})" for o, lost in missing.items() if lost.any()]
+        return f"{int(gone.sum()):,} of {len(gone):,} rows lack {', '.join(said)}"
 
     def known_values(self, objective: Objective) -> FloatArray:
         """One numeric column, shape (n_rows,), NaN where it has no usable value.
@@ -124,28 +139,27 @@ class RawTable:
         return ", ".join(f"{text} {n}" for text, n in common) + (f" and {more} others" if more else "")
 
     def settled(self, objectives: Sequence[Objective]) -> RawTable:
-        """The rows that have every objective, if missing ones are to be left out; else the table itself.
+        """The rows that have every objective, where those that lack one are to be left out; logs how many.
 
-        A file of recorded evaluations leaves out what failed or was not finished unless told otherwise.
+        A file of recorded evaluations leaves out what failed or was not finished without being told.
 
         Raises
         ------
         InputError
-            If no row is left.
+            If a row lacks one and is not to be left out, or no row is left.
         """
-        if not (self.reading.drop_missing or self.reading.keep_partial or self.recorded):
-            return self
         missing = {objective: np.isnan(self.known_values(objective)) for objective in objectives}
         gone = np.any([*missing.values()], axis=0) if missing else np.zeros(len(self), dtype=np.bool_)
         if not gone.any():
             return self
-        said = [f"{o.column!r} {self._codes(o, lost)}" for o, lost in missing.items() if lost.any()]
-        count = f"{int(gone.sum()):,} of {len(gone):,} rows lack an objective: {'; '.join(said)}"
+        if not (self.reading.drop_missing or self.reading.keep_partial or self.recorded):
+            self._refuse_gaps(missing)
         if gone.all():
-            refuse(self.path, f"expected a row with every objective, got none; {count}")
-        kept = self.take(np.flatnonzero(~gone))
+            refuse(self.path, f"expected a row with every objective, got none; {self._count(missing)}")
         verb = "known in part" if self.reading.keep_partial else "left out"
-        note = one_line(f"{self.path}: {verb}: {count}")
+        note = one_line(f"{self.path}: {verb}: {self._count(missing)}")
+        logger.warning(note)
+        kept = self.take(np.flatnonzero(~gone))
         return replace(kept, notes=(*self.notes, note), n_dropped=int(gone.sum()))
 
     def partial(self, objectives: Sequence[Objective]) -> RawTable | None:
@@ -219,13 +233,6 @@ def require_column(path: Path, columns: Sequence[str], column: str, wanted: str)
 
 def _as_text(cell: Any) -> Any:
     return "" if cell is None else cell
-
-
-def _is_finite(cell: Any) -> bool:
-    try:
-        return bool(np.isfinite(float(str(cell).replace(",", "."))))
-    except ValueError:
-        return False
 
 
 def _failure_code(code: str) -> tuple[str, str, float]:
