@@ -73,7 +73,7 @@ def _published(gene: Gene, value: int | str) -> int:
     if isinstance(value, str):
         if value not in gene.labels:
             raise InputError(f"digits: gene {gene.name!r}: expected one of {list(gene.labels)}, got {value!r}")
-        return gene.choices[gene.labels.index(value)]
+        return int(gene.choices[gene.labels.index(value)])
     return value
 
 

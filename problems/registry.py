@@ -85,7 +85,10 @@ def get_space(name: str, **options: Any) -> SearchSpace:
     if name not in _BUILT_IN and name in (plugins := _plugins()):
         return _made(name, plugins[name].load(), options)
     if name.startswith("hw_gpt_"):
-        name, options = "hw_gpt", {"scale": name.split("_")[2], **options}
+        scale = name.split("_")[2]
+        if options.get("scale", scale) != scale:
+            raise InputError(f"space {name!r}: expected scale {scale!r}, got {options['scale']!r}")
+        name, options = "hw_gpt", {**options, "scale": scale}
     if name not in _BUILT_IN:
         raise InputError(f"space: expected one of {', '.join(space_names())}, got {name!r}")
     module, attribute = _BUILT_IN[name]

@@ -40,7 +40,7 @@ from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import FEWEST_ROWS, ADRSTuner, adapt, early_specs
-from rapid_moo.view import Knowledge, SpaceView
+from rapid_moo.view import CANDIDATES, Knowledge, SpaceView
 
 logger = logging.getLogger(__name__)
 
@@ -199,6 +199,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
                 raise InputError(f"{name}: expected a positive number, got {value}")
         if search not in SEARCHES:
             raise InputError(f"search: expected one of {', '.join(SEARCHES)}, got {search!r}")
+        if candidates not in CANDIDATES:
+            raise InputError(f"candidates: expected one of {', '.join(CANDIDATES)}, got {candidates!r}")
         if isinstance(sampling, str) and sampling not in SAMPLINGS:
             raise InputError(f"sampling: expected one of {', '.join(SAMPLINGS)}, got {sampling!r}")
         if not retune > 1.0:
@@ -217,6 +219,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._chosen: Sequence[Spec | None] = ()
         self._chosen_at = self._tuned_at = self._limits_chosen_at = 0
         self._rounds = 0
+        self._limit: int | None = None
         self._pending: dict[bytes, IntArray] = {}
         self._expected: dict[bytes, FloatArray] = {}
 
@@ -228,6 +231,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.bill = Bill(self.view.store)
         self.bill.take_free()
         self._n_initial = min(self.n_initial, self.view.n_members)
+        if self.specs is not None and len(self.specs) != len(self.view.objectives):
+            raise InputError(f"specs: expected {len(self.view.objectives)}, one per objective, got {len(self.specs)}")
         self._given = self._read_sampling()
 
     def _read_sampling(self) -> IntArray:
@@ -287,14 +292,24 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.opt = filter_optimum(done, least_infeasible=True) if len(done) else Population.empty()
 
     # ------------------------------------------------------------------- asking
+    def follow(self) -> None:
+        """Learn from everything that the store holds, whoever measured it; what is pending there counts as chosen."""
+        store = self.view.store
+        self.bill = Bill(store)
+        self.bill.add(np.flatnonzero(store.tried))
+        waiting = store.X[store.pending]
+        self._pending = dict(zip(store.space.keys(waiting), waiting, strict=True))
+
     @one_blas_thread
-    def propose(self, size: int | None = None) -> IntArray:
+    def propose(self, size: int | None = None, limit: int | None = None) -> IntArray:
         """What to evaluate next: distinct architectures that are neither known nor pending, which they are then.
 
         Parameters
         ----------
         size : int, optional
             How many; by default the rest of the first sample, then what the schedule gives.
+        limit : int, optional
+            No more than so many, whatever the schedule gives.
 
         Returns
         -------
@@ -302,6 +317,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             Repaired genotypes; fewer, or none, where the space or the budget ends.
         """
         known = self.view.knowledge(self.bill, self._waiting())
+        self._limit = limit
         X = self._next(known, size)
         for key, x in zip(self.view.space.keys(X), X, strict=True):
             self._pending[key] = x
@@ -531,9 +547,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """At most what the budget leaves, so that it is never exceeded."""
         # Counted here and not by the evaluator, which ask-and-tell does without.
         budget = getattr(self.termination, "n_max_evals", None)
-        if budget is None or not np.isfinite(budget):
-            return max(0, size)
-        return max(0, min(size, int(budget) - len(self.bill) - len(self._pending)))
+        left = size if self._limit is None else min(size, self._limit)
+        if budget is not None and np.isfinite(budget):
+            left = min(left, int(budget) - len(self.bill) - len(self._pending))
+        return max(0, left)
 
     def _population(self, X: IntArray) -> Population:
         return Population.new("X", self.view.variables(X)) if len(X) else Population.empty()

@@ -1,4 +1,4 @@
-"""Bounds: on objectives, on what the space computes, on genes, or any function of an architecture."""
+"""Constraints: on objectives, on what the space computes, on genes, or any function of an architecture."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _as_constraint(item: Any) -> AnyConstraint:
     raise InputError(f"constraint: expected text like 'latency <= 20' or a function of the genes, got {item!r}")
 
 
-class Bounds:
+class ConstraintSet:
     """The constraints of a problem, each with where its value comes from.
 
     Parameters

@@ -37,3 +37,15 @@ class ConformanceError(RapidMooError, AssertionError):
 
 class MeasureError(RapidMooError, RuntimeError):
     """The user's own measure has a bug; the message holds its traceback."""
+
+
+class StudyError(RapidMooError, RuntimeError):
+    """A study's folder cannot be used: it is damaged, foreign, newer, held by another process or on a full disk."""
+
+
+class WorkerDiedError(RapidMooError, RuntimeError):
+    """A worker ended before its work did: it was killed, crashed, left, or could not even start."""
+
+
+class WorkTimeoutError(RapidMooError, TimeoutError):
+    """Work took longer than it was allowed to, and was ended."""

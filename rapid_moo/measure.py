@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -391,20 +391,28 @@ class Guard:
         return []
 
 
-def raise_bug(outcome: Outcome, n: int, what: str = "measure") -> None:
-    """Raise what the user's code raised, or its traceback as text where the exception is in another process.
+@dataclass(frozen=True)
+class Bug:
+    """A bug in the user's code, as the last outcome shows it, and how many evaluations were in vain."""
 
-    Raises
-    ------
-    Exception
-        The user's own, where it is at hand.
-    MeasureError
-        With his traceback or standard error otherwise.
-    """
-    told = (
-        f"{what}: {n} evaluations in a row raised; they are not billed and are made again after the mistake is mended"
-    )
-    if outcome.error is not None and not isinstance(outcome.error, MeasureError):
-        outcome.error.add_note(told)
-        raise outcome.error
-    raise MeasureError(f"{told}:\n{outcome.trace.rstrip()}")
+    outcome: Outcome
+    n: int
+
+    def stop(self) -> NoReturn:
+        """Raise what the user's code raised, or its traceback as text where the exception is in another process.
+
+        Raises
+        ------
+        Exception
+            The user's own, where it is at hand.
+        MeasureError
+            With his traceback or standard error otherwise.
+        """
+        error = self.outcome.error
+        told = (
+            f"measure: {self.n} evaluations in a row raised; they are not billed and wait until the mistake is mended"
+        )
+        if error is not None and not isinstance(error, MeasureError):
+            error.add_note(told)
+            raise error
+        raise MeasureError(f"{told}:\n{self.outcome.trace.rstrip()}")

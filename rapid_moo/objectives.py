@@ -29,18 +29,28 @@ class Objective:
         Unit of the raw values, for reports.
     column : str, optional
         Column of the raw values in a CSV file; ``name`` if not given.
+    cost : float
+        What one measurement costs, in a unit of one's own such as seconds; what a space computes costs nothing.
+    repeats : int
+        How often a study measures it of each architecture.
     """
 
     name: str
     direction: str
     unit: str = ""
     column: str = ""
+    cost: float = 1.0
+    repeats: int = 1
 
     def __post_init__(self) -> None:
         if not self.name:
             raise InputError("objective: expected a name, got an empty one")
         if self.direction not in DIRECTIONS:
             raise InputError(f"objective {self.name!r}: expected direction 'min' or 'max', got {self.direction!r}")
+        if isinstance(self.cost, bool) or not isinstance(self.cost, int | float) or not 0 <= self.cost < np.inf:
+            raise InputError(f"objective {self.name!r}: expected a cost of 0 or more, got {self.cost!r}")
+        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or self.repeats < 1:
+            raise InputError(f"objective {self.name!r}: expected repeats of 1 or more, got {self.repeats!r}")
         if not self.column:
             object.__setattr__(self, "column", self.name)
 

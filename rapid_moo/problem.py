@@ -24,10 +24,11 @@ from pymoo.core.evaluator import Evaluator
 from pymoo.core.problem import LoopedElementwiseEvaluation, Problem
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
-from rapid_moo.constraints import AnyConstraint, Bounds, Constraint, as_constraints
+from rapid_moo.constraints import AnyConstraint, Constraint, ConstraintSet, as_constraints
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
-from rapid_moo.measure import Attempt, Coded, Guard, Outcome, as_attempts, raise_bug
+from rapid_moo.indicators import adrs
+from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts
 from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
@@ -207,14 +208,15 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
         self.table = source if isinstance(source, ArchitectureTable) else table
         names = [objective.name for objective in self.objectives]
-        self.bounds = Bounds(space, names, as_constraints(constraints), self._further())
+        self.constraint_set = ConstraintSet(space, names, as_constraints(constraints), self._further())
         if isinstance(self.source, TableSource):
-            self.bounds.require_met(self.source.table.X, self.source.table.raw, self.source.table.name)
+            whole = self.source.table
+            self.constraint_set.require_met(whole.X, whole.raw, whole.name)
         self._computed = [(k, n) for k, n in enumerate(names) if n in {o.name for o in space.computed}]
         super().__init__(
             n_var=space.n_var,
             n_obj=len(self.objectives),
-            n_ieq_constr=len(self.bounds),
+            n_ieq_constr=len(self.constraint_set),
             xl=space.xl,
             xu=space.xu,
             vtype=int,
@@ -250,7 +252,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     @property
     def constraints(self) -> tuple[AnyConstraint, ...]:
         """The bounds of the problem."""
-        return self.bounds.all
+        return self.constraint_set.all
 
     def name(self) -> str:
         """Name for reports."""
@@ -263,6 +265,16 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         out["F"] = self.minimised(raw)
         if self.constraints:
             out["G"] = self.violations(X, raw)
+
+    def evaluate(self, X: Any, *args: Any, return_as_dictionary: bool = False, **kwargs: Any) -> Any:
+        """Evaluate as pymoo does, and write back what was evaluated, as a repair does: X and F belong together.
+
+        A genotype that a table does not hold becomes its nearest member, an inactive gene its fixed form.
+        """
+        out = super().evaluate(X, *args, return_as_dictionary=return_as_dictionary, **kwargs)
+        if return_as_dictionary and self.source.true:
+            out["X"] = self.genotypes(X)
+        return out
 
     def minimised(self, raw: FloatArray) -> FloatArray:
         """Raw values to be minimised; a row that lacks a value is infinite in all objectives."""
@@ -306,7 +318,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
                 except BaseException:
                     self.store.drop([row])
                     raise
-                self.record(row, outcome)
+                if (bug := self.record(row, outcome)) is not None:
+                    bug.stop()
             return
         rows = self.store.ask(X)
         architectures = [self.space.to_dict(x) for x in X]
@@ -315,16 +328,17 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         except BaseException:
             self.store.drop(rows.tolist())
             raise
-        for row, outcome in zip(rows.tolist(), outcomes, strict=True):
-            self.record(row, outcome)
+        bugs = [self.record(row, outcome) for row, outcome in zip(rows.tolist(), outcomes, strict=True)]
+        if (found := next((bug for bug in bugs if bug is not None), None)) is not None:
+            found.stop()
 
-    def record(self, row: int, outcome: Outcome, *, who: str = "", more: bool = False) -> None:
+    def record(self, row: int, outcome: Outcome, *, who: str = "", more: bool = False) -> Bug | None:
         """Put what came of measuring a row of the store into it, with what the space computes.
 
-        Raises
-        ------
-        Exception
-            The user's own, if his code has a bug; what it concerns is not billed then.
+        Returns
+        -------
+        Bug or None
+            If the outcome shows that the user's code has a bug: what it concerns is not billed then and waits again.
         """
         self.store.tell(
             row,
@@ -336,9 +350,10 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         )
         guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
         in_vain = guard.add(row, outcome)
-        if in_vain:
-            self.store.requeue(in_vain, forget=True)
-            raise_bug(outcome, len(in_vain))
+        if not in_vain:
+            return None
+        self.store.requeue(in_vain, forget=True)
+        return Bug(outcome, len(in_vain))
 
     def computed_values(self, row: int) -> dict[str, float]:
         """What the space computes of a row of the store and the store does not hold yet."""
@@ -347,11 +362,11 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
 
     def violations(self, X: IntArray, raw: FloatArray) -> FloatArray:
         """Constraint values of shape (n, n_constraints), positive where violated, infinite where failed."""
-        return self.bounds.violations(X, raw)
+        return self.constraint_set.violations(X, raw)
 
     def allowed(self, X: IntArray) -> BoolArray:
         """Whether architectures meet the bounds that are known before anything is measured, shape (n,)."""
-        return np.asarray(self.bounds.allowed(X), dtype=np.bool_)
+        return np.asarray(self.constraint_set.allowed(X), dtype=np.bool_)
 
     @property
     def n_evaluations(self) -> int:
@@ -387,6 +402,24 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             return None
         rows = self._feasible_rows()
         return front_points(self.table.F[rows]) if len(rows) else np.empty((0, self.n_obj))
+
+    def adrs(self, bill: Bill | None = None) -> float:
+        """ADRS of everything that was evaluated (or is on a run's bill) against the table's front; 0 is perfect.
+
+        Raises
+        ------
+        InputError
+            If the problem knows no front, or nothing was evaluated.
+        """
+        reference = self.reference_front()
+        if reference is None:
+            raise InputError(f"{self.name()}: expected a problem with a table, whose front judges")
+        rows = np.arange(len(self.store)) if bill is None else bill.rows
+        X, raw = self.store.X[rows], self.store.raw_of(rows)
+        good = np.isfinite(raw).all(axis=1)
+        if self.constraints:
+            good &= (self.violations(X, raw) <= 0.0).all(axis=1)
+        return adrs(reference, to_minimised(raw[good], self.objectives))
 
     def _feasible_rows(self) -> IntArray:
         table = self.table

@@ -20,7 +20,7 @@ from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices
-from rapid_moo.predictors import PredictorSet, prediction_metrics
+from rapid_moo.predictors import PredictorSet, Spec, prediction_metrics
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.store import own_name
 from rapid_moo.table import ArchitectureTable
@@ -232,7 +232,7 @@ class Search:
     def evaluated(self) -> tuple[IntArray, FloatArray]:
         """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them."""
         store = self.problem.store
-        return store.X[store.begun], store.raw[store.begun]
+        return store.X[~store.free], store.raw[~store.free]
 
     def run(self, progress: Progress | None = None) -> SearchResult:
         """Run all phases; ``progress(phase, evaluations)`` is called after each step."""
@@ -257,13 +257,20 @@ class Search:
         self.seconds["sample"] = time.perf_counter() - start - sum(algorithm.seconds.values())
         return self._report(predictors, triplet, reference, algorithm.searched)
 
+    def _specs(self) -> list[Spec | None] | None:
+        """The triplet's predictors by position; of a table with more objectives the others get a default."""
+        if self.triplet is None:
+            return None
+        n = len(self.table.objectives)
+        return [*self.triplet.specs, *[None] * n][:n]
+
     def _algorithm(self) -> RAPID:
         """RAPID as the settings want it: iterating, in a stated number of rounds, or one-shot."""
         settings = self.settings
         common: dict[str, Any] = {
             "n_initial": self.n_train + self._n_partial,
             "tuner": self.tuner,
-            "specs": self.triplet.specs if self.triplet is not None else None,
+            "specs": self._specs(),
             "search": settings.algorithm,
             "candidates": settings.candidates,
         }

@@ -31,7 +31,7 @@ from rapid_moo.space import SearchSpace
 
 STATES = ("asked", "running", "done", "partial", "failed")
 IDLE, ASKED, RUNNING = 0, 1, 2
-IMPORT = "import"
+IMPORT, BY_HAND = "import", "hand"
 
 
 @dataclass(frozen=True)
@@ -68,9 +68,10 @@ class Store:
         self._free = np.zeros(16, dtype=np.bool_)
         self._broken = np.zeros((16, len(objectives)), dtype=np.bool_)
         self._seconds, self._when = np.zeros(16), np.zeros(16)
+        self._begun = np.zeros(16, dtype=np.int64)
+        self.changed: set[int] = set()
         self._who: list[str] = []
         self._reasons: list[dict[str, str]] = []
-        self._open: list[Event] | None = None
         self.notes: dict[str, Any] = {}
 
     # ------------------------------------------------------------------ reading
@@ -137,26 +138,44 @@ class Store:
         return self._free[: self._n].copy()
 
     @property
-    def begun(self) -> BoolArray:
-        """Rows whose evaluation was begun here: what a budget counts, shape (n,)."""
-        tried = (self._count[: self._n] > 0).any(axis=1) | self._broken[: self._n].any(axis=1)
-        return np.asarray((tried | self.running) & ~self._free[: self._n])
+    def tried(self) -> BoolArray:
+        """Rows of which an objective was measured or has failed, shape (n,)."""
+        return np.asarray(((self._count[: self._n] > 0) | self._broken[: self._n]).any(axis=1))
+
+    @property
+    def waiting(self) -> IntArray:
+        """Rows that were asked for and not begun, in order."""
+        return np.flatnonzero(self._work[: self._n] == ASKED)
 
     @property
     def n_evaluations(self) -> int:
-        """Architectures whose evaluation was begun here, imports left out."""
-        return int(self.begun.sum())
+        """Evaluations that were begun here, which is what a budget counts; imports are none."""
+        return int(self._begun[: self._n].sum())
+
+    def who(self, row: int) -> str:
+        """Who asked for a row, works on it or measured it."""
+        return self._who[row]
 
     def state(self, row: int) -> str:
         """One of :data:`STATES`: a row with some values is ``partial``, one that only failed is ``failed``."""
-        if self._work[row] != IDLE:
-            return "running" if self._work[row] == RUNNING else "asked"
         known = self._count[row] > 0
+        if self._work[row] == ASKED:
+            return "asked"
+        if self._work[row] == RUNNING and not (known.any() and self._who[row] == BY_HAND):
+            return "running"
         if known.all():
             return "done"
         computed = [objective.name for objective in self.space.computed]
         measured = [on for name, on in zip(self.objectives, known, strict=True) if name not in computed]
         return "partial" if any(measured) or not self._broken[row].any() else "failed"
+
+    def seconds(self, row: int) -> float:
+        """Seconds of work on a row."""
+        return float(self._seconds[row])
+
+    def when(self, row: int) -> float:
+        """Time of the last change of a row, in seconds since 1970."""
+        return float(self._when[row])
 
     def reason(self, row: int) -> str:
         """Why objectives of a row have no value; empty where all is well."""
@@ -184,6 +203,11 @@ class Store:
     def ask(self, X: ArrayLike, who: str = "", *, free: bool = False) -> IntArray:
         """Put architectures on the list, each once; a known one keeps its row. Returns their rows, shape (n,)."""
         repaired = self.space.repair(X)
+        with self.transaction():
+            self._ask(repaired, who, free)
+        return self.find(repaired)
+
+    def _ask(self, repaired: IntArray, who: str, free: bool) -> None:
         rows = self.find(repaired)
         now = time.time()
         first = {
@@ -200,11 +224,11 @@ class Store:
             if not free and self._work[row] == IDLE and not self.settled(row)
         ]
         self._record([*events, *waits])
-        return self.find(repaired)
 
     def start(self, row: int, who: str = "") -> None:
         """Somebody begins to work on a row."""
-        self._record([Event("start", int(row), time.time(), {"who": who})])
+        with self.transaction():
+            self._record([Event("start", int(row), time.time(), {"who": who})])
 
     def tell(
         self,
@@ -245,17 +269,20 @@ class Store:
             "who": who,
             "more": more,
         }
-        self._record([Event("tell", int(row), time.time(), body)])
+        with self.transaction():
+            self._record([Event("tell", int(row), time.time(), body)])
 
     def requeue(self, rows: Sequence[int], *, forget: bool = False) -> None:
         """Rows whose work was lost wait again; with ``forget`` their failures were in vain and are forgotten."""
         now = time.time()
-        self._record([Event("requeue", int(row), now, {"forget": forget}) for row in rows])
+        with self.transaction():
+            self._record([Event("requeue", int(row), now, {"forget": forget}) for row in rows])
 
     def drop(self, rows: Sequence[int]) -> None:
         """Rows that wait do so no longer; what is known of them stays."""
         now = time.time()
-        self._record([Event("drop", int(row), now, {}) for row in rows])
+        with self.transaction():
+            self._record([Event("drop", int(row), now, {}) for row in rows])
 
     def add(
         self, X: ArrayLike, raw: ArrayLike, who: str = IMPORT, *, free: bool = True, seconds: float = 0.0
@@ -273,7 +300,8 @@ class Store:
             wanted = (len(repaired), len(self.objectives))
             raise InputError(f"store: expected values of shape {wanted}, got {values.shape}")
         with self.transaction():
-            rows = self.ask(repaired, who, free=free)
+            self._ask(repaired, who, free)
+            rows = self.find(repaired)
             for row, line in zip(rows, values, strict=True):
                 known = {n: float(v) for n, v in zip(self.objectives, line, strict=True) if np.isfinite(v)}
                 if known:
@@ -283,7 +311,8 @@ class Store:
 
     def note(self, key: str, content: Any) -> None:
         """Remember something in JSON's types beside the evaluations, such as an algorithm's state."""
-        self.notes[key] = content
+        with self.transaction():
+            self.notes[key] = content
 
     def add_objectives(self, names: Sequence[str]) -> None:
         """Further objectives, of which nothing is known yet."""
@@ -296,30 +325,17 @@ class Store:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """All events of the block happen together or, in a file, not at all."""
-        if self._open is not None:
-            yield
-            return
-        self._open = []
-        try:
-            yield
-            self._write(self._open)
-        finally:
-            self._open = None
+        """All changes of the block belong together: in a file they happen all or not at all."""
+        yield
+
+    def refresh(self) -> bool:
+        """Take in what others have changed meanwhile; whether there was anything. Memory has no others."""
+        return False
 
     # ------------------------------------------------------------------- events
     def _record(self, events: Sequence[Event]) -> None:
-        if not events:
-            return
-        if self._open is None:
-            self._write(events)
-        else:
-            self._open.extend(events)
         for event in events:
             self._apply(event)
-
-    def _write(self, events: Sequence[Event]) -> None:
-        """Make events durable; in memory there is nothing to do."""
 
     def settled(self, row: int) -> bool:
         """Whether every objective of a row has a value or has failed."""
@@ -328,6 +344,7 @@ class Store:
     def _apply(self, event: Event) -> None:
         getattr(self, f"_on_{event.kind}")(event)
         self._when[event.row] = event.at
+        self.changed.add(event.row)
 
     def _on_ask(self, event: Event) -> None:
         row = event.row
@@ -345,6 +362,7 @@ class Store:
 
     def _on_start(self, event: Event) -> None:
         self._work[event.row] = RUNNING
+        self._begun[event.row] += 1
         # A partly known import that is worked on is billed like any other.
         self._free[event.row] = False
         self._who[event.row] = event.body["who"] or self._who[event.row]
@@ -363,25 +381,31 @@ class Store:
                 self._broken[row, self.objectives.index(name)] = True
             if not name or self._count[row, self.objectives.index(name)] == 0:
                 reasons[name] = text
+        if not self._begun[row] and not self._free[row]:
+            self._begun[row] = 1
         self._seconds[row] += body["seconds"]
         self._who[row] = body["who"] or self._who[row]
         if not body["more"]:
             self._work[row] = IDLE
 
     def _on_requeue(self, event: Event) -> None:
-        row = event.row
+        row, forget = event.row, event.body.get("forget", False)
+        if self._work[row] == RUNNING or forget:
+            self._begun[row] = max(0, self._begun[row] - 1)
         self._work[row] = ASKED
-        if event.body.get("forget"):
+        if forget:
             self._broken[row] = False
             self._reasons[row] = {}
 
     def _on_drop(self, event: Event) -> None:
+        if self._work[event.row] == RUNNING:
+            self._begun[event.row] = max(0, self._begun[event.row] - 1)
         self._work[event.row] = IDLE
 
     def _reserve(self, n: int) -> None:
         if n <= len(self._X):
             return
-        for name in ("_X", "_total", "_squares", "_count", "_work", "_free", "_broken", "_seconds", "_when"):
+        for name in ("_X", "_total", "_squares", "_count", "_work", "_free", "_broken", "_seconds", "_when", "_begun"):
             array = getattr(self, name)
             grown = np.zeros((2 * len(array), *array.shape[1:]), dtype=array.dtype)
             grown[: len(array)] = array

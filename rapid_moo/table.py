@@ -67,8 +67,12 @@ class ArchitectureTable:
     _index: dict[bytes, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        for array in (self.X, self.raw, *self.further.values()):
-            array.setflags(write=False)
+        for name in ("X", "raw"):
+            # A copy where the caller could still write: his arrays stay his.
+            array = getattr(self, name)
+            kept = array.copy() if array.flags.writeable else array
+            kept.setflags(write=False)
+            object.__setattr__(self, name, kept)
         object.__setattr__(self, "further", MappingProxyType(dict(self.further)))
         object.__setattr__(self, "_index", {key: i for i, key in enumerate(self.space.keys(self.X))})
         if len(self._index) != len(self.X):

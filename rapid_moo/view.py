@@ -108,7 +108,7 @@ class SpaceView:
         if candidates == "members" and not on_table:
             raise InputError("candidates: 'members' needs a problem that is evaluated on a table")
         self.restricted = on_table and candidates != "space"
-        self.bounded = self.native and len(problem.bounds.known) > 0
+        self.bounded = self.native and len(problem.constraint_set.known) > 0
         self.store: Store = problem.store if self.native else Store(self.space, self._columns)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpaceView:
@@ -161,7 +161,7 @@ class SpaceView:
         return found
 
     def _told(self) -> str:
-        return ", ".join(str(constraint) for constraint in self.problem.bounds.known)
+        return ", ".join(str(constraint) for constraint in self.problem.constraint_set.known)
 
     def first_sample(
         self, n: int, sampling: str, rng: np.random.Generator, without: IntArray | None = None
@@ -259,7 +259,8 @@ class SpaceView:
     # ---------------------------------------------------------------- knowledge
     def knowledge(self, bill: Bill, pending: IntArray) -> Knowledge:
         """What the rows of a bill teach."""
-        rows, n_obj = bill.rows, len(self.objectives)
+        n_obj = len(self.objectives)
+        rows = bill.rows[self.store.tried[bill.rows]]
         X, raw = self.store.X[rows], self.store.raw_of(rows)
         complete, failed = self.store.complete[rows], self.store.failed[rows]
         limits = np.empty((len(rows), 0))

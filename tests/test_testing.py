@@ -161,7 +161,13 @@ class NamesTwice(Small):
     genes = (*Small.genes, Gene("depth", (0, 1)))
 
 
+class DictsLoseAGene(Small):
+    def to_dict(self, x):
+        return {name: choice for name, choice in super().to_dict(x).items() if name != "op"}
+
+
 BROKEN_SPACES = {
+    "dicts": (DictsLoseAGene, "to_dict: expected"),
     "repair": (RepairMoves, "not idempotent"),
     "repair changes its input": (RepairInPlace, "changes its input"),
     "inactive_genes": (InactiveMatters, "inactive gene"),

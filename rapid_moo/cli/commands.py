@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from argparse import Namespace
@@ -19,6 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rapid_moo import data
 from rapid_moo._util import check_ratio, write_text
 from rapid_moo.audit import audit as audit_table
+from rapid_moo.cli.common import writable
 from rapid_moo.cli.dataset import dataset_name, dataset_words, read_dataset, reading_of
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.indicators import adrs
@@ -98,7 +98,7 @@ def data_verify(options: Namespace) -> int:
 def audit(options: Namespace) -> int:
     """Audit a table."""
     if options.out is not None:
-        _writable(options.out)
+        writable(options.out)
     raw, space, name = open_raw(
         dataset_name(options), options.space, objectives=options.objectives, reading=reading_of(options)
     )
@@ -114,7 +114,7 @@ def audit(options: Namespace) -> int:
 
 def tune(options: Namespace) -> int:
     """Tune predictors on a sample of a table."""
-    _writable(options.dir)
+    writable(options.dir)
     table = read_dataset(options)
     train_ratio = check_ratio(options.train_ratio, "--train-ratio")
     val_ratio = check_ratio(options.val_ratio, "--val-ratio") if options.val_ratio is not None else 0.0
@@ -194,7 +194,7 @@ def search(options: Namespace) -> int:
         constraints=tuple(options.constraint),
     )
     weights = _weights(options.prefer, table)
-    out = _writable(options.out or Path("runs") / f"{table.name}-{options.seed}")
+    out = writable(options.out or Path("runs") / f"{table.name}-{options.seed}")
     triplet = load_triplet(options.tuner) if options.tuner is not None else None
     run = Search(table, settings, tuner=_tuner(options), triplet=triplet)
     if triplet is not None and len(triplet.specs) != len(table.objectives):
@@ -247,16 +247,6 @@ def _interruptible(run: Search, out: Path) -> Iterator[None]:
         write_evaluations(out, run.table, X, raw, run.n_train)
         print(f"\n{len(X)} evaluations are in {out / EVALUATIONS_FILE}", file=sys.stderr)
         raise
-
-
-def _writable(folder: Path) -> Path:
-    """Refuse an output folder before the work rather than after it."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not existing.is_dir():
-        raise InputError(f"{folder}: expected a folder to write to, but {existing} is a file")
-    if not os.access(existing, os.W_OK | os.X_OK):
-        raise InputError(f"{folder}: expected a folder to write to, but {existing} cannot be written")
-    return folder
 
 
 def _tuner(options: Namespace) -> ADRSTuner:

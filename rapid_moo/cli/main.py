@@ -9,13 +9,11 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from rapid_moo.cli import commands, compare
+from rapid_moo.cli import commands, compare, study
+from rapid_moo.cli.common import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from rapid_moo.cli.dataset import add_dataset
 from rapid_moo.errors import RapidMooError
 from rapid_moo.view import CANDIDATES
-
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 _SEARCH_EXAMPLES = """
 examples:
@@ -167,6 +165,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default runs/DATASET-seed)")
     search.set_defaults(run=commands.search)
     compare.add_parser(commands_of)
+    study.add_parsers(commands_of)
     return parser
 
 

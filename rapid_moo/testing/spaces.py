@@ -95,8 +95,9 @@ def _check_vectors(space: SearchSpace, X: IntArray) -> None:
     vectors = unchanged(space.decode, X, f"{space.name}: decode")
     shape = (len(X), space.vector_length)
     require(vectors.shape == shape, f"{space.name}: decode: expected shape {shape}, got {vectors.shape}")
-    require(vectors.dtype.kind == "i", f"{space.name}: decode: expected integers, got {vectors.dtype}")
-    back = unchanged(space.encode, vectors, f"{space.name}: encode")
+    kind, told = ("i", "integers") if space.integral else ("O", "choices as objects")
+    require(vectors.dtype.kind == kind, f"{space.name}: decode: expected {told}, got {vectors.dtype}")
+    back = unchanged(space.encode, vectors, f"{space.name}: encode") if space.integral else space.encode(vectors)
     repaired = space.repair(X)
     require_rows((back == repaired).all(axis=1), f"{space.name}: encode(decode(x)) is not repair(x)", repaired, back)
 
@@ -126,6 +127,18 @@ def _check_strings(space: SearchSpace, X: IntArray) -> None:
         require(
             back.shape == repaired.shape and bool((back == repaired).all()),
             f"{space.name}: from_string({text!r}): expected {repaired.tolist()}, got {back.tolist()}",
+        )
+
+
+def _check_dicts(space: SearchSpace, X: IntArray) -> None:
+    for x, repaired in zip(X, space.repair(X), strict=True):
+        architecture = space.to_dict(x)
+        active = [gene.name for gene, on in zip(space.genes, space.is_active(x)[0], strict=True) if on]
+        require(list(architecture) == active, f"{space.name}: to_dict: expected {active}, got {list(architecture)}")
+        back = np.asarray(space.from_dict(architecture))
+        require(
+            back.shape == repaired.shape and bool((back == repaired).all()),
+            f"{space.name}: from_dict({architecture}): expected {repaired.tolist()}, got {back.tolist()}",
         )
 
 
@@ -215,6 +228,7 @@ SPACE_CHECKS: Mapping[str, Callable[[SearchSpace, IntArray], None]] = MappingPro
         "vectors": _check_vectors,
         "vectors_are_read_strictly": _check_vectors_are_read_strictly,
         "strings": _check_strings,
+        "dicts": _check_dicts,
         "features": _check_features,
         "computed": _check_computed,
         "size": _check_size,

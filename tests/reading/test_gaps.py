@@ -70,7 +70,7 @@ def test_what_is_known_in_part_is_learnt_from_and_not_billed(path):
     result = minimize(problem, RAPID(specs=[PredictorSpec("bayesian_ridge")] * 2), ("n_eval", 30), seed=1)
     assert problem.n_evaluations == 30
     assert np.isfinite(result.F).all()
-    assert (table.find(problem.store.X[problem.store.begun]) >= 0).all(), "only members are evaluated"
+    assert (table.find(problem.store.X[~problem.store.free]) >= 0).all(), "only members are evaluated"
     fresh = problem.fresh()
     assert (len(fresh.store), fresh.n_evaluations) == (3, 0)
 

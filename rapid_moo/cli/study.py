@@ -1,0 +1,468 @@
+"""Studies on the command line: ``init``, ``run``, ``ask``, ``tell``, ``status`` and ``export``."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from rapid_moo._util import atomic_path, write_text
+from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, writable
+from rapid_moo.errors import InputError, MeasureError, MissingExtraError
+from rapid_moo.measure import FIRST_RAISED, SAME_RAISED
+from rapid_moo.objectives import Objective, parse_objectives
+from rapid_moo.preferences import preferred_point
+from rapid_moo.problems import get_space, space_names
+from rapid_moo.space import SearchSpace
+from rapid_moo.store import own_name
+from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text
+from rapid_moo.study.references import Reference, is_reference
+from rapid_moo.study.spacefile import TEMPLATE, read_space_file
+from rapid_moo.study.status import Status, duration
+from rapid_moo.study.study import Study
+
+LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
+FORMATS = ("csv", "parquet", "json")
+QUIET_SECONDS = 10.0
+SHOWN = 20
+
+_RUN_EXAMPLES = """
+examples:
+  rapid-moo run space.toml --measure "python measure.py" --budget 60 --workers 4 --out runs/board
+  rapid-moo run my_space.py:Tower --measure my_space.py:measure --budget 60 --out runs/tower
+  rapid-moo run runs/board                    after any end: goes on, everything it needs is in the folder
+  rapid-moo run runs/board --budget 110       fifty more
+  rapid-moo run runs/board --confirm          measure the front again where that is worth it
+  rapid-moo run digits --live --budget 60     the worked example: really trains and measures, in minutes
+
+A measure gets an architecture as a dict of genes (a command: as JSON on standard input) and gives a dict of objectives
+(a command: as JSON on standard output). Everything is kept in the folder, and evaluations.csv and front.csv are up to
+date at every moment.
+"""
+
+
+def add_parsers(commands_of: Any) -> None:
+    """Add the commands of studies."""
+    init = commands_of.add_parser("init", help="write a commented search space, ready to edit")
+    init.add_argument("file", type=Path, metavar="FILE.toml")
+    init.set_defaults(run=write_template)
+    _add_run(commands_of)
+    ask = commands_of.add_parser("ask", help="architectures of a study to evaluate elsewhere, as a CSV file")
+    ask.add_argument("folder", type=Path, metavar="DIR")
+    ask.add_argument("-n", type=_positive, default=1, metavar="N", help="how many (default 1)")
+    ask.set_defaults(run=ask_study)
+    tell = commands_of.add_parser("tell", help="tell a study what was measured elsewhere, also in part")
+    tell.add_argument("folder", type=Path, metavar="DIR")
+    tell.add_argument("file", type=Path, metavar="MEASURED.csv")
+    tell.set_defaults(run=tell_study)
+    status = commands_of.add_parser("status", help="where a study stands, also while it runs")
+    status.add_argument("folder", type=Path, metavar="DIR")
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.set_defaults(run=show_status)
+    export = commands_of.add_parser("export", help="evaluations or front of a study, to standard output or a file")
+    export.add_argument("folder", type=Path, metavar="DIR")
+    export.add_argument("--format", choices=FORMATS, default="csv")
+    export.add_argument("--front", action="store_true", help="the front alone")
+    export.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to standard output")
+    export.set_defaults(run=export_study)
+
+
+def _add_run(commands_of: Any) -> None:
+    run = commands_of.add_parser(
+        "run",
+        help="search your own space with your own measure; goes on after any end",
+        epilog=_RUN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    run.add_argument(
+        "target", metavar="SPACE|DIR", help="FILE.toml, FILE.py:CLASS, a space's name, or a study's folder"
+    )
+    run.add_argument(
+        "--measure",
+        action="append",
+        default=[],
+        metavar="[OBJECTIVE,..=]MEASURE",
+        help="a command line, or FILE.py:FUNCTION; several with the objectives that each of them measures",
+    )
+    run.add_argument("--live", action="store_true", help="the measure that comes along with a space (digits)")
+    run.add_argument("--budget", type=_positive, metavar="N", help="evaluations in all, earlier ones included")
+    run.add_argument("--objectives", metavar="NAME:min,..", help="what is optimised, where the space does not say it")
+    run.add_argument("--constraint", action="append", default=[], metavar="'latency <= 20'")
+    run.add_argument("--seed", type=_seed, help="seed of every choice (default 0)")
+    run.add_argument("--workers", default="1", metavar="N|threads:N", help="evaluations side by side (default 1)")
+    run.add_argument(
+        "--places", metavar="OBJECTIVE=N,..", help="places of its own for an objective: latency=1 is one board"
+    )
+    run.add_argument("--dask", metavar="ADDRESS", help="workers of a Dask scheduler instead")
+    run.add_argument("--timeout", type=float, metavar="S", help="seconds that one call of the measure may take")
+    run.add_argument(
+        "--known",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="CSV",
+        help="what was measured before, free of charge",
+    )
+    run.add_argument("--confirm", action="store_true", help="measure the front again where noise may have flattered it")
+    run.add_argument(
+        "--max-errors",
+        default=f"{FIRST_RAISED},{SAME_RAISED}",
+        metavar="FIRST,SAME",
+        help="stop when the first so many evaluations all raised, or so many in a row raised the same; 0 never"
+        f" (default {FIRST_RAISED},{SAME_RAISED})",
+    )
+    run.add_argument(
+        "--prefer", metavar="W,W,..", help="weights of the objectives: also name the network that suits them"
+    )
+    run.add_argument("--out", type=Path, metavar="DIR", help="the study's folder (default runs/NAME)")
+    run.set_defaults(run=run_study)
+
+
+def _positive(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text[:19]) < 2**31:
+        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
+    return int(text)
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text[:20]) >= 2**63:
+        raise argparse.ArgumentTypeError(f"expected an integer in 0..2^63 - 1, got {text[:40]!r}")
+    return int(text)
+
+
+def write_template(options: Namespace) -> int:
+    """Write a commented space file; an existing file is never replaced."""
+    path: Path = options.file
+    if path.suffix != ".toml":
+        raise InputError(f"{path}: expected a file name that ends in .toml")
+    if path.exists():
+        raise InputError(f"{path}: expected a new file, found one; nothing was changed")
+    writable(path.parent)
+    write_text(path, TEMPLATE.format(file=path, name=path.stem))
+    print(
+        f'Written: {path}\nNext: rapid-moo run {path} --measure "python measure.py" --budget 60 --out runs/{path.stem}'
+    )
+    return 0
+
+
+# ------------------------------------------------------------------------- run
+def run_study(options: Namespace) -> int:
+    """Begin a study or go on with one."""
+    study = _study(options)
+    weights = _weights(options.prefer, study)
+    for path in options.known:
+        print(f"{path}: {study.import_known(path)} rows known beforehand", file=sys.stderr)
+    budget = options.budget
+    try:
+        with _client(options.dask) as executor, _Shown(study, budget) as shown:
+            if executor is not None:
+                study.workers = executor
+            study.run(budget, confirm=options.confirm, progress=shown.show)
+    except KeyboardInterrupt:
+        print(_report(study, weights))
+        print(f"\ninterrupted; go on with: rapid-moo run {study.folder}", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except MeasureError as error:
+        print(f"{error}\nAfter mending it go on with: rapid-moo run {study.folder}", file=sys.stderr)
+        return EXIT_FAILED
+    print(_report(study, weights))
+    return 0
+
+
+def _study(options: Namespace) -> Study:
+    first, same = _max_errors(options.max_errors)
+    target = Path(options.target)
+    shared: dict[str, Any] = {
+        "measure": _measure(options),
+        "seed": options.seed,
+        "workers": _worker_kind(options),
+        "places": _places(options.places),
+        "timeout": options.timeout,
+        "first_raised": first,
+        "same_raised": same,
+    }
+    constraints = options.constraint or None
+    if target.is_dir():
+        if options.out is not None and options.out.resolve() != target.resolve():
+            raise InputError(f"--out: expected none beside the folder of a study, got {options.out}")
+        stated = parse_objectives(options.objectives) if options.objectives else None
+        return Study(target, constraints=constraints, objectives=stated, **shared)
+    space, objectives, written, reference = _space(options.target)
+    if options.objectives:
+        objectives = parse_objectives(options.objectives)
+    out = writable(options.out or Path("runs") / space.name)
+    if options.budget is None and not (out / DEFINITION).exists():
+        raise InputError("--budget: expected the number of evaluations of a new study, got none")
+    if shared["measure"] is None and not (out / DEFINITION).exists():
+        raise InputError(f"--measure: expected what measures an architecture of {space.name}, got none")
+    return Study(
+        out,
+        space,
+        objectives=objectives,
+        constraints=[*written, *(constraints or [])],
+        space_reference=reference,
+        **shared,
+    )
+
+
+def _space(target: str) -> tuple[SearchSpace, Sequence[Objective], Sequence[str], Reference | None]:
+    """Space, objectives, constraints and where its code is, of a file, a reference or a name."""
+    if target.endswith(".toml"):
+        found = read_space_file(target)
+        return found.space, found.objectives, found.constraints, None
+    if is_reference(target) or ".py:" in target:
+        reference = Reference.parse(target)
+        space = as_space(reference.load(), target)
+        return space, space.objectives, (), reference
+    if target in space_names():
+        space = get_space(target)
+        return space, space.objectives, (), None
+    raise InputError(
+        f"{target!r}: expected a space (FILE.toml, FILE.py:CLASS or one of {', '.join(space_names())})"
+        " or the folder of a study; found neither"
+    )
+
+
+def _measure(options: Namespace) -> Any:
+    if options.live:
+        if options.measure:
+            raise InputError("--live: expected no --measure beside it")
+        if options.target not in LIVE:
+            raise InputError(f"--live: expected one of {', '.join(LIVE)}, got {options.target!r}")
+        return Reference.parse(LIVE[options.target])
+    if not options.measure:
+        return None
+    parts = [_measure_part(text) for text in options.measure]
+    if len(parts) == 1 and parts[0][0] is None:
+        return parts[0][1]
+    if any(names is None for names, _ in parts):
+        raise InputError("--measure: expected OBJECTIVE=MEASURE where there are several")
+    return dict(parts)
+
+
+def _measure_part(text: str) -> tuple[str | None, Any]:
+    """Objectives, if stated, and a reference or command line."""
+    names, separator, rest = text.partition("=")
+    stated = bool(separator) and bool(names) and not any(c.isspace() or c in "/\\.:'\"-" for c in names) and bool(rest)
+    told = rest if stated else text
+    measure: Any = told
+    if is_reference(told.strip()) or (".py:" in told and " " not in told.strip()):
+        measure = Reference.parse(told.strip())
+        if not callable(measure.load()):
+            raise InputError(f"--measure {told!r}: expected a function, got {type(measure.load()).__name__}")
+    return (names if stated else None), measure
+
+
+def _worker_kind(options: Namespace) -> int | str:
+    """What the command line runs never shares its process with the controller."""
+    text = options.workers.strip()
+    if options.dask and text != "1":
+        raise InputError(f"--dask: expected no --workers beside it, got {text!r}")
+    return f"processes:{text}" if text.isdigit() else text
+
+
+def _places(text: str | None) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for part in text.split(",") if text else []:
+        name, _, number = part.rpartition("=")
+        if not name or not number.isdigit() or int(number) < 1:
+            raise InputError(f"--places: expected OBJECTIVE=N, got {part!r}")
+        found[name.strip()] = int(number)
+    return found
+
+
+def _max_errors(text: str) -> tuple[int, int]:
+    parts = text.split(",")
+    if len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
+        raise InputError(f"--max-errors: expected FIRST,SAME, got {text!r}")
+    return int(parts[0]), int(parts[-1])
+
+
+def _weights(text: str | None, study: Study) -> list[float] | None:
+    if text is None:
+        return None
+    names = ",".join(objective.name for objective in study.objectives)
+    try:
+        weights = [float(part) for part in text.split(",")]
+        preferred_point([[0.0] * len(study.objectives)], weights)
+    except ValueError as error:
+        raise InputError(f"--prefer: expected a weight >= 0 for each of {names}, not all 0, got {text!r}") from error
+    return weights
+
+
+@contextmanager
+def _client(address: str | None) -> Iterator[Any]:
+    """Dask's executor, or None."""
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        raise MissingExtraError("--dask needs distributed: pip install 'rapid-moo[dask]'") from error
+    try:
+        client = Client(address, timeout="10s")
+    except (OSError, ValueError, TimeoutError) as error:
+        raise InputError(f"--dask {address}: expected a running scheduler: {error}") from error
+    with client:
+        yield client.get_executor(pure=False)
+
+
+class _Shown:
+    """Progress on standard error: a bar in a terminal, a line now and then elsewhere."""
+
+    def __init__(self, study: Study, budget: int | None) -> None:
+        console = Console(stderr=True)
+        self.bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
+        )
+        self.interactive = console.is_terminal
+        self.study, self.budget = study, budget
+        self._last = time.monotonic()
+
+    def __enter__(self) -> _Shown:
+        if self.interactive:
+            self.bar.start()
+            self.task = self.bar.add_task(self.study.space.name, total=self.budget)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.interactive:
+            self.bar.stop()
+
+    def show(self, status: Status) -> None:
+        """Show where the study stands."""
+        told = f"{status.running} running, {status.failed} failed"
+        if status.hypervolume is not None:
+            told += f", hypervolume {status.hypervolume:.4f}"
+        if status.rate is not None:
+            told += f", {status.rate:.3g}/h"
+        if status.eta is not None:
+            told += f", {duration(status.eta)} to go"
+        if self.interactive:
+            self.bar.update(self.task, completed=status.begun - status.running, total=status.budget, description=told)
+        elif time.monotonic() - self._last >= QUIET_SECONDS:
+            self._last = time.monotonic()
+            print(f"{status.begun - status.running} of {status.budget} evaluations, {told}", file=sys.stderr)
+
+
+def _report(study: Study, weights: Sequence[float] | None) -> str:
+    """What a run ends with: counts, the front, what noise says of it, and where everything is."""
+    status = study.status()
+    lines = [status.to_text()]
+    if status.front:
+        lines += ["", f"Front (measured), {status.front} architectures:", _table(study)]
+        lines += _noise_lines(study)
+        name = (
+            "knee of the front" if weights is None else f"preferred with weights {','.join(f'{w:g}' for w in weights)}"
+        )
+        chosen = study.best(weights)
+        lines += ["", f"{name}: " + ", ".join(f"{key}={_short(value)}" for key, value in chosen.items())]
+    elif status.done:
+        lines += ["", "No architecture meets all bounds yet."]
+    lines += ["", f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}"]
+    return "\n".join(lines)
+
+
+def _noise_lines(study: Study) -> list[str]:
+    found = study.expected()
+    noisy = [f"{o.name} {noise:.3g}" for o, noise in zip(study.objectives, found.noise, strict=True) if noise > 0]
+    if not noisy:
+        return []
+    both = len(set(found.front.tolist()) & set(found.expected_front.tolist()))
+    return [
+        "",
+        f"One measurement is as uncertain as: {', '.join(noisy)}. Of the {len(found.front)} architectures above {both}"
+        f" are on the expected front of {len(found.expected_front)} ({EXPECTED}),"
+        f" and {len(found.again)} are worth measuring again: rapid-moo run {study.folder} --confirm",
+    ]
+
+
+def _table(study: Study) -> str:
+    frame = study.front()
+    for gene in study.space.genes:
+        names = {str(choice): label for choice, label in zip(gene.choices, gene.labels, strict=True)}
+        frame[gene.name] = frame[gene.name].map(lambda choice, names=names: names.get(str(choice), choice))
+    text = frame.head(SHOWN).fillna("").to_string(index=False, float_format=lambda value: f"{value:.6g}")
+    return text if len(frame) <= SHOWN else f"{text}\n… and {len(frame) - SHOWN} more in front.csv"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+# ------------------------------------------------------------ ask, tell, status
+def ask_study(options: Namespace) -> int:
+    """Print architectures to evaluate, with empty columns for what is to be measured."""
+    study = Study(options.folder)
+    trials = study.ask(options.n)
+    genes, names = study.space.genes, [objective.name for objective in study.objectives]
+    out = csv.writer(sys.stdout, lineterminator="\n")
+    number = own_name("evaluation", [*(gene.name for gene in genes), *names])
+    out.writerow([number, *(gene.name for gene in genes), *names])
+    computed = {objective.name for objective in study.space.computed}
+    for trial in trials:
+        known = {n: float(study.space.compute(study.space.from_dict(trial.architecture)[None], n)[0]) for n in computed}
+        cells = [choice_text(g, trial[g.name]) if g.name in trial.architecture else "" for g in genes]
+        out.writerow([trial.number, *cells, *(known.get(name, "") for name in names)])
+    if len(trials) < options.n:
+        print(f"note: only {len(trials)} architectures are left", file=sys.stderr)
+    return 0
+
+
+def tell_study(options: Namespace) -> int:
+    """Tell what a CSV file holds."""
+    study = Study(options.folder)
+    rows = study.tell_file(options.file)
+    print(f"{rows} rows told\n{study.status().to_text()}")
+    return 0
+
+
+def show_status(options: Namespace) -> int:
+    """Print where a study stands."""
+    study = Study(options.folder)
+    status = study.status()
+    print(json.dumps({"folder": str(study.folder), **status.to_dict()}, indent=2) if options.json else status.to_text())
+    return 0
+
+
+def export_study(options: Namespace) -> int:
+    """Print or write evaluations or front."""
+    study = Study(options.folder)
+    frame = study.front() if options.front else study.to_frame()
+    if options.format == "parquet" and options.out is None and sys.stdout.isatty():
+        raise InputError("--format parquet: expected --out FILE or a pipe, got a terminal")
+    if options.out is not None:
+        writable(options.out.parent)
+        with atomic_path(options.out) as temporary, temporary.open("wb") as file:
+            file.write(_encoded(frame, options.format))
+        print(f"Written: {options.out} ({len(frame)} rows)")
+    else:
+        sys.stdout.buffer.write(_encoded(frame, options.format))
+        sys.stdout.buffer.flush()
+    return 0
+
+
+def _encoded(frame: pd.DataFrame, kind: str) -> bytes:
+    if kind == "csv":
+        return frame.to_csv(index=False, lineterminator="\n").encode()
+    if kind == "json":
+        records = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
+        return (json.dumps(records, indent=2) + "\n").encode()
+    mixed = [c for c in frame if frame[c].dtype == object and frame[c].map(type).nunique() > 1]
+    try:
+        # Parquet knows one type a column: choices of several types are written as text.
+        return bytes(frame.astype(dict.fromkeys(mixed, "string")).to_parquet(index=False))
+    except ImportError as error:
+        raise MissingExtraError("--format parquet needs pyarrow: pip install pyarrow") from error

@@ -1,0 +1,361 @@
+"""The loop that hands out measurements and takes in their results as they come.
+
+Each function of a measure (a *part*) has places where it runs: workers that the parts share, or places of its own.
+An evaluation begins when a place is free and nothing waits for the places that it needs. The next architecture is
+chosen when one is wanted and none waits, with everything that is under way counted as chosen. What is asked for is on
+disk before it is handed out, and a result before anything depends on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from rapid_moo.algorithm import RAPID
+from rapid_moo.errors import InputError, StudyError, WorkTimeoutError
+from rapid_moo.measure import Architecture, Attempt, Outcome, shortened
+from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.store import BY_HAND, Store
+
+logger = logging.getLogger(__name__)
+
+STATE = "rapid"
+POLL = 1.0
+"""Seconds after which a waiting loop looks at what others have told."""
+DEATHS = 2
+"""So many times a worker may be lost with an evaluation before that counts as failed."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One function of a measure: what it measures, how often, and in which pool of places it runs."""
+
+    attempt: Attempt
+    repeats: int
+    pool: int
+
+    @property
+    def label(self) -> str:
+        """Its objectives, for messages."""
+        return ", ".join(self.attempt.names)
+
+
+@dataclass
+class Call:
+    """A part's work on one row of the store."""
+
+    row: int
+    part: int
+    times: int
+    lost: int = 0
+    began: float = 0.0
+
+
+@dataclass
+class Pool:
+    """Places where parts run: an executor, how many works it takes at once, and what waits for it."""
+
+    executor: Executor
+    places: int
+    waiting: deque[Call] = field(default_factory=deque)
+    running: dict[Future[list[Outcome]], Call] = field(default_factory=dict)
+
+    @property
+    def free(self) -> int:
+        """Places that nothing runs in."""
+        return max(0, self.places - len(self.running))
+
+
+def measure_times(attempt: Attempt, architecture: Architecture, times: int) -> list[Outcome]:
+    """Call a part several times, and no further once it raised; runs in a worker."""
+    outcomes = []
+    for _ in range(times):
+        outcomes.append(attempt(architecture))
+        if outcomes[-1].mark:
+            break
+    return outcomes
+
+
+def merged(outcomes: Iterable[Outcome]) -> Outcome:
+    """Reasons, duration and the first mistake of several outcomes; their values stay with them."""
+    several = list(outcomes)
+    raised = next((outcome for outcome in several if outcome.mark), Outcome())
+    reasons = {name: text for outcome in several for name, text in outcome.reasons.items()}
+    seconds = sum(outcome.seconds for outcome in several)
+    return Outcome({}, reasons, seconds, raised.trace, raised.mark, raised.error)
+
+
+class Engine:
+    """Runs evaluations of a study.
+
+    Parameters
+    ----------
+    problem : ArchitectureProblem
+        The space, its measure and the study's store.
+    algorithm : RAPID
+        Set up with the problem; chooses what is evaluated.
+    parts : sequence of Part
+        The functions of the measure.
+    pools : sequence of Pool
+        Where they run.
+    publish : callable
+        Called after every change that people may want to see; ``publish(now)``.
+    timeout : float, optional
+        Seconds that one call of a part may take.
+    """
+
+    def __init__(
+        self,
+        problem: ArchitectureProblem,
+        algorithm: RAPID,
+        parts: Sequence[Part],
+        pools: Sequence[Pool],
+        publish: Callable[[bool], None],
+        timeout: float | None = None,
+    ) -> None:
+        self.problem, self.algorithm, self.parts, self.pools = problem, algorithm, list(parts), list(pools)
+        self.store: Store = problem.store
+        self.publish, self.timeout = publish, timeout
+        self.budget = 0
+        self.stopping = False
+        self._open: dict[int, int] = {}
+        self._again: deque[int] = deque()
+        self._noisy: set[str] = set()
+        self._exhausted = False
+
+    # -------------------------------------------------------------------- loop
+    def run(self, budget: int, again: Sequence[int] = (), noisy: Collection[str] = ()) -> None:
+        """Evaluate until so many evaluations were begun in all, and all of them have ended.
+
+        Parameters
+        ----------
+        budget : int
+            Evaluations, those of earlier runs included.
+        again : sequence of int
+            Rows to measure once more instead of new architectures.
+        noisy : collection of str
+            Objectives that are measured once more of these rows; all of them if empty.
+        """
+        self.budget = budget
+        self._again, self._noisy = deque(again), set(noisy)
+        only_again = bool(again)
+        lost = [row for row in np.flatnonzero(self.store.running).tolist() if self.store.who(row) != BY_HAND]
+        self.store.requeue(lost)
+        self.publish(True)
+        try:
+            with interrupts(self._stop):
+                while True:
+                    self._start_all(only_again)
+                    if not any(pool.running for pool in self.pools):
+                        break
+                    self._collect(self.wait([future for pool in self.pools for future in pool.running]))
+        finally:
+            self.abandon()
+            self.publish(True)
+        if self.stopping:
+            raise KeyboardInterrupt
+
+    def wait(self, futures: Sequence[Future[list[Outcome]]]) -> set[Future[list[Outcome]]]:
+        """Wait until something has ended, or for a second."""
+        return wait(futures, timeout=POLL, return_when=FIRST_COMPLETED).done
+
+    def _stop(self) -> None:
+        """Begin nothing more; what runs may end."""
+        self.stopping = True
+        running = sum(len(pool.running) for pool in self.pools)
+        logger.warning(
+            "stopping: waiting for %d running; Ctrl-C again gives them up, they are asked again then", running
+        )
+
+    def abandon(self) -> None:
+        """Give up what runs: it is asked again next time."""
+        for pool in self.pools:
+            for future in pool.running:
+                future.cancel()
+            pool.running.clear()
+            pool.waiting.clear()
+            if hasattr(pool.executor, "terminate"):
+                pool.executor.terminate()
+        open_rows = [row for row in self._open if self.store.running[row]]
+        self._open.clear()
+        if open_rows:
+            self.store.requeue(open_rows)
+
+    # ---------------------------------------------------------------- starting
+    def _start_all(self, only_again: bool) -> None:
+        self.store.refresh()
+        while not self.stopping:
+            self._submit_waiting()
+            if not self._wants_more():
+                return
+            row = self._again.popleft() if self._again else None if only_again else self._next_row()
+            if row is None or self.store.n_evaluations >= self.budget:
+                return
+            self._begin(row)
+
+    def _wants_more(self) -> bool:
+        """Whether a place is free that nothing waits for, and nothing waits anywhere."""
+        return any(pool.free for pool in self.pools) and not any(pool.waiting for pool in self.pools)
+
+    def _next_row(self) -> int | None:
+        """The next architecture to begin: what waits, else what the algorithm proposes."""
+        waiting = self.store.waiting
+        if not len(waiting) and not self._exhausted:
+            ask(self.algorithm, self.store, limit=self.budget - self.store.n_evaluations)
+            waiting = self.store.waiting
+            self._exhausted = not len(waiting)
+        return int(waiting[0]) if len(waiting) else None
+
+    def _begin(self, row: int) -> None:
+        """Begin an evaluation: every part that lacks something of it is called."""
+        calls = [call for k in range(len(self.parts)) if (call := self._call(row, k)) is not None]
+        with self.store.transaction():
+            self.store.start(row, "here")
+            if not calls:
+                self.store.tell(row, self.problem.computed_values(row))
+        self._open[row] = len(calls)
+        for call in calls:
+            self.pools[self.parts[call.part].pool].waiting.append(call)
+        self.publish(False)
+
+    def _call(self, row: int, k: int) -> Call | None:
+        part = self.parts[k]
+        columns = [self.store.objectives.index(name) for name in part.attempt.names]
+        known = int(self.store.repeats[row, columns].min())
+        complete = bool(self.store.complete[row])
+        times = part.repeats - known
+        if complete:
+            times = 1 if not self._noisy or self._noisy & set(part.attempt.names) else 0
+        return Call(row, k, times) if times > 0 else None
+
+    def _submit_waiting(self) -> None:
+        for pool in self.pools:
+            while pool.waiting and pool.free and not self.stopping:
+                call = pool.waiting.popleft()
+                try:
+                    self._submit(pool, call)
+                except BaseException:
+                    pool.waiting.appendleft(call)
+                    raise
+
+    def _submit(self, pool: Pool, call: Call) -> None:
+        part = self.parts[call.part]
+        call.began = time.monotonic()
+        architecture = self.problem.space.to_dict(self.store.X[call.row])
+        timed = getattr(pool.executor, "submit_timed", None)
+        try:
+            if timed is not None:
+                limit = self.timeout * call.times if self.timeout is not None else None
+                future = timed(limit, measure_times, part.attempt, architecture, call.times)
+            else:
+                future = pool.executor.submit(measure_times, part.attempt, architecture, call.times)
+        except RuntimeError as error:
+            if isinstance(error, StudyError):
+                raise
+            raise StudyError(
+                f"the executor takes no more work: {error}; nothing is lost, run the study again with a fresh one"
+            ) from error
+        pool.running[future] = call
+
+    # -------------------------------------------------------------- collecting
+    def _collect(self, done: Iterable[Future[list[Outcome]]]) -> None:
+        for pool in self.pools:
+            for future in [future for future in pool.running if future in done]:
+                call = pool.running.pop(future)
+                self._take(pool, call, future)
+
+    def _take(self, pool: Pool, call: Call, future: Future[list[Outcome]]) -> None:
+        part = self.parts[call.part]
+        try:
+            outcomes = future.result(timeout=0)
+        except WorkTimeoutError as error:
+            outcomes = [Outcome(reasons=dict.fromkeys(part.attempt.names, shortened(error)))]
+            outcomes[0].seconds = time.monotonic() - call.began
+        except (InputError, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # a worker was lost, a scheduler gave up, a future was cancelled
+            call.lost += 1
+            told = shortened(f"{type(error).__name__}: {error}")
+            if call.lost < DEATHS and not self.stopping:
+                logger.warning("evaluation %d: its worker was lost (%s): asked again", call.row + 1, told)
+                pool.waiting.append(call)
+                return
+            outcomes = [
+                Outcome(reasons=dict.fromkeys(part.attempt.names, f"its worker was lost {call.lost} times: {told}"))
+            ]
+            if call.lost < DEATHS:
+                self._open.pop(call.row, None)
+                self.store.requeue([call.row])
+                return
+        self._record(call.row, outcomes)
+
+    def _record(self, row: int, outcomes: Sequence[Outcome]) -> None:
+        self._open[row] -= 1
+        more = self._open[row] > 0
+        with self.store.transaction():
+            for outcome in outcomes:
+                if outcome.values:
+                    self.store.tell(row, outcome.values, more=True)
+            known = self.store.raw_of([row])[0]
+            summary = merged(outcomes)
+            # A repeat that failed beside one that did not is no failure of the objective.
+            summary.reasons = {
+                name: text
+                for name, text in summary.reasons.items()
+                if not name or np.isnan(known[self.store.objectives.index(name)])
+            }
+            in_vain = self.problem.record(row, summary, more=more)
+        if not more:
+            del self._open[row]
+        self.publish(False)
+        if in_vain is not None:
+            in_vain.stop()
+
+
+@contextmanager
+def interrupts(stop: Callable[[], None]) -> Iterator[None]:
+    """Turn the first Ctrl-C into a call, so that nothing is cut in two; the second one interrupts as ever.
+
+    Elsewhere than in the main thread, where no signal arrives, it changes nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def first(_number: int, _frame: Any) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        stop()
+
+    before = signal.signal(signal.SIGINT, first)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def ask(algorithm: RAPID, store: Store, size: int | None = None, limit: int | None = None) -> None:
+    """Let the algorithm propose, and put its proposals and its state into the store, both or neither."""
+    store.refresh()
+    state = store.notes.get(STATE)
+    if state is not None and algorithm.predictors is None:
+        algorithm.restore(state)
+    algorithm.follow()
+    X = algorithm.propose(size, limit)
+    with store.transaction():
+        store.ask(X, "rapid")
+        store.note(STATE, algorithm.state())
+
+
+def busy(pools: Sequence[Pool]) -> dict[str, Any]:
+    """How many calls run and wait, for progress."""
+    return {"running": sum(len(pool.running) for pool in pools), "waiting": sum(len(pool.waiting) for pool in pools)}

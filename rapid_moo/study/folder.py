@@ -1,0 +1,436 @@
+"""A study's folder: what defines it, who holds it, and the tables that people read."""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import platform
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rapid_moo._util import IntArray, write_text
+from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
+from rapid_moo.measure import Command
+from rapid_moo.objectives import Objective
+from rapid_moo.problems import get_space
+from rapid_moo.space import GridSpace, SearchSpace
+from rapid_moo.store import Store, own_name
+from rapid_moo.study.references import Reference
+from rapid_moo.study.spacefile import gene_from_dict, gene_to_dict, objective_to_dict
+
+logger = logging.getLogger(__name__)
+
+DEFINITION, STORE = "study.json", "evaluations.sqlite"
+EVALUATIONS, FRONT, EXPECTED = "evaluations.csv", "front.csv", "expected_front.csv"
+LOCK, LOGS = "lock", "logs"
+APPLICATION, FORMAT = "rapid-moo study", 1
+PACKAGES = ("rapid-moo", "numpy", "scikit-learn", "xgboost", "nevergrad", "pymoo")
+QUICK = 0.05
+"""Seconds that writing the tables may take at every evaluation; what takes longer is written less often."""
+
+
+# ------------------------------------------------------------------ definition
+def write_definition(folder: Path, content: Mapping[str, Any]) -> None:
+    """Write ``study.json``."""
+    head = {"application": APPLICATION, "format": FORMAT}
+    write_text(folder / DEFINITION, json.dumps({**head, **content}, indent=2) + "\n")
+
+
+def read_definition(folder: Path) -> dict[str, Any]:
+    """Read ``study.json``.
+
+    Raises
+    ------
+    DataNotFoundError
+        If the folder holds no study.
+    StudyError
+        If it is damaged, of another program, or newer; nothing is changed then.
+    """
+    path = folder / DEFINITION
+    if not path.is_file():
+        raise DataNotFoundError(f"{folder}: expected the folder of a study, found no {DEFINITION} in it")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise StudyError(f"{path}: expected a study's definition, found a damaged file: {error}") from error
+    if not isinstance(content, dict) or content.get("application") != APPLICATION:
+        raise StudyError(f"{path}: expected a study's definition, found a file of another program")
+    if not isinstance(content.get("format"), int) or content["format"] > FORMAT:
+        raise StudyError(
+            f"{path}: expected format {FORMAT} or older, found {content.get('format')!r}: it was written by a newer"
+            " rapid-moo, which is needed to read it"
+        )
+    for key, kind in (("space", dict), ("objectives", list), ("constraints", list), ("settings", dict)):
+        if not isinstance(content.get(key), kind):
+            raise StudyError(f"{path}: expected {key!r} in a study's definition, found {content.get(key)!r}")
+    return content
+
+
+def environment() -> dict[str, Any]:
+    """Versions that a study was begun with."""
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
+
+
+def space_to_dict(space: SearchSpace, reference: Reference | None = None) -> dict[str, Any]:
+    """JSON form of a space: enough to make it again, where its code can be found."""
+    genes = [gene_to_dict(gene) for gene in space.genes]
+    if reference is not None:
+        return {"kind": "reference", "reference": str(reference), "name": space.name, "genes": genes}
+    if type(space) is GridSpace:
+        functions = {o.name: (o, space.functions[o.name]) for o in space.computed}
+        computed = [{**objective_to_dict(o), "function": function_to_dict(f)} for o, f in functions.values()]
+        return {"kind": "genes", "name": space.name, "genes": genes, "computed": computed}
+    if type(space).__module__.startswith("rapid_moo.problems"):
+        return {"kind": "registered", "name": space.name, "genes": genes}
+    return {"kind": "code", "code": function_to_dict(type(space)), "name": space.name, "genes": genes}
+
+
+def space_from_dict(content: Mapping[str, Any]) -> SearchSpace:
+    """Make the space of :func:`space_to_dict` again.
+
+    Raises
+    ------
+    InputError
+        If its code cannot be found any more, or has other genes now.
+    """
+    kind = content.get("kind")
+    try:
+        if kind == "genes":
+            computed = {
+                Objective(**{k: v for k, v in item.items() if k != "function"}): function_from_dict(item["function"])
+                for item in content["computed"]
+            }
+            return GridSpace(content["name"], [gene_from_dict(item) for item in content["genes"]], (), computed)
+        if kind == "registered":
+            space = get_space(content["name"])
+        elif kind == "reference":
+            space = as_space(Reference.parse(content["reference"]).load(), content["reference"])
+        else:
+            space = as_space(function_from_dict(content["code"]).load(), content["name"])
+    except (KeyError, TypeError) as error:
+        raise InputError(f"space: expected the description of a space, got: {error!r}") from error
+    if [gene_to_dict(gene) for gene in space.genes] != content["genes"]:
+        raise InputError(f"space {space.name!r}: its genes are others than when the study was begun; begin a new study")
+    return space
+
+
+def as_space(found: Any, where: str) -> SearchSpace:
+    """A search space from what a reference names: the class, a function that makes one, or the space itself."""
+    space = found() if callable(found) and not isinstance(found, SearchSpace) else found
+    if not isinstance(space, SearchSpace):
+        raise InputError(f"{where}: expected a SearchSpace or what makes one, got {type(space).__name__}")
+    return space
+
+
+def function_to_dict(function: Any) -> dict[str, Any]:
+    """Where to find a function again; its name alone where it cannot be found from another process."""
+    if isinstance(function, Reference):
+        return {"reference": str(function)}
+    if isinstance(function, Command):
+        return {"command": function.line, "folder": function.folder}
+    name = getattr(function, "__qualname__", type(function).__qualname__)
+    module = getattr(function, "__module__", None) or ""
+    if (
+        module in ("", "__main__")
+        or module.startswith("_user_")
+        or "<" in name
+        or not hasattr(function, "__qualname__")
+    ):
+        return {"python": name}
+    return {"reference": f"{module}:{name}"}
+
+
+def function_from_dict(content: Mapping[str, Any]) -> Any:
+    """Inverse of :func:`function_to_dict`."""
+    if "reference" in content:
+        return Reference.parse(content["reference"])
+    if "command" in content:
+        return Command(content["command"], content["folder"])
+    raise InputError(f"the function {content.get('python')!r} lives in the program that began the study: give it again")
+
+
+def measure_to_dict(measure: Any) -> dict[str, Any] | None:
+    """JSON form of a measure; None if there is none."""
+    if measure is None:
+        return None
+    if isinstance(measure, Mapping):
+        keys = {key if isinstance(key, str) else ",".join(key): function for key, function in measure.items()}
+        return {"parts": {key: function_to_dict(function) for key, function in keys.items()}}
+    return function_to_dict(measure)
+
+
+def measure_from_dict(content: Mapping[str, Any] | None) -> Any:
+    """Inverse of :func:`measure_to_dict`."""
+    if content is None:
+        return None
+    if "parts" in content:
+        return {key: function_from_dict(part) for key, part in content["parts"].items()}
+    return function_from_dict(content)
+
+
+# ------------------------------------------------------------------------ lock
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Hold a folder as its one controller; a process that is killed leaves no lock behind.
+
+    Raises
+    ------
+    StudyError
+        If another process holds it; the message says which.
+    """
+    import fcntl  # POSIX only, where a study is run
+
+    path = folder / LOCK
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StudyError(f"{folder}: {holder(folder) or 'another process'} is running this study") from error
+        told = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, json.dumps(told).encode(), 0)
+        yield
+        os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
+
+
+def holder(folder: Path) -> str:
+    """Who runs the study now, in words; empty if nobody does."""
+    import fcntl
+
+    path = folder / LOCK
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return ""
+        except OSError:
+            pass
+        try:
+            told = json.loads(file.read() or b"{}")
+            return f"process {told['pid']} on {told['host']} (since {told['since']})"
+        except (ValueError, KeyError, TypeError):
+            return "another process"
+
+
+# ---------------------------------------------------------------------- tables
+class Tables:
+    """``evaluations.csv`` and ``front.csv`` of a store, written at once so that a reader never sees half a file.
+
+    Parameters
+    ----------
+    folder : Path
+        Where they go.
+    store : Store
+        What they show.
+    """
+
+    def __init__(self, folder: Path, store: Store) -> None:
+        self.folder, self.store = folder, store
+        self._lines: dict[int, str] = {}
+        self._took = self._last = 0.0
+        self._failed = False
+
+    def publish(self, front: IntArray, *, now: bool = False) -> None:
+        """Write both, with the given rows as the front; a large study's only every so often unless it must be now.
+
+        A table that cannot be written is warned of once: what counts is in the store.
+        """
+        start = time.monotonic()
+        if not now and self._took > QUICK and start - self._last < 20.0 * self._took:
+            return
+        try:
+            write_text(self.folder / EVALUATIONS, self._evaluations())
+            write_text(self.folder / FRONT, self._front(front))
+            self._failed = False
+        except OSError as error:
+            if not self._failed:
+                logger.warning("%s: cannot be written: %s; the evaluations are safe in %s", self.folder, error, STORE)
+            self._failed = True
+        self._last = time.monotonic()
+        self._took = self._last - start
+
+    def _evaluations(self) -> str:
+        store = self.store
+        for row in store.changed:
+            self._lines[row] = "" if store.state(row) == "asked" else self._line(evaluation_cells(store, row))
+        store.changed.clear()
+        return self._line(evaluation_columns(store)) + "".join(self._lines[row] for row in sorted(self._lines))
+
+    def _front(self, front: IntArray) -> str:
+        store = self.store
+        genes = [gene.name for gene in store.space.genes]
+        head = [own_name("evaluation", [*genes, *store.objectives]), *genes, *store.objectives]
+        raw = store.raw_of(front)
+        order: Any = np.lexsort(raw.T[::-1]) if len(front) else []
+        lines = [[front[i] + 1, *gene_cells(store, front[i]), *raw[i].tolist()] for i in order]
+        return "".join(self._line(line) for line in [head, *lines])
+
+    @staticmethod
+    def _line(cells: Sequence[Any]) -> str:
+        out = StringIO()
+        csv.writer(out, lineterminator="\n").writerow(cells)
+        return out.getvalue()
+
+
+def evaluation_columns(store: Store) -> list[str]:
+    """Columns of ``evaluations.csv``; one of ours that a gene or objective has the name of gets an underscore."""
+    genes = [gene.name for gene in store.space.genes]
+    taken = [*genes, *store.objectives]
+    before, behind = ("evaluation", "state"), ("seconds", "reason", "who", "when")
+    return [
+        *(own_name(name, taken) for name in before),
+        *taken,
+        *(own_name(name, taken) for name in behind),
+    ]
+
+
+def evaluation_cells(store: Store, row: int) -> list[Any]:
+    """One row of ``evaluations.csv``."""
+    values = ["" if np.isnan(value) else float(value) for value in store.raw_of([row])[0]]
+    return [
+        row + 1,
+        store.state(row),
+        *gene_cells(store, row),
+        *values,
+        round(store.seconds(row), 3),
+        store.reason(row),
+        store.who(row),
+        time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(store.when(row))),
+    ]
+
+
+def gene_cells(store: Store, row: int) -> list[str]:
+    """Choices of a row as text, empty for an inactive gene."""
+    architecture = store.space.to_dict(store.X[row])
+    return [
+        choice_text(gene, architecture[gene.name]) if gene.name in architecture else "" for gene in store.space.genes
+    ]
+
+
+def choice_text(gene: Any, choice: Any) -> str:
+    """A choice in a table: itself, in quotes where another choice looks the same or nothing would be seen."""
+    text = str(choice)
+    alike = sum(str(other) == text for other in gene.choices) > 1
+    hidden = text != text.strip() or not text
+    return json.dumps(choice) if isinstance(choice, str) and (alike or hidden) else text
+
+
+def choice_from_text(gene: Any, text: str) -> Any:
+    """Inverse of :func:`choice_text`; a label, or a number written in another way, is understood too.
+
+    Raises
+    ------
+    InputError
+        If it is none of the gene's choices.
+    """
+    for choice in gene.choices:
+        if choice_text(gene, choice) == text:
+            return choice
+    if text in gene.labels:
+        return gene.choices[gene.labels.index(text)]
+    for choice in gene.choices:
+        if isinstance(choice, bool) and text.lower() == str(choice).lower():
+            return choice
+        if isinstance(choice, int | float) and not isinstance(choice, bool) and _equals(text, choice):
+            return choice
+    raise InputError(f"gene {gene.name!r}: expected one of {list(gene.choices)}, got {text!r}")
+
+
+def _equals(text: str, number: float) -> bool:
+    try:
+        return float(text) == number
+    except ValueError:
+        return False
+
+
+def read_measured(path: Path, store: Store) -> list[tuple[int, IntArray, dict[str, float], dict[str, str]]]:
+    """Measurements from a CSV file: line, genotype, values by objective, and reasons of failures.
+
+    A row names its architecture by the genes' columns, or by ``evaluation`` where a study wrote that. A cell that is
+    empty says nothing; a row whose ``state`` is ``failed`` failed in what it lacks.
+
+    Raises
+    ------
+    DataNotFoundError
+        If there is no such file.
+    InputError
+        If a column is missing, or a cell cannot be understood; the message names file, row and column.
+    """
+    if not path.is_file():
+        raise DataNotFoundError(f"{path}: expected a CSV file, found {'a folder' if path.is_dir() else 'nothing'}")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        lines = list(csv.reader(StringIO(text), strict=True, skipinitialspace=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path}: expected a CSV file: {error}") from error
+    if len(lines) < 2:
+        raise InputError(f"{path}: expected a header and at least one row, got {len(lines)} lines")
+    head = [name.strip() for name in lines[0]]
+    _check_head(path, head, store)
+    found = []
+    for number, cells in enumerate(lines[1:], start=2):
+        if not any(cell.strip() for cell in cells):
+            continue
+        if len(cells) != len(head):
+            raise InputError(f"{path}: line {number}: expected {len(head)} cells like the header, got {len(cells)}")
+        line = dict(zip(head, (cell.strip() for cell in cells), strict=True))
+        try:
+            found.append((number, _genotype(line, store), *_values(line, store)))
+        except RapidMooError as error:
+            raise InputError(f"{path}: line {number}: {error}") from error
+    return found
+
+
+def _check_head(path: Path, head: list[str], store: Store) -> None:
+    repeated = [name for name in dict.fromkeys(head) if head.count(name) > 1]
+    genes = [gene.name for gene in store.space.genes]
+    missing = [name for name in genes if name not in head]
+    if repeated or (missing and "evaluation" not in head):
+        what = f"{repeated[0]!r} twice" if repeated else f"no column {missing[0]!r}"
+        raise InputError(f"{path}: expected a column for each of {', '.join(genes)}, found {what}")
+    if not any(name in head for name in store.objectives):
+        raise InputError(f"{path}: expected a column for at least one of {', '.join(store.objectives)}, got {head}")
+
+
+def _genotype(line: Mapping[str, str], store: Store) -> IntArray:
+    genes = store.space.genes
+    if all(gene.name in line for gene in genes):
+        return store.space.from_dict({g.name: choice_from_text(g, line[g.name]) for g in genes if line[g.name] != ""})
+    number = line["evaluation"]
+    if not number.isdigit() or not 1 <= int(number) <= len(store):
+        raise InputError(f"column 'evaluation': expected 1 to {len(store)}, got {number!r}")
+    found: IntArray = store.X[int(number) - 1]
+    return found
+
+
+def _values(line: Mapping[str, str], store: Store) -> tuple[dict[str, float], dict[str, str]]:
+    values: dict[str, float] = {}
+    reasons: dict[str, str] = {}
+    failed = line.get("state") == "failed"
+    for name in store.objectives:
+        cell = line.get(name, "")
+        if cell == "":
+            if failed:
+                reasons[name] = line.get("reason") or "failed"
+            continue
+        try:
+            values[name] = float(cell)
+        except ValueError:
+            raise InputError(f"column {name!r}: expected a number, got {cell!r}") from None
+        if not np.isfinite(values[name]):
+            raise InputError(f"column {name!r}: expected a finite number or nothing, got {cell!r}")
+    return values, reasons

@@ -1,0 +1,264 @@
+"""The store in one SQLite file: every change is on disk before anything depends on it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from rapid_moo.errors import DataNotFoundError, InputError, StudyError
+from rapid_moo.space import SearchSpace
+from rapid_moo.store import Event, Store
+
+APPLICATION = 0x524D4F4F
+"""SQLite's application id of our files: "RMOO"."""
+VERSION = 1
+BUSY_SECONDS = 30.0
+DISK_TRIES, DISK_PAUSE = 5, 1.0
+_SCHEMA = """
+CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, row INTEGER NOT NULL,
+    at REAL NOT NULL, body TEXT NOT NULL);
+CREATE TABLE notes (key TEXT PRIMARY KEY, body TEXT NOT NULL);
+CREATE TABLE meta (key TEXT PRIMARY KEY, body TEXT NOT NULL);
+"""
+_INSERT = "INSERT INTO events (kind, row, at, body) VALUES (?, ?, ?, ?)"
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = MappingProxyType({})
+"""For each older version what makes the next one of it; a copy of the file is made before."""
+
+
+class SQLiteStore(Store):
+    """Evaluations in one SQLite file, which several processes may read and change at the same time.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file; made if it does not exist.
+    space : SearchSpace
+        Says which genotypes are the same architecture.
+    objectives : sequence of str
+        Names of the objectives. Those that the file does not know yet are added.
+
+    Raises
+    ------
+    StudyError
+        If the file is damaged, of another program or of a newer version; it is left as it is.
+    """
+
+    def __init__(self, path: Path | str, space: SearchSpace, objectives: Sequence[str]) -> None:
+        super().__init__(space, objectives)
+        self.path = Path(path)
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._seen = 0
+        self._version: int | None = None
+        self._dirty = False
+        new = not self.path.exists()
+        if not new:
+            check_file(self.path)
+        self._connection = self._connect()
+        self._run(self._create if new else self._open)
+
+    def _connect(self) -> sqlite3.Connection:
+        try:
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+        except sqlite3.Error as error:
+            raise StudyError(f"{self.path}: cannot be opened: {error}") from error
+        return connection
+
+    def _create(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in _SCHEMA.split(";"):
+                self._connection.execute(statement)
+            self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
+            self._connection.execute(f"PRAGMA user_version = {VERSION}")
+            self._write_meta()
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+
+    def _open(self) -> None:
+        self._migrate()
+        known = dict(self._connection.execute("SELECT key, body FROM meta"))
+        genes = json.loads(known.get("genes", "[]"))
+        if genes != self._genes():
+            raise StudyError(f"{self.path}: expected evaluations of the space {self.space.name!r}, found other genes")
+        stored = json.loads(known.get("objectives", "[]"))
+        added = [name for name in self.objectives if name not in stored]
+        super().__init__(self.space, [*stored, *added])
+        self._load()
+        if added:
+            with self.transaction():
+                self._write_meta()
+
+    def _migrate(self) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        if version == VERSION:
+            return
+        shutil.copy2(self.path, self.path.with_name(f"{self.path.name}.version-{version}"))
+        while version < VERSION:
+            self._connection.execute("BEGIN IMMEDIATE")
+            MIGRATIONS[version](self._connection)
+            version += 1
+            self._connection.execute(f"PRAGMA user_version = {version}")
+            self._connection.execute("COMMIT")
+
+    def _genes(self) -> list[list[Any]]:
+        return [[gene.name, list(gene.choices)] for gene in self.space.genes]
+
+    def _write_meta(self) -> None:
+        content = {"genes": self._genes(), "objectives": list(self.objectives)}
+        rows = [(key, json.dumps(value)) for key, value in content.items()]
+        self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+
+    # ------------------------------------------------------------------- events
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All changes of the block happen on disk together, or not at all."""
+        with self._lock:
+            if self._depth:
+                self._depth += 1
+                try:
+                    yield
+                finally:
+                    self._depth -= 1
+                return
+            self._run(lambda: self._connection.execute("BEGIN IMMEDIATE"))
+            self._depth = 1
+            try:
+                self.refresh()
+                yield
+                self._run(lambda: self._connection.execute("COMMIT"))
+            except BaseException:
+                self._undo()
+                raise
+            finally:
+                self._depth = 0
+
+    def _undo(self) -> None:
+        """Back to what is on disk."""
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+        if self._dirty:
+            super().__init__(self.space, self.objectives)
+            self._seen, self._version = 0, None
+            self._load()
+        self._dirty = False
+
+    def refresh(self) -> bool:
+        """Take in what other processes have written; whether there was anything."""
+        with self._lock:
+            (version,) = self._run(lambda: self._connection.execute("PRAGMA data_version").fetchone())
+            if version == self._version:
+                return False
+            self._version = version
+            return self._load()
+
+    def _load(self) -> bool:
+        query = "SELECT id, kind, row, at, body FROM events WHERE id > ? ORDER BY id"
+        found = self._run(lambda: self._connection.execute(query, (self._seen,)).fetchall())
+        for number, kind, row, at, body in found:
+            self._apply(Event(kind, row, at, json.loads(body)))
+            self._seen = number
+        self.notes = {
+            key: json.loads(body)
+            for key, body in self._run(lambda: self._connection.execute("SELECT key, body FROM notes").fetchall())
+        }
+        return bool(found)
+
+    def _record(self, events: Sequence[Event]) -> None:
+        for event in events:
+            line = (event.kind, event.row, event.at, json.dumps(event.body))
+            cursor = self._run(partial(self._connection.execute, _INSERT, line))
+            self._dirty = True
+            self._apply(event)
+            self._seen = int(cursor.lastrowid or self._seen)
+
+    def note(self, key: str, content: Any) -> None:
+        """Remember something in JSON's types beside the evaluations."""
+        with self.transaction():
+            query = "INSERT OR REPLACE INTO notes VALUES (?, ?)"
+            self._run(lambda: self._connection.execute(query, (key, json.dumps(content))))
+            self.notes[key] = content
+
+    def _run(self, action: Callable[[], Any]) -> Any:
+        """Do something with the file; a full disk is waited for a while, since results must not be lost."""
+        for attempt in range(DISK_TRIES):
+            try:
+                return action()
+            except sqlite3.OperationalError as error:
+                full = "full" in str(error) or "disk I/O" in str(error)
+                if not full or attempt == DISK_TRIES - 1 or not self._connection.in_transaction:
+                    raise StudyError(f"{self.path}: cannot be written: {error}; what it holds is kept") from error
+                time.sleep(DISK_PAUSE)
+            except sqlite3.DatabaseError as error:
+                raise StudyError(f"{self.path}: damaged: {error}; the file is left as it is") from error
+        return None
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
+
+    # ------------------------------------------------------------------ copies
+    def __deepcopy__(self, memo: dict[int, Any]) -> SQLiteStore:
+        # One file is one memory: a copy of whatever holds it goes on with the same.
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "space": self.space, "objectives": self.objectives}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["path"], state["space"], state["objectives"])  # type: ignore[misc]  # opened anew
+
+
+def check_file(path: Path) -> None:
+    """Refuse what is no store of this program's, without changing it.
+
+    Raises
+    ------
+    DataNotFoundError
+        If there is none.
+    StudyError
+        If it is damaged, foreign or newer.
+    """
+    if not path.is_file():
+        raise DataNotFoundError(f"{path}: expected a study's evaluations, found nothing")
+    try:
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            (sound,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise StudyError(f"{path}: expected a study's evaluations, found a damaged or foreign file: {error}") from error
+    if application != APPLICATION or not {"events", "notes", "meta"} <= tables:
+        raise StudyError(f"{path}: expected a study's evaluations, found a database of another program")
+    if version > VERSION:
+        raise StudyError(
+            f"{path}: expected a study of format {VERSION} or older, found {version}: it was written by a newer"
+            " rapid-moo, which is needed to read it"
+        )
+    if sound != "ok":
+        raise StudyError(f"{path}: damaged: {sound}; the file is left as it is")
+
+
+def check_versions() -> None:
+    """Every older version has a migration."""
+    missing = [version for version in range(1, VERSION) if version not in MIGRATIONS]
+    if missing:
+        raise InputError(f"store: expected migrations of versions {missing}")

@@ -1,0 +1,713 @@
+"""A study: the search of one's own space, with one's own measure, in a folder that survives whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pymoo.core.termination import NoTermination
+
+from rapid_moo._util import IntArray, write_text
+from rapid_moo.algorithm import RAPID
+from rapid_moo.errors import InputError, StudyError
+from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, as_number, shortened
+from rapid_moo.objectives import Objective, distinct
+from rapid_moo.preferences import knee_point, preferred_point
+from rapid_moo.problem import ArchitectureProblem, MeasureSource
+from rapid_moo.space import SearchSpace
+from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame
+from rapid_moo.study import folder as files
+from rapid_moo.study.engine import STATE, Engine, Part, Pool, ask
+from rapid_moo.study.expected import Expected, expected_values
+from rapid_moo.study.folder import Tables, gene_cells, held, holder, read_definition, write_definition
+from rapid_moo.study.journal import SQLiteStore, check_file
+from rapid_moo.study.references import Reference
+from rapid_moo.study.spacefile import check_names, gene_to_dict, objective_to_dict, read_constraints
+from rapid_moo.study.status import Status, feasible_rows, front_rows, status_of
+from rapid_moo.study.workers import ProcessWorkers, SerialExecutor
+
+logger = logging.getLogger(__name__)
+
+ProgressCall = Callable[[Status], None]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """An architecture that was asked for.
+
+    Attributes
+    ----------
+    number : int
+        Its evaluation's number, from 1 up.
+    architecture : dict
+        Genes and choices; active genes only. ``trial["depth"]`` is short for ``trial.architecture["depth"]``.
+    """
+
+    number: int
+    architecture: Mapping[str, Any]
+
+    def __getitem__(self, gene: str) -> Any:
+        """The choice of an active gene."""
+        return self.architecture[gene]
+
+
+class Study:
+    """A search that is kept in a folder and goes on after whatever ended it.
+
+    Parameters
+    ----------
+    folder : Path or str
+        Where everything is kept. A folder that holds a study is opened; space, measure and settings that are left out
+        are those it was begun with.
+    space : SearchSpace, optional
+        What an architecture is.
+    measure : callable, mapping, str or Command, optional
+        A function from the dict of genes to the dict of raw objectives, a dict of such functions by objective, or a
+        command line; see :mod:`rapid_moo.measure`. A study without one is asked and told.
+    objectives : sequence of Objective, optional
+        What is optimised; those of the space by default. A study may get further ones later.
+    constraints : str, callable or sequence, optional
+        Bounds, see :class:`~rapid_moo.ArchitectureProblem`.
+    seed : int, optional
+        Seed of every choice; 0 by default.
+    workers : int, str or concurrent.futures.Executor
+        How many evaluations run side by side: 1 in this very process, N in as many processes, ``"processes:N"``,
+        ``"threads:N"``, or an executor of one's own, such as Dask's.
+    places : mapping of str to int, optional
+        Objectives whose function has that many places of its own: ``{"latency": 1}`` is one board for all.
+    timeout : float, optional
+        Seconds that one call of the measure may take; needs processes.
+    first_raised, same_raised : int
+        The run stops with the measure's own traceback when the first so many evaluations all raised, or so many in a
+        row raised the same; 0 never.
+    options : mapping, optional
+        Of :class:`~rapid_moo.RAPID`, such as ``{"batch_size": 4}``.
+
+    Raises
+    ------
+    InputError
+        If something does not fit, among other things what the folder holds.
+    StudyError
+        If the folder is damaged, foreign or newer; it is left as it is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from rapid_moo import Gene, GridSpace, Objective
+    >>> space = GridSpace("toy", [Gene("depth", (1, 2, 3)), Gene("op", ("conv", "mlp"))])
+    >>> goals = [Objective("error", "min"), Objective("latency", "min")]
+    >>> def measure(architecture):
+    ...     return {"error": 1 / architecture["depth"], "latency": float(architecture["depth"])}
+    >>> study = Study(tempfile.mkdtemp(), space, measure, objectives=goals)
+    >>> study.run(budget=4).done
+    4
+    """
+
+    def __init__(
+        self,
+        folder: Path | str,
+        space: SearchSpace | None = None,
+        measure: Any = None,
+        *,
+        objectives: Sequence[Objective] | None = None,
+        constraints: Any = None,
+        seed: int | None = None,
+        workers: int | str | Executor = 1,
+        places: Mapping[str, int] | None = None,
+        timeout: float | None = None,
+        first_raised: int = FIRST_RAISED,
+        same_raised: int = SAME_RAISED,
+        options: Mapping[str, Any] | None = None,
+        space_reference: Reference | None = None,
+    ) -> None:
+        self.folder = Path(folder)
+        self.workers, self.places, self.timeout = workers, dict(places or {}), timeout
+        if timeout is not None and not timeout > 0:
+            raise InputError(f"timeout: expected a positive number of seconds, got {timeout}")
+        self._guard = Guard(first_raised, same_raised)
+        self._options = dict(options or {})
+        known = read_definition(self.folder) if (self.folder / files.DEFINITION).exists() else None
+        if known is None:
+            definition = self._begun(space, measure, objectives, constraints, seed, space_reference)
+        else:
+            definition = self._opened(known, space, measure, objectives, constraints, seed)
+        self.definition = definition
+        self.problem = self._problem()
+        self.store: SQLiteStore = self.problem.store  # type: ignore[assignment]  # made below
+        self._tables = Tables(self.folder, self.store)
+        self._algorithm: RAPID | None = None
+        if known is None or known != definition:
+            write_definition(self.folder, definition)
+
+    # --------------------------------------------------------------- definition
+    def _begun(
+        self,
+        space: SearchSpace | None,
+        measure: Any,
+        objectives: Sequence[Objective] | None,
+        constraints: Any,
+        seed: int | None,
+        reference: Reference | None,
+    ) -> dict[str, Any]:
+        """The definition of a new study; nothing is written yet."""
+        if space is None:
+            raise InputError(f"{self.folder}: expected the folder of a study, or a space to begin one with")
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InputError(f"{self.folder}: expected a folder, found a file")
+        others = [name for name in (files.STORE, files.EVALUATIONS) if (self.folder / name).exists()]
+        if others:
+            raise StudyError(
+                f"{self.folder}: found {others[0]} but no {files.DEFINITION}: choose another folder for a new study"
+            )
+        chosen = distinct(objectives or space.objectives)
+        check_names(space, chosen)
+        self.space, self.objectives, self.measure = space, chosen, self._located(measure)
+        several = () if constraints is None else constraints
+        written = [several] if isinstance(several, str) or callable(several) else list(several)
+        self.constraints = read_constraints(space, chosen, written)
+        self.seed = _checked_seed(seed if seed is not None else 0)
+        return {
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "space": files.space_to_dict(space, reference),
+            "objectives": [objective_to_dict(objective) for objective in chosen],
+            "constraints": [item if isinstance(item, str) else str(item) for item in written],
+            "code_constraints": any(not isinstance(item, str) for item in written),
+            "measure": files.measure_to_dict(self.measure),
+            "settings": {"seed": self.seed, "budget": None, "options": self._plain_options()},
+            "versions": files.environment(),
+        }
+
+    def _opened(
+        self,
+        known: dict[str, Any],
+        space: SearchSpace | None,
+        measure: Any,
+        objectives: Sequence[Objective] | None,
+        constraints: Any,
+        seed: int | None,
+    ) -> dict[str, Any]:
+        """The definition of a study that the folder holds, with what is given anew."""
+        known = {key: value for key, value in known.items() if key not in ("application", "format")}
+        try:
+            self.space = space if space is not None else files.space_from_dict(known["space"])
+        except InputError as error:
+            raise InputError(f"{self.folder}: {error}") from error
+        if [gene_to_dict(gene) for gene in self.space.genes] != known["space"]["genes"]:
+            raise InputError(f"{self.folder}: holds a study of another space, {known['space'].get('name')!r}")
+        self.seed = int(known["settings"]["seed"])
+        if seed is not None and seed != self.seed:
+            raise InputError(f"{self.folder}: holds a study with seed {self.seed}, got seed {seed}")
+        stored = [Objective(**item) for item in known["objectives"]]
+        added = [o for o in objectives or () if o.name not in {s.name for s in stored}]
+        for objective in objectives or ():
+            before = next((s for s in stored if s.name == objective.name), objective)
+            if before.direction != objective.direction:
+                raise InputError(
+                    f"{self.folder}: {objective.name!r} is to be {before.direction}imised there,"
+                    f" got {objective.direction!r}"
+                )
+        self.objectives = distinct([*stored, *added])
+        check_names(self.space, self.objectives)
+        self.measure = self._located(measure) if measure is not None else self._found_measure(known.get("measure"))
+        if constraints is None and known.get("code_constraints"):
+            raise InputError(
+                f"{self.folder}: has constraints that are functions of the program that began it: give them"
+            )
+        written = known["constraints"] if constraints is None else constraints
+        written = [written] if isinstance(written, str) or callable(written) else list(written)
+        self.constraints = read_constraints(self.space, self.objectives, written)
+        if not self._options:
+            self._options = dict(known["settings"].get("options") or {})
+        changed = {
+            "objectives": [objective_to_dict(objective) for objective in self.objectives],
+            "constraints": [item if isinstance(item, str) else str(item) for item in written],
+        }
+        if measure is not None:
+            changed["measure"] = files.measure_to_dict(self.measure)
+        return {**known, **changed}
+
+    def _found_measure(self, content: Mapping[str, Any] | None) -> Any:
+        try:
+            return files.measure_from_dict(content)
+        except InputError as error:
+            # The study can still be looked at, asked and told.
+            return _Missing(f"{self.folder}: measure: {error}")
+
+    def _located(self, measure: Any) -> Any:
+        """Command lines run where they were given, whatever folder the study goes on from."""
+        if isinstance(measure, str):
+            return Command(measure, str(Path.cwd()), str(self.folder.absolute() / files.LOGS))
+        if isinstance(measure, Mapping):
+            return {key: self._located(part) for key, part in measure.items()}
+        if isinstance(measure, Command) and not measure.log:
+            return Command(measure.line, measure.folder, str(self.folder.absolute() / files.LOGS))
+        return measure
+
+    def _plain_options(self) -> dict[str, Any]:
+        plain = {k: v for k, v in self._options.items() if isinstance(v, bool | int | float | str) or v is None}
+        RAPID(**self._options)
+        return plain
+
+    def _problem(self) -> ArchitectureProblem:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / files.STORE
+        if path.exists():
+            check_file(path)
+        names = [objective.name for objective in self.objectives]
+        store = SQLiteStore(path, self.space, names)
+        by_name = {objective.name: objective for objective in self.objectives}
+        if set(store.objectives) != set(names):
+            raise InputError(
+                f"{self.folder}: expected objectives {', '.join(store.objectives)}, got {', '.join(names)}"
+            )
+        self.objectives = tuple(by_name[name] for name in store.objectives)
+        return ArchitectureProblem(
+            self.space,
+            objectives=self.objectives,
+            measure=self._complete_measure(),
+            constraints=self.constraints,
+            store=store,
+            guard=self._guard,
+        )
+
+    def _complete_measure(self) -> Any:
+        if self.measure is None:
+            return _Missing(f"{self.folder}: has no measure: give one, or ask and tell")
+        if isinstance(self.measure, Mapping):
+            return {k: Command(v, str(Path.cwd())) if isinstance(v, str) else v for k, v in self.measure.items()}
+        return self.measure
+
+    # ------------------------------------------------------------------ running
+    def run(
+        self,
+        budget: int | None = None,
+        *,
+        confirm: bool = False,
+        progress: ProgressCall | None = None,
+        engine: type[Engine] = Engine,
+    ) -> Status:
+        """Evaluate until the budget is spent; goes on where an earlier run ended, however it ended.
+
+        Parameters
+        ----------
+        budget : int, optional
+            Evaluations in all, earlier ones included and imports not; that of the earlier run by default.
+        confirm : bool
+            Measure again what is worth it of the front, instead of new architectures; without a budget each once.
+        progress : callable, optional
+            Called with the :class:`Status` after every change.
+        engine : type of Engine
+            The loop, for simulations.
+
+        Returns
+        -------
+        Status
+            Where the study stands then.
+
+        Raises
+        ------
+        StudyError
+            If another process runs it.
+        KeyboardInterrupt
+            After Ctrl-C: what ran may end first; a second one gives it up.
+        Exception
+            The measure's own, if it has a bug; nothing is lost or billed then.
+        """
+        if isinstance(self.problem.source, MeasureSource) and isinstance(
+            self.problem.source.attempts[0].function, _Missing
+        ):
+            raise InputError(str(self.problem.source.attempts[0].function))
+        with held(self.folder):
+            self.store.refresh()
+            again: IntArray = np.empty(0, dtype=np.int64)
+            noisy: list[str] = []
+            if confirm:
+                expected = self.expected()
+                again = expected.rows[expected.again]
+                noisy = [o.name for o, noise in zip(self.objectives, expected.noise, strict=True) if noise > 0]
+                if not len(again):
+                    return self.status()
+            total = self._total(budget, len(again) if confirm else 0)
+            self._remember_budget(total)
+            pools, parts, owned = self._places()
+            loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
+            try:
+                with nullcontext():
+                    loop.run(total, again.tolist(), noisy)
+            finally:
+                for executor in owned:
+                    executor.shutdown(wait=False, cancel_futures=True)
+                self._publish_expected()
+        return self.status()
+
+    def _total(self, budget: int | None, more: int) -> int:
+        known = self.definition["settings"].get("budget")
+        if budget is None and more:
+            return self.store.n_evaluations + more
+        total = budget if budget is not None else known
+        if total is None:
+            raise InputError("budget: expected the number of evaluations, got none")
+        if isinstance(total, bool) or not isinstance(total, int | np.integer) or total < 1:
+            raise InputError(f"budget: expected a positive number of evaluations, got {total!r}")
+        return int(total)
+
+    def _remember_budget(self, budget: int) -> None:
+        if self.definition["settings"].get("budget") != budget:
+            self.definition["settings"]["budget"] = budget
+            write_definition(self.folder, self.definition)
+
+    def _places(self) -> tuple[list[Pool], list[Part], list[Executor]]:
+        """Pools of places, the parts of the measure and where each runs, and the executors that are ours to end."""
+        source: Any = self.problem.source
+        names = [name for attempt in source.attempts for name in attempt.names]
+        for name, n in self.places.items():
+            if name not in names or isinstance(n, bool) or not isinstance(n, int) or n < 1:
+                raise InputError(f"places: expected numbers of places for some of {', '.join(names)}, got {name}={n}")
+        repeats = {objective.name: objective.repeats for objective in self.objectives}
+        pools: list[Pool] = []
+        parts: list[Part] = []
+        owned: list[Executor] = []
+        shared = -1
+        own = any(set(attempt.names) & set(self.places) for attempt in source.attempts)
+        for attempt in source.attempts:
+            stated = [self.places[name] for name in attempt.names if name in self.places]
+            if stated or shared < 0:
+                executor, n, mine = self._executor(min(stated) if stated else None, len(pools), own)
+                pools.append(Pool(executor, n))
+                owned += [executor] if mine else []
+            if not stated and shared < 0:
+                shared = len(pools) - 1
+            pool = len(pools) - 1 if stated else shared
+            parts.append(Part(attempt, max(repeats[name] for name in attempt.names), pool))
+        return pools, parts, owned
+
+    def _executor(self, places: int | None, number: int, beside: bool) -> tuple[Executor, int, bool]:
+        """An executor, its number of places, and whether it is ours."""
+        if isinstance(self.workers, Executor) or hasattr(self.workers, "submit"):
+            executor: Any = self.workers
+            n = places or getattr(executor, "_max_workers", None) or _dask_threads(executor) or 1
+            return executor, int(n), False
+        kind, n = _workers(self.workers)
+        n = places or n
+        if kind == "here" and (self.timeout is not None or beside):
+            kind = "processes"
+        if kind == "here":
+            return SerialExecutor(), 1, True
+        if kind == "threads":
+            if self.timeout is not None:
+                raise InputError("timeout: expected worker processes with it, since threads cannot be ended")
+            return ThreadPoolExecutor(n), n, True
+        logs = self.folder / files.LOGS
+        return ProcessWorkers(n, log_folder=logs, name=f"worker{number or ''}"), n, True
+
+    def _publisher(self, budget: int, progress: ProgressCall | None) -> Callable[[bool], None]:
+        def publish(now: bool) -> None:
+            self._tables.publish(front_rows(self.problem), now=now)
+            if progress is not None:
+                progress(status_of(self.problem, budget, "this process"))
+
+        return publish
+
+    @property
+    def algorithm(self) -> RAPID:
+        """RAPID on this study's problem, as far as it has come."""
+        if self._algorithm is None:
+            algorithm = RAPID(**self._options)
+            algorithm.setup(self.problem, termination=NoTermination(), seed=self.seed)
+            state = self.store.notes.get(STATE)
+            if state is not None:
+                algorithm.restore(state)
+            self._algorithm = algorithm
+        return self._algorithm
+
+    # -------------------------------------------------------------- ask and tell
+    def ask(self, n: int | None = None) -> Any:
+        """Architectures to evaluate elsewhere, by hand or by a program; they count as under way until they are told.
+
+        Parameters
+        ----------
+        n : int, optional
+            How many; a list of trials comes back. Without it one :class:`Trial` does.
+
+        Raises
+        ------
+        StudyError
+            If the space has no further architecture.
+        """
+        wanted = 1 if n is None else n
+        if isinstance(wanted, bool) or not isinstance(wanted, int | np.integer) or wanted < 1:
+            raise InputError(f"ask: expected a positive number, got {n!r}")
+        self.store.refresh()
+        while (left := wanted - len(self.store.waiting)) > 0:
+            before = len(self.store)
+            ask(self.algorithm, self.store, None if self._first_sample_missing() else left)
+            if len(self.store) == before and len(self.store.waiting) < wanted:
+                break
+        rows = self.store.waiting[:wanted]
+        if not len(rows):
+            raise StudyError(f"{self.folder}: every architecture of {self.space.name} is known or under way")
+        with self.store.transaction():
+            for row in rows:
+                self.store.start(int(row), BY_HAND)
+        self._tables.publish(front_rows(self.problem), now=True)
+        trials = [Trial(int(row) + 1, self.space.to_dict(self.store.X[row])) for row in rows]
+        return trials[0] if n is None else trials
+
+    def _first_sample_missing(self) -> bool:
+        return int(self.store.tried.sum() + self.store.pending.sum()) < self.algorithm.n_initial
+
+    def tell(self, trial: Trial | Mapping[str, Any] | int, values: Mapping[str, Any], reason: str = "") -> None:
+        """What was measured of an architecture, whole or in part; the rest may follow.
+
+        Parameters
+        ----------
+        trial : Trial, dict or int
+            What was asked for, its number, or any architecture.
+        values : mapping of str to number
+            Raw values. None, or a number that is not finite, is a failure of that objective.
+        reason : str
+            Why the objectives without a value failed; without a reason they may still be told.
+
+        Raises
+        ------
+        InputError
+            If the architecture, an objective or a value is not what it should be.
+        """
+        row = self._row_of(trial)
+        known, failures = self._read_told(values)
+        if reason:
+            failures |= {o.name: shortened(reason) for o in self.objectives if o.name not in known}
+        self._tell_row(row, known, failures)
+        self._tables.publish(front_rows(self.problem), now=True)
+
+    def _read_told(self, values: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, str]]:
+        names = [objective.name for objective in self.objectives]
+        known: dict[str, float] = {}
+        failures: dict[str, str] = {}
+        for name, value in values.items():
+            if name not in names:
+                raise InputError(f"tell: expected objectives {', '.join(names)}, got {name!r}")
+            try:
+                known[name] = as_number(value)
+            except ValueError as error:
+                if isinstance(value, str | bytes):
+                    raise InputError(f"tell: {name}: {error}") from error
+                failures[name] = shortened(error)
+        return known, failures
+
+    def _row_of(self, trial: Trial | Mapping[str, Any] | int) -> int:
+        self.store.refresh()
+        if isinstance(trial, Trial):
+            trial = trial.number
+        if isinstance(trial, Mapping):
+            x = self.space.from_dict(trial)
+            row = int(self.store.find(x[None])[0])
+            return row if row >= 0 else int(self.store.ask(x[None], BY_HAND, free=True)[0])
+        if isinstance(trial, bool) or not 1 <= trial <= len(self.store):
+            raise InputError(f"tell: expected an evaluation's number in 1..{len(self.store)}, got {trial!r}")
+        return int(trial) - 1
+
+    def _tell_row(self, row: int, known: Mapping[str, float], failures: Mapping[str, str]) -> None:
+        with self.store.transaction():
+            if known:
+                self.store.tell(row, known, who=BY_HAND, more=True)
+            self.store.tell(row, self.problem.computed_values(row), failures, more=True)
+            if self.store.settled(row) and self.store.pending[row]:
+                self.store.tell(row, {})
+
+    def import_known(self, path: Path | str) -> int:
+        """Take over what was measured before, whole or in part, free of charge; returns how many rows were read.
+
+        The file is a CSV file with a column for each gene and for objectives; what the study knows already stays.
+        """
+        found = files.read_measured(Path(path), self.store)
+        return self._take_over([(x, values, reasons) for _, x, values, reasons in found])
+
+    def tell_file(self, path: Path | str) -> int:
+        """Tell what a CSV file holds, also with some cells still empty; returns how many rows were read."""
+        found = files.read_measured(Path(path), self.store)
+        with self.store.transaction():
+            for _, x, values, reasons in found:
+                row = int(self.store.find(x[None])[0])
+                if row < 0:
+                    row = int(self.store.ask(x[None], BY_HAND, free=True)[0])
+                k = [self.store.objectives.index(name) for name in values]
+                # A file may be told again when more of its cells are filled in.
+                new = {n: v for n, v in values.items() if not self.store.repeats[row, self.store.objectives.index(n)]}
+                if k or reasons:
+                    self._tell_row(row, new, reasons)
+        self._tables.publish(front_rows(self.problem), now=True)
+        return len(found)
+
+    def _take_over(self, rows: Sequence[tuple[IntArray, Mapping[str, float], Mapping[str, str]]]) -> int:
+        with self.store.transaction():
+            for x, values, reasons in rows:
+                row = int(self.store.find(x[None])[0])
+                if row < 0:
+                    row = int(self.store.ask(x[None], IMPORT, free=True)[0])
+                new = {n: v for n, v in values.items() if not self.store.repeats[row, self.store.objectives.index(n)]}
+                if new or reasons:
+                    self.store.tell(row, new, reasons, who=IMPORT, more=bool(self.store.pending[row]))
+                computed = self.problem.computed_values(row)
+                if computed:
+                    self.store.tell(row, computed, more=bool(self.store.pending[row]))
+        self._tables.publish(front_rows(self.problem), now=True)
+        return len(rows)
+
+    # ------------------------------------------------------------------ results
+    def status(self) -> Status:
+        """Where the study stands."""
+        self.store.refresh()
+        return status_of(self.problem, self.definition["settings"].get("budget"), holder(self.folder))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every evaluation that was begun: number, state, genes, raw objectives, seconds, reason, who, when."""
+        self.store.refresh()
+        rows = np.array([row for row in range(len(self.store)) if self.store.state(row) != "asked"], dtype=np.int64)
+        return evaluations_frame(self.store, rows)
+
+    def front(self, *, expected: bool = False) -> pd.DataFrame:
+        """The front: genes and raw objectives, one row per architecture.
+
+        Parameters
+        ----------
+        expected : bool
+            The front of the expected values instead of the measured ones, with both, how sure the expected ones are,
+            and whether the architecture is worth measuring again.
+        """
+        self.store.refresh()
+        if expected:
+            found = self.expected()
+            return self._expected_frame(found, found.expected_front)
+        rows = front_rows(self.problem)
+        frame = evaluations_frame(self.store, rows)
+        names = [*(gene.name for gene in self.space.genes), *self.store.objectives]
+        frame = frame[[str(frame.columns[0]), *names]]
+        return frame.sort_values(self.store.objectives[0], kind="stable", ignore_index=True)
+
+    def best(self, weights: Sequence[float] | None = None) -> dict[str, Any]:
+        """One architecture of the front: its genes and objectives; the knee, or what the weights prefer.
+
+        Parameters
+        ----------
+        weights : sequence of float, optional
+            One per objective, see :func:`~rapid_moo.preferred_point`.
+
+        Raises
+        ------
+        StudyError
+            If nothing feasible is known yet.
+        """
+        self.store.refresh()
+        rows = feasible_rows(self.problem)
+        if not len(rows):
+            raise StudyError(f"{self.folder}: no architecture is known with every objective and within all bounds")
+        F = self.problem.minimised(self.store.raw_of(rows))
+        row = rows[knee_point(F) if weights is None else preferred_point(F, weights)]
+        values = dict(zip(self.store.objectives, self.store.raw_of([row])[0].tolist(), strict=True))
+        return {**self.space.to_dict(self.store.X[row]), **values}
+
+    def expected(self) -> Expected:
+        """What to expect of everything that was measured completely, and what is worth measuring again."""
+        feasible = np.zeros(len(self.store), dtype=np.bool_)
+        feasible[feasible_rows(self.problem)] = True
+        return expected_values(self.store, self.objectives, feasible, self.seed)
+
+    def _expected_frame(self, found: Expected, positions: IntArray) -> pd.DataFrame:
+        genes = [gene.name for gene in self.space.genes]
+        rows = found.rows[positions]
+        frame = pd.DataFrame([gene_cells(self.store, row) for row in rows], columns=genes)
+        frame.insert(0, "evaluation", rows + 1)
+        for k, name in enumerate(self.store.objectives):
+            frame[name] = found.measured[positions, k]
+            frame[f"expected_{name}"] = found.mean[positions, k]
+            frame[f"unsure_{name}"] = found.std[positions, k]
+            frame[f"repeats_{name}"] = self.store.repeats[rows, k]
+        frame["measured_front"] = np.isin(positions, found.front)
+        frame["expected_front"] = np.isin(positions, found.expected_front)
+        frame["measure_again"] = np.isin(positions, found.again)
+        return frame
+
+    def _publish_expected(self) -> None:
+        """``expected_front.csv``: both fronts, measured and expected values side by side."""
+        if not self.store.complete.any():
+            return
+        found = self.expected()
+        either = np.union1d(found.front, found.expected_front)
+        text = self._expected_frame(found, either).to_csv(index=False, lineterminator="\n")
+        try:
+            write_text(self.folder / files.EXPECTED, text)
+        except OSError as error:
+            logger.warning("%s: cannot be written: %s", self.folder / files.EXPECTED, error)
+
+    # ------------------------------------------------------------------- copies
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "folder": self.folder,
+            "space": self.space,
+            "measure": self.measure,
+            "constraints": self.constraints,
+            "workers": self.workers if isinstance(self.workers, int | str) else 1,
+            "places": self.places,
+            "timeout": self.timeout,
+            "guard": (self._guard.first, self._guard.same),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        first, same = state.pop("guard")
+        self.__init__(**state, first_raised=first, same_raised=same)  # type: ignore[misc]  # opened anew
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Study:
+        # One folder is one memory.
+        return self
+
+    def __repr__(self) -> str:
+        status = self.status()
+        goal = f" of {status.budget}" if status.budget is not None else ""
+        told = f"{status.begun}{goal} evaluations, front of {status.front}"
+        return f"<Study {str(self.folder)!r} of {self.space.name!r}: {told}>"
+
+
+class _Missing:
+    """A measure that cannot be called, and why."""
+
+    def __init__(self, told: str) -> None:
+        self.told = told
+
+    def __call__(self, architecture: Mapping[str, Any]) -> Any:
+        raise InputError(self.told)
+
+    def __str__(self) -> str:
+        return self.told
+
+
+def _checked_seed(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise InputError(f"seed: expected an int in 0..2^63 - 1, got {seed!r}")
+    return int(seed)
+
+
+def _workers(text: int | str | Any) -> tuple[str, int]:
+    """Kind and number of workers: ``here``, ``processes`` or ``threads``."""
+    kind, _, number = text.partition(":") if isinstance(text, str) else ("", "", str(text))
+    if isinstance(text, str) and not number:
+        kind, number = "", kind
+    good = number.isdigit() and 1 <= int(number) <= 10_000 and kind in ("", "threads", "processes")
+    if isinstance(text, bool) or not good:
+        raise InputError(f"workers: expected a number, 'threads:N' or 'processes:N', got {text!r}")
+    n = int(number)
+    return (kind or ("here" if n == 1 else "processes")), n
+
+
+def _dask_threads(executor: Any) -> int | None:
+    """Threads of a Dask client's workers, where the executor is such a client's."""
+    client = getattr(executor, "_client", None)
+    return sum(client.nthreads().values()) if client is not None else None
