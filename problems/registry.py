@@ -191,8 +191,10 @@ def open_raw(
     if space is not None:
         known = get_space(space) if isinstance(space, str) else space
     stated = [objective.column for objective in as_objectives(objectives)] if objectives is not None else None
-    if stated is None and isinstance(source, Path):
+    if stated is None and known is None and isinstance(source, Path):
         stated = [told for told, _, _ in objectives_beside(source)] or None
+    if stated is None and known is not None:
+        stated = [objective.column for objective in known.objectives]
     raw = read_table(source, reading, known, stated)
     for note in raw.notes:
         logger.warning(note)
@@ -236,7 +238,7 @@ def _stated(raw: RawTable, objectives: Stated | None, memory: str | None, energy
     _nothing_beside_objectives(memory, energy)
     if objectives is not None:
         return as_objectives(objectives)
-    beside = objectives_beside(raw.path) if raw.ours else []
+    beside = objectives_beside(raw.path)
     if not beside:
         raise InputError(
             f"{raw.path}: not a published file name, so directions are not known: state --objectives"

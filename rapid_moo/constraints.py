@@ -51,10 +51,14 @@ class Constraint:
 
     def violation(self, values: FloatArray) -> FloatArray:
         """Positive where violated, as pymoo's inequality constraints are."""
-        bound = self.bound
+        return values - self.edge if self.relation in ("<=", "<") else self.edge - values
+
+    @property
+    def edge(self) -> float:
+        """The last allowed value: the bound itself, or its neighbour where it is excluded."""
         if self.relation in ("<", ">"):
-            bound = float(np.nextafter(bound, -np.inf if self.relation == "<" else np.inf))
-        return values - bound if self.relation in ("<=", "<") else bound - values
+            return float(np.nextafter(self.bound, -np.inf if self.relation == "<" else np.inf))
+        return self.bound
 
     def __str__(self) -> str:
         return f"{self.name} {self.relation} {self.bound:g}"
@@ -204,7 +208,7 @@ class ConstraintSet:
             told = f"constraint {constraint}: no architecture of {name} meets it"
             if isinstance(constraint, Constraint):
                 distance = violation if constraint.relation in ("<=", "<") else -violation
-                values = distance[np.isfinite(distance)] + constraint.bound
+                values = distance[np.isfinite(distance)] + constraint.edge
                 told += f"; {constraint.name} is {values.min():.6g} to {values.max():.6g}" if len(values) else ""
             raise InputError(told)
 

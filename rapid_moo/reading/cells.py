@@ -137,6 +137,9 @@ def read_choices(cells: Sequence[Any], origin: str, decimal: str | None = None) 
     )
     kinds = [cell.strip() if origin == "text" and isinstance(cell, str) else cell for _, cell in slots]
     read = _typed_choices(kinds) if origin == "typed" else _text_choices(kinds, decimal)
+    if origin == "labels" and len({(_kind(value), value) for value in read}) < len(read):
+        # Labels tell choices apart: 3.0 and the text 3 are two of them.
+        read = kinds
     distinct = sorted({(_kind(value), value): value for value in read}.items())
     position = {key: i for i, (key, _) in enumerate(distinct)}
     codes = np.array([position[_kind(value), value] for value in read] + [-1], dtype=np.int64)
@@ -184,8 +187,9 @@ def _told_apart(read: list[Any]) -> list[Any]:
 def _scalar(text: str) -> Any:
     if text.lower() in ("true", "false"):
         return text.lower() == "true"
-    if _INTEGER.fullmatch(text) and len(text.lstrip("+-")) <= LONGEST_INTEGER:
-        return int(text)
+    if _INTEGER.fullmatch(text):
+        # A longer one is a number of something, and no float tells two of them apart.
+        return int(text) if len(text.lstrip("+-")) <= LONGEST_INTEGER else text
     if _FLOAT.fullmatch(text) and math.isfinite(value := float(text)) and abs(value) <= LARGEST:
         return value
     if len(text) > 1 and text[0] == text[-1] == '"':

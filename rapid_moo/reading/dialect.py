@@ -64,14 +64,18 @@ def _preamble(text: str) -> tuple[int, str]:
     return skip, stated
 
 
-def _score(lines: str, dialect: Dialect) -> tuple[float, int]:
-    """Share of rows with as many cells as the header, and how many that are; 0 where the header has one cell."""
+def _score(lines: str, dialect: Dialect) -> tuple[float, int, int]:
+    """Share of rows with as many cells as the header, and how many that are, less quotes that are left in it.
+
+    All are 0 where the header has one cell.
+    """
     rows = _cells(lines, dialect)
     if not rows or len(rows[0]) < 2:
-        return 0.0, 0
+        return 0.0, 0, 0
     width = len(rows[0])
     fitting = sum(len(row) == width for row in rows[1:])
-    return (fitting / (len(rows) - 1) if len(rows) > 1 else 0.5), width
+    left = sum(cell[:1] in ("'", '"') for cell in rows[0])
+    return (fitting / (len(rows) - 1) if len(rows) > 1 else 0.5), width, -left
 
 
 def _cells(lines: str, dialect: Dialect) -> list[list[str]]:

@@ -91,9 +91,9 @@ def _read(
         return _from_columns(sheet, list(reading.genes), reading, own)
     texts = _texts(sheet)
     if space is not None:
-        return _of_space(sheet, space, reading, texts, own)
+        return _of_space(sheet, space, reading, texts, own, objectives or ())
     if texts is not None:
-        return _from_texts(sheet, texts, reading, own)
+        return _from_texts(sheet, texts, reading, own, objectives or ())
     if VECTOR in sheet.columns:
         require_column(sheet.path, sheet.columns, VECTOR, f"expected a column {VECTOR!r}")
         return _from_vector(sheet, VECTOR, reading)
@@ -145,15 +145,19 @@ def _texts(sheet: Sheet) -> list[dict[str, str]] | None:
     return found if all(found) else None
 
 
-def _from_texts(sheet: Sheet, texts: list[dict[str, str]], reading: Reading, own: Sequence[str]) -> RawTable:
-    names = list(dict.fromkeys(name for text in texts for name in text))
+def _from_texts(
+    sheet: Sheet, texts: list[dict[str, str]], reading: Reading, own: Sequence[str], objectives: Sequence[str]
+) -> RawTable:
+    found = dict.fromkeys(name for text in texts for name in text)
+    # A table of ours has the genes as columns too, in their order.
+    names = [name for name in sheet.columns if name in found] if set(found) <= set(sheet.columns) else list(found)
     cells: dict[str, list[Any]] = {name: [text.get(name) for text in texts] for name in names}
-    found = read_genes(_with_none(cells), "labels", reading.categorical)
-    if len(unique_rows(found.codes)[0]) < len({tuple(sorted(text.items())) for text in texts}):
-        found = read_genes(cells, "labels", reading.categorical)
+    genes = read_genes(_with_none(cells), "labels", reading.categorical)
+    if len(unique_rows(genes.codes)[0]) < len({tuple(sorted(text.items())) for text in texts}):
+        genes = read_genes(cells, "labels", reading.categorical)
     column = next(c for c in own if c.rstrip("_") == "architecture")
     written = tuple(str(cell) for cell in sheet.frame[column].tolist())
-    return _raw(sheet, found, reading, [*own, *names], written)
+    return _raw(sheet, genes, reading, [*own, *(name for name in names if name not in objectives)], written)
 
 
 def _with_none(cells: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -235,15 +239,21 @@ def _refuse_mess(sheet: Sheet, cells: dict[str, list[Any]]) -> None:
 
 
 def _of_space(
-    sheet: Sheet, space: SearchSpace, reading: Reading, texts: list[dict[str, str]] | None, own: Sequence[str]
+    sheet: Sheet,
+    space: SearchSpace,
+    reading: Reading,
+    texts: list[dict[str, str]] | None,
+    own: Sequence[str],
+    objectives: Sequence[str],
 ) -> RawTable:
     """Architectures of a known space: vectors, texts, or columns named like its genes."""
     names = [gene.name for gene in space.genes]
-    if VECTOR in sheet.columns and (space.integral or (texts is None and not set(names) <= set(sheet.columns))):
+    named = texts is not None or set(names) <= set(sheet.columns)
+    if VECTOR in sheet.columns and VECTOR not in names and (space.integral or not named):
         require_column(sheet.path, sheet.columns, VECTOR, f"expected a column {VECTOR!r}")
         return _from_vector(sheet, VECTOR, reading)
     if texts is not None:
-        return _from_texts(sheet, texts, reading, own)
+        return _from_texts(sheet, texts, reading, own, objectives)
     if any(name not in sheet.columns for name in names):
         refuse(
             sheet.path,
@@ -292,8 +302,8 @@ def _is_described(sheet: Sheet, text: str, genes: Sequence[str]) -> bool:
 
 
 def _is_index(sheet: Sheet, name: str) -> bool:
-    """Whether a column is what data frames write as their index."""
-    if name not in ("", "Unnamed: 0", "index") or sheet.columns.count(name) != 1:
+    """Whether a column is what data frames write as their index, or studies as the number of an evaluation."""
+    if name.rstrip("_") not in ("", "Unnamed: 0", "index", "evaluation") or sheet.columns.count(name) != 1:
         return False
     cells = [str(cell) for cell in sheet.frame[name].tolist()]
     return all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)
@@ -449,9 +459,15 @@ def _digits(path: Path, column: str, cells: Sequence[Any], stated: bool) -> IntA
 
 
 def objectives_beside(path: Path) -> list[tuple[str, str, str]]:
-    """Name, direction and unit of the objectives that a ``summary.json`` beside a result file tells; else nothing."""
-    try:
-        told = json.loads((path.parent / "summary.json").read_text(encoding="utf-8"))["triplet"]
-        return [(str(name), str(item["direction"]), str(item.get("unit", ""))) for name, item in told.items()]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
+    """Name, direction and unit of the objectives that a search or a study tells beside its result files.
+
+    Nothing where neither ``summary.json`` nor ``study.json`` lies beside the file.
+    """
+    for name, key in (("summary.json", "triplet"), ("study.json", "objectives")):
+        try:
+            told = json.loads((path.parent / name).read_text(encoding="utf-8"))[key]
+            items = [{"name": k, **v} for k, v in told.items()] if isinstance(told, dict) else told
+            return [(str(i["name"]), str(i["direction"]), str(i.get("unit", ""))) for i in items]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            continue
+    return []

@@ -95,6 +95,8 @@ def names_of(stated: Any, where: str) -> tuple[str, ...]:
 
 
 def _joins(stated: Any) -> tuple[tuple[Any, tuple[str, ...]], ...]:
+    if not isinstance(stated, Iterable | Path):
+        raise InputError(f"join: expected FILE:key, FILE or (file or DataFrame, key), got {stated!r}")
     several = [stated] if isinstance(stated, str | Path | pd.DataFrame) or _is_pair(stated) else list(stated)
     return tuple(_join(item) for item in several)
 

@@ -40,7 +40,7 @@ def column(tmp_path, *cells):
         (("true", "1"), ("1", "true"), False),
         (("none", "None"), ("None", "none"), False),
         (("3x3", "5x5"), ("3x3", "5x5"), False),
-        (("12345678901234567890", "1"), (1, 12345678901234567890.0), True),
+        (("12345678901234567890", "1"), (1, "12345678901234567890"), False),
     ],
 )
 def test_choices_of_text(cells, choices, ordered, tmp_path):
@@ -99,7 +99,7 @@ def test_layers_beyond_the_depth_are_inactive(tmp_path):
         "",
         "",
         "depth >= 2",
-        "depth in {3}",
+        "depth >= 3",
     ]
     assert len(table) == 6
 
@@ -157,12 +157,14 @@ def test_digits_are_genes_when_told(tmp_path):
 
 @pytest.mark.parametrize("write", [repr, lambda value: str(value).replace("'", '"').replace("None", "null")])
 def test_dicts(write, tmp_path):
-    dicts = [{"ks": [3, 5], "op": "x"}, {"ks": [3], "op": "y"}, {"ks": [5, 5], "op": None}]
-    pd.DataFrame({"cfg": map(write, dicts), "a": [1, 2, 3], "b": [3, 2, 2]}).to_csv(tmp_path / "t.csv", index=False)
+    dicts = [{"ks": [3, 5], "op": "x"}, {"ks": [3], "op": "y"}, {"ks": [5, 5], "op": None}, {"ks": [5, 5], "op": "x"}]
+    pd.DataFrame({"cfg": map(write, dicts), "a": [1, 2, 3, 4], "b": [3, 2, 2, 1]}).to_csv(
+        tmp_path / "t.csv", index=False
+    )
     table = open_table(tmp_path / "t.csv", objectives=GOALS)
     assert [gene.name for gene in table.space.genes] == ["ks0", "ks1", "op"]
     assert table.space.to_dict(table.X[2]) == {"ks0": 5, "ks1": 5, "op": None}
-    assert len(table) == 3
+    assert len(table) == 4
 
 
 def test_lists_of_words_in_the_column_vector(tmp_path):
@@ -187,7 +189,7 @@ NO_GENES = {
     "names": ("net,k,a,b\n" + "".join(f"n{i},{i % 3},{i},{i}\n" for i in range(6)), "--ignore net"),
     "a measurement": ("k,mem,a,b\n" + "".join(f"{i % 3},{i / 7},{i},{i}\n" for i in range(30)), "--ignore mem"),
     "an empty column": ("k,l,a,b\n1,,1,2\n2,,2,1\n", "'l': expected a gene's choices"),
-    "lists in part": ('k,l,a,b\n1,"[1, 2]",1,2\n2,x,2,1\n', "row 1, column 'l'"),
+    "lists in part": ('k,l,a,b\n1,"[1, 2]",1,2\n2,x,2,1\n', "row 2, column 'l'"),
     "no genes": ("a,b\n1,2\n2,1\n", "expected genes"),
     "a repeated column": ("k,k,a,b\n1,2,1,2\n2,1,2,1\n", "column 'k' once"),
 }

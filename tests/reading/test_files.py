@@ -184,7 +184,7 @@ NO_TABLES = {
     "json number": (b"[1, 2, 3]", ""),
     "empty": (b"", "No columns"),
     "spaces": (b" \n \n", "No columns"),
-    "control characters": (b"vector,a,b\n\x1b[31mred\x07,1,2\n", r"\x1b"),
+    "control characters": (b"vector,a,b\n\x1b[31mred\x07" + b" and more" * 20 + b",1,2\n", r"\x1b"),
 }
 
 
