@@ -195,6 +195,8 @@ def open_raw(
         stated = [told for told, _, _ in objectives_beside(source)] or None
     if stated is None and known is not None:
         stated = [objective.column for objective in known.objectives]
+    if known is not None and reading is not None and reading.categorical:
+        raise InputError(f"categorical: expected it without a known space, got {known.name} beside it")
     raw = read_table(source, reading, known, stated)
     for note in raw.notes:
         logger.warning(note)

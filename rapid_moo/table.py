@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -73,7 +72,6 @@ class ArchitectureTable:
             kept = array.copy() if array.flags.writeable else array
             kept.setflags(write=False)
             object.__setattr__(self, name, kept)
-        object.__setattr__(self, "further", MappingProxyType(dict(self.further)))
         object.__setattr__(self, "_index", {key: i for i, key in enumerate(self.space.keys(self.X))})
         if len(self._index) != len(self.X):
             raise InputError(f"{self.name}: expected distinct architectures; use ArchitectureTable.build")

@@ -103,7 +103,8 @@ def audit(options: Namespace) -> int:
         dataset_name(options), options.space, objectives=options.objectives, reading=reading_of(options)
     )
     objectives = audited_objectives(raw, space, options.objectives, options.memory, options.energy)
-    measured = [objective for objective in objectives if space is None or objective not in space.computed]
+    computed = {objective.name for objective in space.computed} if space is not None else set()
+    measured = [objective for objective in objectives if objective.name not in computed]
     report = audit_table(raw.settled(measured), space, objectives, name, seed=options.seed)
     print(report.to_text())
     if options.out is not None:

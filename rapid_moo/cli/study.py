@@ -465,4 +465,4 @@ def _encoded(frame: pd.DataFrame, kind: str) -> bytes:
         # Parquet knows one type a column: choices of several types are written as text.
         return bytes(frame.astype(dict.fromkeys(mixed, "string")).to_parquet(index=False))
     except ImportError as error:
-        raise MissingExtraError("--format parquet needs pyarrow: pip install pyarrow") from error
+        raise MissingExtraError("--format parquet needs pyarrow: pip install 'rapid-moo[parquet]'") from error

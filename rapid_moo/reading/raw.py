@@ -184,7 +184,16 @@ class RawTable:
         """The space of the genes that the file shows: its columns, or one gene for each position of the vectors."""
         if self.columns is not None:
             return GridSpace(name, self.columns.genes, objectives)
-        return GridSpace.infer(name, self.vectors, objectives)
+        space = GridSpace.infer(name, self.vectors, objectives)
+        if not self.reading.categorical:
+            return space
+        names = [gene.name for gene in space.genes]
+        if unknown := [name for name in self.reading.categorical if name not in names]:
+            refuse(self.path, f"expected genes in --categorical, {shown(names, 200)}, got {unknown[0]!r}")
+        unordered = [
+            replace(gene, ordered=gene.ordered and gene.name not in self.reading.categorical) for gene in space.genes
+        ]
+        return GridSpace(name, unordered, objectives)
 
     def encode(self, space: SearchSpace) -> IntArray:
         """Repaired genotypes in a space, shape (n_rows, n_var).

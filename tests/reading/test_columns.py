@@ -65,6 +65,13 @@ def test_categorical_numbers_have_no_order(tmp_path):
         opened(tmp_path, text, categorical=["width"])
 
 
+def test_categorical_positions_of_vectors(tmp_path):
+    text = 'vector,a,b\n"[0, 1]",1,2\n"[1, 3]",2,1\n"[2, 1]",3,3\n'
+    assert [gene.ordered for gene in opened(tmp_path, text, categorical="g0").space.genes] == [False, True]
+    with pytest.raises(InputError, match="without a known space"):
+        open_table("digits", categorical="g0")
+
+
 def test_named_genes_alone_are_genes(tmp_path):
     text = "k,op,note,params,a,b\n3,x,fine,10.5,1,2\n5,y,odd,11.5,2,1\n3,y,,12.5,3,3\n"
     for options in ({"genes": "k,op"}, {"genes": ["k", "op"]}, {"ignore": ["note", "params"]}):
