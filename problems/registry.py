@@ -326,7 +326,7 @@ def get_problem(
     (3, 'true')
     """
     reading = {key: options.pop(key) for key in [*options] if key in Reading.__dataclass_fields__}
-    if isinstance(name, pd.DataFrame):
+    if isinstance(name, pd.DataFrame) or (source is None and isinstance(name, str | Path) and Path(name).is_file()):
         Reading.of(**reading, **options)
         opened = open_table(name, space=space, objectives=objectives, memory=memory, energy=energy, **reading)
         return ArchitectureProblem(opened.space, opened, constraints=constraints)

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rapid_moo._util import FloatArray, IntArray
+from rapid_moo._util import FloatArray, IntArray, shown
 from rapid_moo.errors import InputError
 from rapid_moo.space import SearchSpace
 
@@ -153,7 +153,7 @@ class ConstraintSet:
         names = list(dict.fromkeys([*self.objectives, *self._computed, *self._genes, *self._further]))
         for constraint in self.all:
             if isinstance(constraint, Constraint) and constraint.name not in names:
-                raise InputError(f"constraint: expected one of {names}, got {constraint.name!r}")
+                raise InputError(f"constraint: expected one of {shown(names, 300)}, got {shown(constraint.name)}")
         self.known = tuple(c for c in self.all if self._is_known(c))
 
     def __len__(self) -> int:

@@ -109,7 +109,7 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
         found.append(Objective(column, match["direction"].lower()))
         at = match.end()
     if len(found) < 2:
-        raise InputError(f"objectives: expected at least two, got {text!r}")
+        raise InputError(f"objectives: expected at least two, got {shown(text, 200)}")
     return distinct(found)
 
 

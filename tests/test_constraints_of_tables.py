@@ -51,6 +51,14 @@ def test_results_meet_a_bound_on_a_further_column(algorithm):
     assert (FRAME["peak mem"].to_numpy()[rows] <= 12).all()
 
 
+def test_what_is_not_known_does_not_meet_a_bound():
+    frame = FRAME.assign(size=[None if k == 3 else float(k) for k in range(36)])
+    problem = get_problem(frame, objectives=GOALS, genes="i,j", constraints="size <= 5")
+    met = problem.evaluate(problem.table.X, return_values_of=["G"]).ravel() <= 0
+    assert np.flatnonzero(met).tolist() == [0, 1, 2, 4, 5]
+    assert np.flatnonzero(problem.allowed(problem.table.X)).tolist() == [0, 1, 2, 4, 5]
+
+
 @pytest.mark.parametrize("bound", ["Top-1 Acc (%) >= 72", '"peak mem" < 40'])
 def test_bounds_from_the_shell(bound, tmp_path, capsys):
     FRAME.to_csv(tmp_path / "t.csv", index=False)

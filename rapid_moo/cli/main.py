@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from rapid_moo._util import one_line
 from rapid_moo.cli import commands, compare, study
 from rapid_moo.cli.common import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from rapid_moo.cli.dataset import add_dataset
@@ -177,6 +178,11 @@ def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
     parser.add_argument("--n-jobs", type=_jobs, default=1, metavar="N", help="fits at the same time (default 1)")
 
 
+def _printable(message: str) -> str:
+    """A message whose control characters cannot change what a terminal shows; line ends stay."""
+    return "\n".join(one_line(line, len(line) * 8) for line in message.split("\n"))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 for bad input, 130 after Ctrl-C."""
     parser = build_parser()
@@ -190,7 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
     except RapidMooError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_printable(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except BrokenPipeError:
         sys.stderr.close()

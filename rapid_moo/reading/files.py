@@ -26,6 +26,7 @@ from rapid_moo.reading.cells import plain
 from rapid_moo.reading.dialect import Dialect, parse, sniff
 
 FRAME = Path("DataFrame")
+UNNAMED = "Unnamed: "
 _BROKEN = (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, RuntimeError, MemoryError)
 _FOREIGN = {
     b"version https://git-lfs": "a Git-LFS pointer instead of the file itself: 'git lfs pull' brings it",
@@ -108,7 +109,11 @@ def read_sheet(source: Path | str | pd.DataFrame, columns: list[str] | None = No
 def _checked(sheet: Sheet) -> Sheet:
     if len(sheet.frame) == 0:
         refuse(sheet.path, "expected at least one row, got none")
-    return sheet
+    if all(name.strip() for name in sheet.columns):
+        return sheet
+    frame = sheet.frame.copy(deep=False)
+    frame.columns = [name if name.strip() else f"{UNNAMED}{k}" for k, name in enumerate(sheet.columns)]
+    return replace(sheet, frame=frame)
 
 
 def _read(file: Path, content: bytes, columns: list[str] | None, depth: int = 0) -> Sheet:
@@ -254,7 +259,8 @@ def _named(sheet: Sheet, columns: list[str] | None) -> Sheet:
 
 def _from_frame(frame: pd.DataFrame, columns: list[str] | None = None, path: Path = FRAME) -> Sheet:
     """A data frame's cells; the levels of a named index are columns."""
-    found = frame.reset_index() if any(name is not None for name in frame.index.names) else frame
+    named = [name for name in frame.index.names if name is not None and name not in frame.columns]
+    found = frame.reset_index(level=named) if named else frame
     found = found.reset_index(drop=True)
     found.columns = [
         ".".join(str(part) for part in name if str(part)) if isinstance(name, tuple) else str(name)

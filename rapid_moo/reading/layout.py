@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rapid_moo.errors import InputError
 from rapid_moo.genes import tokens
 from rapid_moo.reading.cells import digits, flatten, is_empty, separated, structure
 from rapid_moo.reading.columns import GeneColumns, read_genes
-from rapid_moo.reading.files import Sheet, read_sheet, refuse
+from rapid_moo.reading.files import UNNAMED, Sheet, read_sheet, refuse
 from rapid_moo.reading.joins import join_all
 from rapid_moo.reading.options import Reading
 from rapid_moo.reading.raw import RawTable, require_column
@@ -94,7 +95,7 @@ def _read(
         return _of_space(sheet, space, reading, texts, own, objectives or ())
     if texts is not None:
         return _from_texts(sheet, texts, reading, own, objectives or ())
-    if VECTOR in sheet.columns:
+    if VECTOR in sheet.columns and VECTOR not in (*reading.ignore, *(objectives or ())):
         require_column(sheet.path, sheet.columns, VECTOR, f"expected a column {VECTOR!r}")
         return _from_vector(sheet, VECTOR, reading)
     return _from_all(sheet, reading, own, objectives)
@@ -251,7 +252,7 @@ def _of_space(
     named = texts is not None or set(names) <= set(sheet.columns)
     if VECTOR in sheet.columns and VECTOR not in names and (space.integral or not named):
         require_column(sheet.path, sheet.columns, VECTOR, f"expected a column {VECTOR!r}")
-        return _from_vector(sheet, VECTOR, reading)
+        return _renamed(_from_vector(sheet, VECTOR, reading), names)
     if texts is not None:
         return _from_texts(sheet, texts, reading, own, objectives)
     if any(name not in sheet.columns for name in names):
@@ -261,6 +262,23 @@ def _of_space(
             f" {shown(sheet.columns, 200)}",
         )
     return _from_columns(sheet, names, reading, own)
+
+
+def _renamed(raw: RawTable, names: Sequence[str]) -> RawTable:
+    """Elements of vectors as the genes of a space, one by one in their order."""
+    columns = raw.columns
+    if columns is None or [gene.name for gene in columns.genes] != [f"g{k}" for k in range(len(names))]:
+        return raw
+    given = {gene.name: name for gene, name in zip(columns.genes, names, strict=True)}
+    genes = tuple(
+        replace(
+            gene,
+            name=given[gene.name],
+            when=tuple(replace(condition, gene=given[condition.gene]) for condition in gene.when),
+        )
+        for gene in columns.genes
+    )
+    return replace(raw, columns=GeneColumns(genes, columns.codes))
 
 
 def _from_all(sheet: Sheet, reading: Reading, own: Sequence[str], objectives: Sequence[str] | None) -> RawTable:
@@ -303,7 +321,8 @@ def _is_described(sheet: Sheet, text: str, genes: Sequence[str]) -> bool:
 
 def _is_index(sheet: Sheet, name: str) -> bool:
     """Whether a column is what data frames write as their index, or studies as the number of an evaluation."""
-    if name.rstrip("_") not in ("", "Unnamed: 0", "index", "evaluation") or sheet.columns.count(name) != 1:
+    known = name.startswith(UNNAMED) or name.rstrip("_") in ("index", "evaluation")
+    if not known or sheet.columns.count(name) != 1:
         return False
     cells = [str(cell) for cell in sheet.frame[name].tolist()]
     return all(cell.isdecimal() for cell in cells) and len(set(cells)) == len(cells)

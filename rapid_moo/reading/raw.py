@@ -208,7 +208,7 @@ class RawTable:
                 return self._from_texts(space)
             return self.columns.encode(space) if self.columns is not None else space.encode(self.vectors)
         except InputError as error:
-            raise InputError(f"{self.path}: {error}") from error
+            refuse(self.path, str(error), error)
 
     def _from_texts(self, space: SearchSpace) -> IntArray:
         found = []
@@ -220,7 +220,10 @@ class RawTable:
         return space.repair(np.array(found, dtype=np.int64))
 
     def further(self, objectives: Sequence[Objective]) -> dict[str, FloatArray]:
-        """Numeric columns that are no objectives, by name: what constraints may bound beside them."""
+        """Numeric columns that are no objectives, by name: what constraints may bound beside them.
+
+        NaN where a cell is empty.
+        """
         taken = [objective.column for objective in objectives]
         names = [str(column) for column in self.frame.columns]
         found = {}
@@ -228,7 +231,8 @@ class RawTable:
             if name in taken or names.count(name) > 1:
                 continue
             values = numbers(self.frame[name], self._decimal)
-            if np.isfinite(values).all():
+            empty = self.frame[name].map(is_empty).to_numpy(dtype=np.bool_)
+            if np.isfinite(values[~empty]).all() and not empty.all():
                 found[name] = values
         return found
 

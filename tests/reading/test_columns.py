@@ -249,6 +249,22 @@ def test_values_that_a_space_does_not_have(row, said, tmp_path):
         opened(tmp_path, f"w,k,op,a,b\n{row},1,2\n8,3,conv,2,1\n", space=SPACE)
 
 
+def test_vectors_of_a_space_with_words(tmp_path):
+    words = GridSpace(
+        "words", [Gene("op", ("conv", "mlp")), Gene("k", (3, 5), when="op == conv"), Gene("w", (0.5, 1.5))]
+    )
+    text = 'vector,a,b\n"[""conv"", 3, 0.5]",1,2\n"[""mlp"", null, 1.5]",2,1\n"[""conv"", 5, 1.5]",3,3\n'
+    table = opened(tmp_path, text, space=words)
+    assert [words.to_string(x) for x in table.X] == ["op=conv k=3 w=0.5", "op=mlp w=1.5", "op=conv k=5 w=1.5"]
+
+
+def test_a_column_called_vector_that_is_something_else(tmp_path):
+    text = "k,vector,a,b\n1,0.5,1,2\n2,0.25,2,1\n1,0.75,3,3\n"
+    assert [gene.name for gene in opened(tmp_path, text, ignore="vector").space.genes] == ["k"]
+    path = tmp_path / "table.csv"
+    assert open_table(path, objectives="vector:min,a:min", ignore="b").raw[1].tolist() == [0.25, 2.0]
+
+
 def test_a_space_whose_genes_are_no_columns(tmp_path):
     with pytest.raises(InputError, match="one for each gene of known"):
         opened(tmp_path, "k,op,a,b\n3,conv,1,2\n", space=SPACE)
@@ -261,6 +277,14 @@ def test_a_frame_is_a_problem():
     assert problem.pareto_front().tolist() == [[3.0, 1.0]]
     with pytest.raises(InputError, match="'gens'"):
         get_problem(frame, objectives="err:min,lat:min", gens="op")
+
+
+def test_a_file_is_a_problem(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("op,k,a,b\nx,1,1,2\ny,2,2,1\nx,2,,3\n")
+    assert get_problem(path, objectives=GOALS, genes="op,k", drop_missing=True).front_kind == "reference"
+    with pytest.raises(InputError, match="'gens'"):
+        get_problem(str(path), objectives=GOALS, gens="op")
 
 
 @pytest.mark.parametrize(
