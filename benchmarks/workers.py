@@ -88,7 +88,9 @@ class VirtualEngine(Engine):
 
 def search(table: str, places: int, sigma: float, budget: int, seed: int) -> tuple[ArchitectureProblem, Clock]:
     """RAPID on a table's members, with so many workers."""
-    problem = get_problem("digits") if table == "digits" else ArchitectureProblem(open_table(table).space, open_table(table))
+    problem = (
+        get_problem("digits") if table == "digits" else ArchitectureProblem(open_table(table).space, open_table(table))
+    )
     rows = problem.table
     names = [objective.name for objective in problem.objectives]
 

@@ -15,7 +15,7 @@ import copy
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -173,8 +173,9 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     table : ArchitectureTable, optional
         Judges the search when the source is not itself a table.
     constraints : str, callable, Constraint, or a sequence of them
-        Bounds like ``"latency <= 20"`` on raw objectives, on values that the space computes or on genes, and functions
-        of the dict of genes. What follows from the architecture holds from the first one on.
+        Bounds like ``"latency <= 20"`` on raw objectives, on values that the space computes, on genes or on further
+        columns of the table, and functions of the dict of genes. What follows from the architecture holds from the
+        first one on, and so do further columns.
     name : str, optional
         Name for reports.
     store : Store, optional
@@ -209,7 +210,10 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
         self.table = source if isinstance(source, ArchitectureTable) else table
         names = [objective.name for objective in self.objectives]
-        self.constraint_set = ConstraintSet(space, names, as_constraints(constraints))
+        self.constraint_set = ConstraintSet(space, names, as_constraints(constraints), self._further())
+        if isinstance(self.source, TableSource):
+            whole = self.source.table
+            self.constraint_set.require_met(whole.X, whole.raw, whole.name)
         self._computed = [(k, n) for k, n in enumerate(names) if n in {o.name for o in space.computed}]
         super().__init__(
             n_var=space.n_var,
@@ -225,7 +229,29 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             raise InputError(f"store: expected objectives {names}, got {list(store.objectives)}")
         if store is not None and tuple(store.space.genes) != tuple(space.genes):
             raise InputError(f"store: expected one of the space {space.name!r}, got one of {store.space.name!r}")
-        self.store = store if store is not None else Store(space, names)
+        self.store = store if store is not None else self._new_store()
+
+    def _new_store(self) -> Store:
+        """An empty store, with what the table knows in part as free imports whose other objectives failed."""
+        store = Store(self.space, [objective.name for objective in self.objectives])
+        if self.table is not None and self.table.partial is not None and isinstance(self.source, TableSource):
+            X, raw = self.table.partial
+            with store.transaction():
+                for row, line in zip(store.add(X, raw, "table").tolist(), raw, strict=True):
+                    missing = [n for n, value in zip(store.objectives, line, strict=True) if np.isnan(value)]
+                    store.tell(row, {}, dict.fromkeys(missing, "missing in the table"), who="table")
+        return store
+
+    def _further(self) -> dict[str, Callable[[IntArray], FloatArray]]:
+        """Further columns of the table that is searched, itself or by its predictions, as functions of genotypes."""
+        if self.table is None or not isinstance(self.source, TableSource | PredictedSource):
+            return {}
+        members = self.source if isinstance(self.source, TableSource) else TableSource(self.table)
+
+        def looked_up(X: IntArray, column: FloatArray) -> FloatArray:
+            return column[members.table.find(members.resolve(X))]
+
+        return {name: partial(looked_up, column=column) for name, column in self.table.further.items()}
 
     @property
     def constraints(self) -> tuple[AnyConstraint, ...]:
@@ -375,7 +401,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         other = copy.copy(self)
         if isinstance(self.source, MeasureSource):
             other.source = replace(self.source, guard=Guard(self.source.guard.first, self.source.guard.same))
-        other.store = Store(self.space, [objective.name for objective in self.objectives])
+        other.store = other._new_store()
         return other
 
     def with_source(self, source: Any) -> ArchitectureProblem:

@@ -490,4 +490,4 @@ def _encoded(frame: pd.DataFrame, kind: str, genes: Sequence[Gene]) -> bytes:
     try:
         return bytes(frame.to_parquet(index=False))
     except ImportError as error:
-        raise MissingExtraError("--format parquet needs pyarrow: pip install pyarrow") from error
+        raise MissingExtraError("--format parquet needs pyarrow: pip install 'rapid-moo[parquet]'") from error
