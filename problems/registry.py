@@ -56,13 +56,29 @@ def register_space(name: str, factory: SpaceFactory) -> None:
     Parameters
     ----------
     name : str
-        New name; a registered name is not replaced.
+        New name. A registered name is replaced by the same definition only, which is what running a notebook's cell
+        again does.
     factory : callable
         The class, or any function that returns a :class:`SearchSpace`.
     """
-    if name in _BUILT_IN or name in _REGISTERED:
+    taken = _REGISTERED.get(name)
+    if name in _BUILT_IN or (taken is not None and not _same_definition(taken, factory)):
         raise InputError(f"space {name!r}: expected a new name, got one that is registered")
     _REGISTERED[name] = factory
+
+
+def _same_definition(known: SpaceFactory, factory: SpaceFactory) -> bool:
+    """Whether a factory is one that is known, defined again: of the same name in the same module."""
+    if known is factory or known == factory:
+        return True
+    first, second = ([getattr(one, part, None) for part in ("__module__", "__qualname__")] for one in (known, factory))
+    if first != second or None in first[1:] or isinstance(known, type) != isinstance(factory, type):
+        return False
+    # Functions without a name of their own share one: those are the same only if they do the same.
+    if "<lambda>" not in str(first[1]):
+        return True
+    codes = [getattr(one, "__code__", None) for one in (known, factory)]
+    return codes[0] is not None and codes[0] == codes[1]
 
 
 def space_names() -> list[str]:

@@ -23,6 +23,7 @@ import numpy as np
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
+from pymoo.core.sampling import Sampling
 from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 from pymoo.util.optimum import filter_optimum
@@ -49,6 +50,10 @@ EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
 LIKELY = 0.5
 """Probability of success below which an architecture is not proposed while others are left."""
+LEAST_RISK = 0.02
+SAFEST = 0.1
+CAREFUL, MOST_CAREFUL = 2.0, 1.2
+"""Times the risk of the safest tenth that may be taken: where failures cannot be foreseen, nobody is shut out."""
 
 
 def default_batch_size(n: int) -> int:
@@ -239,17 +244,26 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """What ``sampling`` asks to be evaluated; what it brings evaluated is put on the bill, free of charge."""
         if isinstance(self.sampling, str):
             return np.empty((0, self.view.space.n_var), dtype=np.int64)
-        told = (
-            self.sampling if isinstance(self.sampling, Population) else Population.new("X", np.asarray(self.sampling))
-        )
+        told = self._given_population()
+        if len(told) == 0:
+            return np.empty((0, self.view.space.n_var), dtype=np.int64)
         done = np.array(["F" in individual.evaluated for individual in told], dtype=np.bool_)
         if done.any():
-            self.bill.add(self.view.take_in(told[done]), free=True)
+            self.bill.add(self.view.take_in(told[done], free=True), free=True)
         X = self.view.genotypes(told.get("X"))
-        rows = self.view.store.find(X)
         settled = self.view.store.known(X)
-        self.bill.add(rows[settled], free=True)
-        return X[~settled]
+        self.bill.add(self.view.store.find(X)[settled], free=True)
+        return self.view.new_only(X, X[settled])
+
+    def _given_population(self) -> Population:
+        """``sampling`` in any of the forms that pymoo knows."""
+        given = self.sampling
+        if isinstance(given, Sampling):
+            given = given(self.problem, self.n_initial, random_state=self.random_state)
+        if isinstance(given, Population):
+            return given
+        values = np.asarray(given)
+        return Population.new("X", values if values.dtype == object else np.atleast_2d(values))
 
     def _initialize_infill(self) -> Population:
         return self._population(self.propose())
@@ -282,8 +296,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.bill.add(rows)
         for key in self.view.space.keys(self.view.store.X[rows]):
             self._pending.pop(key, None)
-        told = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(infills), -1)
-        infills.set("F", np.where(np.isfinite(told).all(axis=1, keepdims=True), told, np.inf))
+        self.view.complete_told(infills, rows)
         return infills
 
     def _set_optimum(self) -> None:
@@ -324,7 +337,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         return X
 
     def _next(self, known: Knowledge, size: int | None) -> IntArray:
-        first = self._first_sample(known)
+        first = self._first_sample(known, size)
         if len(first):
             return first[: size if size is not None else len(first)]
         if not known.complete.any():
@@ -342,11 +355,12 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         waiting = [*self._pending.values()]
         return np.array(waiting, dtype=np.int64).reshape(len(waiting), self.view.space.n_var)
 
-    def _first_sample(self, known: Knowledge) -> IntArray:
+    def _first_sample(self, known: Knowledge, wanted: int | None) -> IntArray:
         """What is missing of the first sample: what ``sampling`` gives, or representatives."""
         if len(self._given):
-            given, self._given = self._given, self._given[:0]
-            return given[: self._affordable(len(given))]
+            n = self._affordable(min(len(self._given), wanted or len(self._given)))
+            given, self._given = self._given[:n], self._given[n:]
+            return given
         missing = self._n_initial - len(known) + int(known.open.sum()) - len(known.pending)
         size = self._affordable(missing)
         if size < 1:
@@ -360,7 +374,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _another_sample(self, known: Knowledge, size: int | None) -> IntArray:
         """More of the space at random, where all that was evaluated failed."""
-        logger.warning("none of %d evaluations succeeded: another sample", len(known))
+        if len(known):
+            logger.warning("none of %d evaluations succeeded: another sample", len(known))
         size = self._affordable(size or self.batch_size or self._n_initial)
         settled = known.settled
         pool = self.view.first_sample(
@@ -395,7 +410,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         tried = known.complete | known.failed
         self.success = None
         if known.failed.any() and known.complete.any():
-            self.success = SuccessModel(self.view.space).fit(known.X[tried], known.complete[tried])
+            model = SuccessModel(self.view.space, max(FIRST_SAMPLE, self._n_initial))
+            self.success = model.fit(known.X[tried], known.complete[tried])
 
     def _learn_constraints(self, known: Knowledge, seed: int) -> None:
         """Predict a foreign problem's constraints by the likeliest of a few processes."""
@@ -437,7 +453,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
-        proposals = self._likely(proposals, size)
+        proposals = self._likely(proposals, size, known)
         mean = self.view.predict_mean(self.predictors, proposals)
         if len(proposals) > SPREAD_POOL:
             violated = predicted_violations(self.view, proposals, mean, self.limits).max(axis=1, initial=0.0) > 0.0
@@ -461,15 +477,33 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._expected |= dict(zip(keys, mean[rows], strict=True))
         return proposals[rows]
 
-    def _likely(self, proposals: IntArray, size: int) -> IntArray:
-        """Without what will probably fail, while enough else is left."""
+    def _likely(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
+        """Without what is too likely to fail, while enough else is left."""
         if self.success is None:
             return proposals
         probability = self.success.predict(proposals)
-        kept = probability >= LIKELY
+        kept = probability >= 1.0 - self._risk(probability, size, known)
         if kept.sum() < size:
             kept[np.argsort(-probability, kind="stable")[:size]] = True
         return proposals[kept]
+
+    def _risk(self, probability: FloatArray, size: int, known: Knowledge) -> float:
+        """How likely a proposal may be to fail.
+
+        A front often ends where evaluations begin to fail, so some failures are the price of its end. They may be as
+        many as random search would have had by then, and no more: what is left of those is what a batch may risk.
+        """
+        assert self.success is not None
+        share, waiting = 1.0 - self.success.rate_, known.pending
+        n_tried = int((known.complete | known.failed).sum()) + len(waiting)
+        failures = float(known.failed.sum())
+        if len(waiting):
+            failures += float((1.0 - self.success.predict(waiting)).sum())
+        left = share * (n_tried + size) - failures
+        overdrawn = max(0.0, -left) / math.sqrt(share * (1.0 - share) * (n_tried + size))
+        safe = float(np.quantile(1.0 - probability, SAFEST))
+        least = max(LEAST_RISK, safe * max(CAREFUL - overdrawn, MOST_CAREFUL))
+        return max(least, min(left / size, 1.0 - LIKELY))
 
     def _predicted(self, X: IntArray, known: Knowledge) -> tuple[FloatArray, FloatArray]:
         """Minimised mean and spread; what is measured of an architecture in part is known exactly."""

@@ -20,6 +20,9 @@ _BOUND = re.compile(
 )
 
 
+RELATIONS = ("<=", ">=", "<", ">")
+
+
 @dataclass(frozen=True)
 class Constraint:
     """A bound on a raw objective, on a value that the space computes or on a gene, such as ``latency <= 20``.
@@ -46,8 +49,14 @@ class Constraint:
             raise InputError(f"constraint: expected 'NAME <= NUMBER' or 'NAME >= NUMBER', got {text!r}")
         name = match["name"]
         if name[:1] == name[-1:] and name[:1] in ("'", '"') and len(name) > 1:
-            name = json.loads(name) if name[0] == '"' else name[1:-1]
+            name = _unquoted(name)
         return cls(name, match["relation"], float(match["bound"]))
+
+    def __post_init__(self) -> None:
+        if self.relation not in RELATIONS:
+            raise InputError(f"constraint: expected one of {', '.join(RELATIONS)}, got {self.relation!r}")
+        if not np.isfinite(self.bound):
+            raise InputError(f"constraint on {self.name!r}: expected a finite bound, got {self.bound}")
 
     def violation(self, values: FloatArray) -> FloatArray:
         """Positive where violated, as pymoo's inequality constraints are."""
@@ -62,6 +71,15 @@ class Constraint:
 
     def __str__(self) -> str:
         return f"{self.name} {self.relation} {self.bound:g}"
+
+
+def _unquoted(name: str) -> str:
+    if name[0] == "'":
+        return name[1:-1]
+    try:
+        return str(json.loads(name))
+    except ValueError as error:
+        raise InputError(f"constraint: expected a name in quotes, got {name}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -82,7 +100,8 @@ class FunctionConstraint:
 
     def violations(self, space: SearchSpace, X: IntArray) -> FloatArray:
         """Positive where violated, shape (n,)."""
-        return np.array([self._violation(self.function(space.to_dict(x))) for x in X], dtype=np.float64)
+        architectures = space._dicts(space.repair(X))
+        return np.array([self._violation(self.function(architecture)) for architecture in architectures])
 
     def _violation(self, told: Any) -> float:
         if isinstance(told, bool | np.bool_):
@@ -104,6 +123,8 @@ AnyConstraint: TypeAlias = Constraint | FunctionConstraint
 
 def as_constraints(items: Any) -> tuple[AnyConstraint, ...]:
     """Constraints from texts, functions of the dict of genes, or constraints; one alone is enough."""
+    if items is None:
+        return ()
     several = [items] if isinstance(items, str | Constraint | FunctionConstraint) or callable(items) else list(items)
     return tuple(_as_constraint(item) for item in several)
 

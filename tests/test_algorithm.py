@@ -42,7 +42,9 @@ def test_what_raises_or_is_interrupted_loses_nothing():
     with pytest.raises(KeyboardInterrupt):
         problem.evaluate(space.sample(6, 0))
     assert problem.n_evaluations == 4
-    assert np.isnan(problem.store.raw).all(axis=1).tolist() == [False, False, True, False]
+    assert np.isnan(problem.store.raw).any(axis=1).tolist() == [False, False, True, False, True]
+    assert problem.store.failed.tolist() == [False, False, True, False, False]
+    assert problem.store.reason(2) == "RuntimeError: out of memory"
 
 
 def test_budget_is_exact_and_repeats_in_another_run():
@@ -174,7 +176,7 @@ def test_a_first_sample_that_fails_is_followed_by_another(caplog):
     result = minimize(problem, RAPID(specs=[RIDGE, RIDGE, None]), ("n_eval", 40), seed=0)
     assert problem.n_evaluations == 40
     assert np.isfinite(result.F).all()
-    assert "all 16 evaluations failed" in caplog.text
+    assert "none of 16 evaluations succeeded" in caplog.text
 
 
 def test_a_batch_says_how_far_it_came_out_from_where_it_was_predicted():
