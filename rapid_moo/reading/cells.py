@@ -155,8 +155,11 @@ def _kind(choice: Any) -> int:
 
 
 def _typed_choices(cells: Sequence[Any]) -> list[Any]:
-    whole = all(cell.is_integer() and abs(cell) < 2**53 for cell in cells if isinstance(cell, float))
-    return _told_apart([int(cell) if whole and isinstance(cell, float) else cell for cell in cells])
+    whole = all(
+        cell.is_integer() and abs(cell) < 2**53 for cell in cells if isinstance(cell, float) and math.isfinite(cell)
+    )
+    finite = [str(cell) if isinstance(cell, float) and not math.isfinite(cell) else cell for cell in cells]
+    return _told_apart([int(cell) if whole and isinstance(cell, float) else cell for cell in finite])
 
 
 def _text_choices(texts: list[Any], decimal: str | None) -> list[Any]:

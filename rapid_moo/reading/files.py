@@ -133,7 +133,10 @@ def _read(file: Path, content: bytes, columns: list[str] | None, depth: int = 0)
         return _named(_from_parquet(file, content), columns)
     text = decode(file, content)
     if text.lstrip()[:20].lower().startswith(tuple(page.decode() for page in _PAGES)):
-        refuse(file, "expected a readable CSV file, got an HTML page, perhaps a download page instead of the file")
+        refuse(
+            file,
+            "expected a column 'vector' or columns of genes, got an HTML page, perhaps that of a download",
+        )
     if text.lstrip()[:1] in ("{", "[") and (sheet := _from_json(file, text)) is not None:
         return _named(sheet, columns)
     return _from_text(file, text, columns)
@@ -360,10 +363,9 @@ def _unwrapped(content: dict[str, Any]) -> Any:
     """The records of the shapes in which pandas and people write tables as one JSON object."""
     values = list(content.values())
     if "columns" in content and "data" in content and isinstance(content["data"], list):
-        try:
-            return pd.DataFrame(content["data"], columns=content["columns"])
-        except (ValueError, TypeError):
-            return content
+        rows, names = content["data"], content["columns"]
+        fits = isinstance(names, list) and all(isinstance(row, list) and len(row) == len(names) for row in rows)
+        return pd.DataFrame(rows, columns=names) if fits and rows else content
     lists = [value for value in values if isinstance(value, list) and value and isinstance(value[0], dict)]
     if len(lists) == 1:
         return lists[0]

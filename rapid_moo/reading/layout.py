@@ -289,6 +289,9 @@ def _from_all(sheet: Sheet, reading: Reading, own: Sequence[str], objectives: Se
             f"expected a column {VECTOR!r}, or --objectives COLUMN:min,… so that the other columns are genes, got"
             f" columns {shown(sheet.columns, 300)}",
         )
+    for name in objectives:
+        beside = f"and genes in a column {VECTOR!r} or in columns beside it"
+        require_column(sheet.path, sheet.columns, name, f"expected a column {name!r} for objective {name!r} {beside}")
     out = {*objectives, *reading.ignore}
     rest = [name for name in dict.fromkeys(sheet.columns) if name not in out and not _is_index(sheet, name)]
     own = own if len(own) != 1 or _is_described(sheet, own[0], [n for n in rest if n not in own]) else ()
