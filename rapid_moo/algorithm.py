@@ -42,7 +42,7 @@ from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import FEWEST_ROWS, ADRSTuner, adapt, early_specs
-from rapid_moo.view import Knowledge, SpaceView
+from rapid_moo.view import CANDIDATES, Knowledge, SpaceView
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +51,10 @@ EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
 LIKELY = 0.5
 """Probability of success below which an architecture is not proposed while others are left."""
+LEAST_RISK = 0.02
+SAFEST = 0.1
+CAREFUL, MOST_CAREFUL = 2.0, 1.2
+"""Times the risk of the safest tenth that may be taken: where failures cannot be foreseen, nobody is shut out."""
 
 
 def default_batch_size(n: int) -> int:
@@ -201,6 +205,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
                 raise InputError(f"{name}: expected a positive number, got {value}")
         if search not in SEARCHES:
             raise InputError(f"search: expected one of {', '.join(SEARCHES)}, got {search!r}")
+        if candidates not in CANDIDATES:
+            raise InputError(f"candidates: expected one of {', '.join(CANDIDATES)}, got {candidates!r}")
         if isinstance(sampling, str) and sampling not in SAMPLINGS:
             raise InputError(f"sampling: expected one of {', '.join(SAMPLINGS)}, got {sampling!r}")
         if not retune > 1.0:
@@ -231,6 +237,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.bill = Bill(self.view.store)
         self.bill.take_free()
         self._n_initial = min(self.n_initial, self.view.n_members)
+        if self.specs is not None and len(self.specs) != len(self.view.objectives):
+            raise InputError(f"specs: expected {len(self.view.objectives)}, one per objective, got {len(self.specs)}")
         self._given = self._read_sampling()
 
     def _read_sampling(self) -> IntArray:
@@ -415,7 +423,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         tried = known.complete | known.failed
         self.success = None
         if known.failed.any() and known.complete.any():
-            self.success = SuccessModel(self.view.space).fit(known.X[tried], known.complete[tried])
+            model = SuccessModel(self.view.space, max(FIRST_SAMPLE, self._n_initial))
+            self.success = model.fit(known.X[tried], known.complete[tried])
 
     def _learn_constraints(self, known: Knowledge, seed: int) -> None:
         """Predict a foreign problem's constraints by the likeliest of a few processes."""
@@ -457,7 +466,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
-        proposals = self._likely(proposals, size)
+        proposals = self._likely(proposals, size, known)
         mean = self.view.predict_mean(self.predictors, proposals)
         if len(proposals) > SPREAD_POOL:
             violated = predicted_violations(self.view, proposals, mean, self.limits).max(axis=1, initial=0.0) > 0.0
@@ -481,15 +490,33 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._expected |= dict(zip(keys, mean[rows], strict=True))
         return proposals[rows]
 
-    def _likely(self, proposals: IntArray, size: int) -> IntArray:
-        """Without what will probably fail, while enough else is left."""
+    def _likely(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
+        """Without what is too likely to fail, while enough else is left."""
         if self.success is None:
             return proposals
         probability = self.success.predict(proposals)
-        kept = probability >= LIKELY
+        kept = probability >= 1.0 - self._risk(probability, size, known)
         if kept.sum() < size:
             kept[np.argsort(-probability, kind="stable")[:size]] = True
         return proposals[kept]
+
+    def _risk(self, probability: FloatArray, size: int, known: Knowledge) -> float:
+        """How likely a proposal may be to fail.
+
+        A front often ends where evaluations begin to fail, so some failures are the price of its end. They may be as
+        many as random search would have had by then, and no more: what is left of those is what a batch may risk.
+        """
+        assert self.success is not None
+        share, waiting = 1.0 - self.success.rate_, known.pending
+        n_tried = int((known.complete | known.failed).sum()) + len(waiting)
+        failures = float(known.failed.sum())
+        if len(waiting):
+            failures += float((1.0 - self.success.predict(waiting)).sum())
+        left = share * (n_tried + size) - failures
+        overdrawn = max(0.0, -left) / math.sqrt(share * (1.0 - share) * (n_tried + size))
+        safe = float(np.quantile(1.0 - probability, SAFEST))
+        least = max(LEAST_RISK, safe * max(CAREFUL - overdrawn, MOST_CAREFUL))
+        return max(least, min(left / size, 1.0 - LIKELY))
 
     def _predicted(self, X: IntArray, known: Knowledge) -> tuple[FloatArray, FloatArray]:
         """Minimised mean and spread; what is measured of an architecture in part is known exactly."""

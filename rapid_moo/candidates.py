@@ -89,10 +89,15 @@ def search_predictions(
     visited = _Visited()
     minimize(problem, algorithm, ("n_gen", generations), seed=seed, callback=visited)
     X, F = np.vstack(visited.X), np.vstack(visited.F)
-    X = view.candidates_at(X)
-    first, _ = unique_rows(X)
-    order = np.argsort(pareto_ranks(F[first]), kind="stable")
-    found = X[first[order]]
+    members = view.candidates_at(X)
+    first, _ = unique_rows(members)
+    moved = (members[first] != X[first]).any(axis=1)
+    values = F[first]
+    if moved.any():
+        # What stands for its nearest member is worth what is predicted of that member.
+        values[moved] = view.predict_mean(predictors, members[first[moved]])
+    order = np.argsort(pareto_ranks(values), kind="stable")
+    found = members[first[order]]
     return found[view.allowed(found)][:POOL]
 
 
@@ -121,7 +126,7 @@ def within_constraints(
     if limits is not None:
         spread = limits.predict(X, return_std=True)[1]
     else:
-        columns = [view.problem.restrictions.column(constraint) for constraint in view.constraints]
+        columns = [view.problem.constraint_set.column(constraint) for constraint in view.constraints]
         spread = np.column_stack([std[:, k] if k is not None else np.zeros(len(X)) for k in columns])
     worst = (violation - 0.5 * spread).max(axis=1)
     met: BoolArray = np.asarray(worst <= 0.0)

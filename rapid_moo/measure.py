@@ -168,21 +168,95 @@ class Attempt:
             values, reasons = read_result(result, self.names, self.known)
             return Outcome(values, reasons, time.perf_counter() - start)
         except CommandFailedError as error:
-            mark = f"exit {error.code}: {shortened(error.tail.strip().splitlines()[-1:], 200)}"
+            # A command that was killed is no mistake of its author's: the memory may have been too small.
+            killed = error.code < -1
+            mark = "" if killed else f"exit {error.code}: {shortened(error.tail.strip().splitlines()[-1:], 200)}"
             reasons = dict.fromkeys(self.names, shortened(error))
             return Outcome({}, reasons, time.perf_counter() - start, error.tail or str(error), mark, error)
-        except Exception as error:  # whatever the user's code raises
-            reasons = dict.fromkeys(self.names, shortened(f"{type(error).__name__}: {error}"))
-            return Outcome({}, reasons, time.perf_counter() - start, _trace(error), _mark(error), error)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # whatever the user's code raises, SystemExit too
+            reasons = dict.fromkeys(self.names, shortened(_told(error)))
+            raised = error if isinstance(error, Exception) else None
+            return Outcome({}, reasons, time.perf_counter() - start, _trace(error), _mark(error), raised)
 
 
-def _trace(error: Exception) -> str:
-    """The traceback as the user's: without the frame of this module."""
-    frames = error.__traceback__.tb_next if error.__traceback__ is not None else None
+class Packed:
+    """A call as bytes, for clusters whose processes cannot import what the user's program defines.
+
+    Parameters
+    ----------
+    payload : bytes
+        The function, pickled by ``cloudpickle``.
+    names, known : sequence of str
+        As of :class:`Attempt`.
+    """
+
+    def __init__(self, payload: bytes, names: Sequence[str], known: Sequence[str] = ()) -> None:
+        self.payload, self.names, self.known = payload, tuple(names), tuple(known)
+
+    @classmethod
+    def of(cls, attempt: Attempt) -> Packed:
+        """Pack a call.
+
+        Raises
+        ------
+        InputError
+            If its function cannot be sent to another process.
+        """
+        import cloudpickle  # comes with the clusters that need it
+
+        try:
+            return cls(cloudpickle.dumps(attempt.function), attempt.names, attempt.known)
+        except Exception as error:  # pickle raises whatever the object does
+            raise InputError(f"measure: it cannot be sent to another process: {shortened(error, 200)}") from error
+
+    def __call__(self, architecture: Architecture) -> Outcome:
+        """Unpack and call the function.
+
+        Raises
+        ------
+        InputError
+            If this process cannot load it.
+        """
+        try:
+            function = pickle.loads(self.payload)
+        except Exception as error:  # an import of the user's raises anything
+            raise InputError(f"measure: a worker cannot load it: {type(error).__name__}: {error}") from error
+        return Attempt(function, self.names, self.known)(architecture)
+
+
+def measure_times(attempt: Attempt | Packed, architecture: Architecture, times: int) -> list[Outcome]:
+    """Call a part several times, and no further once it raised; runs in a worker."""
+    outcomes = []
+    for _ in range(times):
+        outcomes.append(attempt(architecture))
+        if outcomes[-1].mark:
+            break
+    return outcomes
+
+
+def _told(error: BaseException) -> str:
+    try:
+        told = str(error)
+    except Exception:  # an exception of the user's own
+        told = ""
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+
+
+def _trace(error: BaseException) -> str:
+    """The traceback as the user's: without the frames of this package that lead to his code."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None and _is_ours(frames.tb_frame.f_code.co_filename):
+        frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames))
 
 
-def _mark(error: Exception) -> str:
+def _is_ours(file: str) -> bool:
+    return Path(file).is_relative_to(Path(__file__).parent)
+
+
+def _mark(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__qualname__} at {place}"

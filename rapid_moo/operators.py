@@ -40,7 +40,7 @@ class ArchitectureSampling(Sampling):  # type: ignore[misc]  # pymoo ships no ty
     ) -> IntArray:
         if problem.table is not None and problem.source.true:
             return problem.table.take(random_state.permutation(len(problem.table))[:n_samples]).X
-        if not problem.restrictions.known:
+        if not problem.constraint_set.known:
             return problem.space.sample(n_samples, random_state)
         # What breaks a bound that is known beforehand is evaluated only where nothing else is found.
         drawn = problem.space.sample(max(20 * n_samples, 1_000), random_state)
@@ -151,15 +151,23 @@ class ArchitectureDuplicates(DuplicateElimination):  # type: ignore[misc]  # pym
         return self.problem.space.keys(self._members(pop)) if len(pop) else []
 
 
-def genotype_operators(problem: ArchitectureProblem) -> dict[str, Any]:
-    """Fresh operators for any of pymoo's genetic algorithms: ``NSGA2(pop_size=40, **genotype_operators(problem))``."""
-    return {
+def genotype_operators(problem: ArchitectureProblem, *, duplicates: bool = True) -> dict[str, Any]:
+    """Fresh operators for any of pymoo's genetic algorithms: ``NSGA2(pop_size=40, **genotype_operators(problem))``.
+
+    Parameters
+    ----------
+    problem : ArchitectureProblem
+        What will be searched.
+    duplicates : bool
+        Whether duplicate elimination comes along; False for an algorithm with a rule of its own, such as MOEAD.
+    """
+    operators: dict[str, Any] = {
         "sampling": ArchitectureSampling(),
         "crossover": UniformGeneCrossover(),
         "mutation": ActiveGeneMutation(),
         "repair": ArchitectureRepair(),
-        "eliminate_duplicates": ArchitectureDuplicates(problem),
     }
+    return {**operators, "eliminate_duplicates": ArchitectureDuplicates(problem)} if duplicates else operators
 
 
 def evolutionary(name: str, problem: ArchitectureProblem, pop_size: int) -> Algorithm:

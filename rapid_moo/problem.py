@@ -15,7 +15,7 @@ import copy
 import logging
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,9 +25,10 @@ from pymoo.core.individual import Individual
 from pymoo.core.problem import LoopedElementwiseEvaluation, Problem
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
-from rapid_moo.constraints import AnyConstraint, Bounds, Constraint, as_constraints
+from rapid_moo.constraints import AnyConstraint, Constraint, ConstraintSet, as_constraints
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
+from rapid_moo.indicators import adrs
 from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts
 from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
@@ -172,8 +173,9 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     table : ArchitectureTable, optional
         Judges the search when the source is not itself a table.
     constraints : str, callable, Constraint, or a sequence of them
-        Bounds like ``"latency <= 20"`` on raw objectives, on values that the space computes or on genes, and functions
-        of the dict of genes. What follows from the architecture holds from the first one on.
+        Bounds like ``"latency <= 20"`` on raw objectives, on values that the space computes, on genes or on further
+        columns of the table, and functions of the dict of genes. What follows from the architecture holds from the
+        first one on, and so do further columns.
     name : str, optional
         Name for reports.
     store : Store, optional
@@ -208,12 +210,15 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
         self.table = source if isinstance(source, ArchitectureTable) else table
         names = [objective.name for objective in self.objectives]
-        self.restrictions = Bounds(space, names, as_constraints(constraints))
+        self.constraint_set = ConstraintSet(space, names, as_constraints(constraints), self._further())
+        if isinstance(self.source, TableSource):
+            whole = self.source.table
+            self.constraint_set.require_met(whole.X, whole.raw, whole.name)
         self._computed = [(k, n) for k, n in enumerate(names) if n in {o.name for o in space.computed}]
         super().__init__(
             n_var=space.n_var,
             n_obj=len(self.objectives),
-            n_ieq_constr=len(self.restrictions),
+            n_ieq_constr=len(self.constraint_set),
             xl=space.xl,
             xu=space.xu,
             vtype=int,
@@ -224,12 +229,34 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             raise InputError(f"store: expected objectives {names}, got {list(store.objectives)}")
         if store is not None and tuple(store.space.genes) != tuple(space.genes):
             raise InputError(f"store: expected one of the space {space.name!r}, got one of {store.space.name!r}")
-        self.store = store if store is not None else Store(space, names)
+        self.store = store if store is not None else self._new_store()
+
+    def _new_store(self) -> Store:
+        """An empty store, with what the table knows in part as free imports whose other objectives failed."""
+        store = Store(self.space, [objective.name for objective in self.objectives])
+        if self.table is not None and self.table.partial is not None and isinstance(self.source, TableSource):
+            X, raw = self.table.partial
+            with store.transaction():
+                for row, line in zip(store.add(X, raw, "table").tolist(), raw, strict=True):
+                    missing = [n for n, value in zip(store.objectives, line, strict=True) if np.isnan(value)]
+                    store.tell(row, {}, dict.fromkeys(missing, "missing in the table"), who="table")
+        return store
+
+    def _further(self) -> dict[str, Callable[[IntArray], FloatArray]]:
+        """Further columns of the table that is searched, itself or by its predictions, as functions of genotypes."""
+        if self.table is None or not isinstance(self.source, TableSource | PredictedSource):
+            return {}
+        members = self.source if isinstance(self.source, TableSource) else TableSource(self.table)
+
+        def looked_up(X: IntArray, column: FloatArray) -> FloatArray:
+            return column[members.table.find(members.resolve(X))]
+
+        return {name: partial(looked_up, column=column) for name, column in self.table.further.items()}
 
     @property
     def constraints(self) -> tuple[AnyConstraint, ...]:
         """The bounds of the problem."""
-        return self.restrictions.all
+        return self.constraint_set.all
 
     def name(self) -> str:
         """Name for reports."""
@@ -242,6 +269,16 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         out["F"] = self.minimised(raw)
         if self.constraints:
             out["G"] = self.violations(X, raw)
+
+    def evaluate(self, X: Any, *args: Any, return_as_dictionary: bool = False, **kwargs: Any) -> Any:
+        """Evaluate as pymoo does, and write back what was evaluated, as a repair does: X and F belong together.
+
+        A genotype that a table does not hold becomes its nearest member, an inactive gene its fixed form.
+        """
+        out = super().evaluate(X, *args, return_as_dictionary=return_as_dictionary, **kwargs)
+        if return_as_dictionary and self.source.true:
+            out["X"] = self.genotypes(X)
+        return out
 
     def minimised(self, raw: FloatArray) -> FloatArray:
         """Raw values to be minimised; a row that lacks a value is infinite in all objectives."""
@@ -310,8 +347,12 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         needed = source.needed(settled) or tuple(range(len(source.attempts)))
         return self.space.to_dict(self.store.X[row]), needed
 
-    def record(self, row: int, outcome: Outcome, *, who: str = "", more: bool = False) -> Bug | None:
+    def record(
+        self, row: int, outcome: Outcome, *, who: str = "", more: bool = False, guard: Guard | None = None
+    ) -> Bug | None:
         """Put what came of measuring a row of the store into it, with what the space computes.
+
+        Where several functions measure, each has a ``guard`` of its own: that of the measure by default.
 
         Returns
         -------
@@ -326,7 +367,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             who=who,
             more=more,
         )
-        guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
+        if guard is None:
+            guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
         in_vain = guard.add(row, outcome)
         if not in_vain:
             return None
@@ -335,16 +377,19 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
 
     def computed_values(self, row: int) -> dict[str, float]:
         """What the space computes of a row of the store and the store does not hold yet."""
-        missing = [(k, name) for k, name in self._computed if not self.store.repeats[row, k]]
+        if not self._computed:
+            return {}
+        repeats = self.store.repeats_of(row)
+        missing = [(k, name) for k, name in self._computed if not repeats[k]]
         return {name: float(self.space.compute(self.store.X[row], name)[0]) for _, name in missing}
 
     def violations(self, X: IntArray, raw: FloatArray) -> FloatArray:
         """Constraint values of shape (n, n_constraints), positive where violated, infinite where failed."""
-        return self.restrictions.violations(X, raw)
+        return self.constraint_set.violations(X, raw)
 
     def allowed(self, X: IntArray) -> BoolArray:
         """Whether architectures meet the bounds that are known before anything is measured, shape (n,)."""
-        return np.asarray(self.restrictions.allowed(X), dtype=np.bool_)
+        return np.asarray(self.constraint_set.allowed(X), dtype=np.bool_)
 
     @property
     def n_evaluations(self) -> int:
@@ -356,7 +401,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         other = copy.copy(self)
         if isinstance(self.source, MeasureSource):
             other.source = replace(self.source, guard=Guard(self.source.guard.first, self.source.guard.same))
-        other.store = Store(self.space, [objective.name for objective in self.objectives])
+        other.store = other._new_store()
         return other
 
     def with_source(self, source: Any) -> ArchitectureProblem:
@@ -382,6 +427,24 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             return None
         rows = self._feasible_rows()
         return front_points(self.table.F[rows]) if len(rows) else np.empty((0, self.n_obj))
+
+    def adrs(self, bill: Bill | None = None) -> float:
+        """ADRS of everything that was evaluated (or is on a run's bill) against the table's front; 0 is perfect.
+
+        Raises
+        ------
+        InputError
+            If the problem knows no front, or nothing was evaluated.
+        """
+        reference = self.reference_front()
+        if reference is None:
+            raise InputError(f"{self.name()}: expected a problem with a table, whose front judges")
+        rows = np.arange(len(self.store)) if bill is None else bill.rows
+        X, raw = self.store.X[rows], self.store.raw_of(rows)
+        good = np.isfinite(raw).all(axis=1)
+        if self.constraints:
+            good &= (self.violations(X, raw) <= 0.0).all(axis=1)
+        return adrs(reference, to_minimised(raw[good], self.objectives))
 
     def _feasible_rows(self) -> IntArray:
         table = self.table

@@ -72,6 +72,7 @@ class Store:
         self._seconds, self._when = np.zeros(16), np.zeros(16)
         self._begun = np.zeros(16, dtype=np.int64)
         self.changed: set[int] = set()
+        self.generation = getattr(self, "generation", -1) + 1
         self._who: list[str] = []
         self._reasons: list[dict[str, str]] = []
         self.notes: dict[str, Any] = {}
@@ -174,6 +175,31 @@ class Store:
     def settled_objectives(self, row: int) -> BoolArray:
         """Which objectives of a row have a value or have failed, shape (n_objectives,)."""
         return np.asarray((self._count[row] > 0) | self._broken[row])
+
+    def repeats_of(self, row: int) -> IntArray:
+        """How often each objective of one row was measured, shape (n_objectives,)."""
+        return np.asarray(self._count[row], dtype=np.int64)
+
+    def failed_objectives_of(self, row: int) -> BoolArray:
+        """Where an objective of one row was tried and has no value, shape (n_objectives,)."""
+        return np.asarray(self._broken[row] & (self._count[row] == 0))
+
+    def is_free(self, row: int) -> bool:
+        """Whether one row was known beforehand and is not billed."""
+        return bool(self._free[row])
+
+    def is_running(self, row: int) -> bool:
+        """Whether one row is being worked on."""
+        return bool(self._work[row] == RUNNING)
+
+    def is_waiting(self, row: int) -> bool:
+        """Whether one row was asked for and not begun."""
+        return bool(self._work[row] == ASKED)
+
+    @property
+    def changed_at(self) -> FloatArray:
+        """Time of the last change of each row, in seconds since 1970, shape (n,)."""
+        return self._when[: self._n].copy()
 
     def seconds(self, row: int) -> float:
         """Seconds of work on a row."""
@@ -498,12 +524,13 @@ def own_name(name: str, taken: Sequence[str]) -> str:
 
 
 def gene_frame(space: SearchSpace, X: IntArray) -> pd.DataFrame:
-    """One column per gene with the choices as they are; empty (None) for an inactive gene."""
+    """One column per gene with the choices as they are; NaN for an inactive gene."""
     active = space.is_active(X) if len(X) else np.zeros((0, space.n_var), dtype=np.bool_)
     columns: dict[str, pd.Series] = {}
     for k, gene in enumerate(space.genes):
-        values = [gene.choices[code] if on else None for code, on in zip(X[:, k], active[:, k], strict=True)]
-        columns[gene.name] = pd.Series(values, dtype=None if active[:, k].all() and len(X) else object)
+        values = [gene.choices[code] if on else np.nan for code, on in zip(X[:, k], active[:, k], strict=True)]
+        plain = active[:, k].all() and len(X) and None not in gene.choices
+        columns[gene.name] = pd.Series(values, dtype=None if plain else object)
     return pd.DataFrame(columns)
 
 

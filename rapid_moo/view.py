@@ -110,7 +110,7 @@ class SpaceView:
         if candidates == "members" and not on_table:
             raise InputError("candidates: 'members' needs a problem that is evaluated on a table")
         self.restricted = on_table and candidates != "space"
-        self.bounded = self.native and len(problem.restrictions.known) > 0
+        self.bounded = self.native and len(problem.constraint_set.known) > 0
         self.store: Store = problem.store if self.native else Store(self.space, self._columns)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpaceView:
@@ -163,7 +163,7 @@ class SpaceView:
         return found
 
     def _told(self) -> str:
-        return ", ".join(str(constraint) for constraint in self.problem.restrictions.known)
+        return ", ".join(str(constraint) for constraint in self.problem.constraint_set.known)
 
     def first_sample(
         self, n: int, sampling: str, rng: np.random.Generator, without: IntArray | None = None

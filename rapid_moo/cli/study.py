@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import math
 import sys
 import time
 from argparse import Namespace
@@ -19,14 +20,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rapid_moo._util import atomic_path, write_text
 from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, writable
-from rapid_moo.errors import InputError, MeasureError, MissingExtraError
+from rapid_moo.errors import InputError, MeasureError, MissingExtraError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED
 from rapid_moo.objectives import Objective, parse_objectives
 from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import get_space, space_names
-from rapid_moo.space import SearchSpace
-from rapid_moo.store import own_name
-from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text
+from rapid_moo.space import Gene, SearchSpace
+from rapid_moo.store import Store, own_name
+from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_measured
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.spacefile import TEMPLATE, read_space_file
 from rapid_moo.study.status import Status, duration
@@ -159,16 +160,20 @@ def write_template(options: Namespace) -> int:
 # ------------------------------------------------------------------------- run
 def run_study(options: Namespace) -> int:
     """Begin a study or go on with one."""
-    study = _study(options)
-    weights = _weights(options.prefer, study)
-    for path in options.known:
-        print(f"{path}: {study.import_known(path)} rows known beforehand", file=sys.stderr)
-    budget = options.budget
+    with _client(options.dask) as executor:
+        study = _study(options, executor)
+        weights = _weights(options.prefer, study.objectives)
+        if options.known and (told := holder(study.folder)):
+            raise StudyError(f"{study.folder}: {told} is running this study")
+        for path in options.known:
+            print(f"{path}: {study.import_known(path)} rows known beforehand", file=sys.stderr)
+        return _run(study, options, weights)
+
+
+def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
     try:
-        with _client(options.dask) as executor, _Shown(study, budget) as shown:
-            if executor is not None:
-                study.workers = executor
-            study.run(budget, confirm=options.confirm, progress=shown.show)
+        with _Shown(study, options.budget) as shown:
+            study.run(options.budget, confirm=options.confirm, progress=shown.show)
     except KeyboardInterrupt:
         print(_report(study, weights))
         print(f"\ninterrupted; go on with: rapid-moo run {study.folder}", file=sys.stderr)
@@ -180,13 +185,14 @@ def run_study(options: Namespace) -> int:
     return 0
 
 
-def _study(options: Namespace) -> Study:
+def _study(options: Namespace, executor: Any) -> Study:
+    """The study that the options mean; whatever is wrong with them is found before anything is written."""
     first, same = _max_errors(options.max_errors)
     target = Path(options.target)
     shared: dict[str, Any] = {
         "measure": _measure(options),
         "seed": options.seed,
-        "workers": _worker_kind(options),
+        "workers": executor if executor is not None else _worker_kind(options),
         "places": _places(options.places),
         "timeout": options.timeout,
         "first_raised": first,
@@ -206,6 +212,9 @@ def _study(options: Namespace) -> Study:
         raise InputError("--budget: expected the number of evaluations of a new study, got none")
     if shared["measure"] is None and not (out / DEFINITION).exists():
         raise InputError(f"--measure: expected what measures an architecture of {space.name}, got none")
+    _weights(options.prefer, objectives)
+    for path in options.known:
+        read_measured(path, Store(space, [objective.name for objective in objectives]))
     return Study(
         out,
         space,
@@ -289,13 +298,13 @@ def _max_errors(text: str) -> tuple[int, int]:
     return int(parts[0]), int(parts[-1])
 
 
-def _weights(text: str | None, study: Study) -> list[float] | None:
+def _weights(text: str | None, objectives: Sequence[Objective]) -> list[float] | None:
     if text is None:
         return None
-    names = ",".join(objective.name for objective in study.objectives)
+    names = ",".join(objective.name for objective in objectives)
     try:
         weights = [float(part) for part in text.split(",")]
-        preferred_point([[0.0] * len(study.objectives)], weights)
+        preferred_point([[0.0] * len(objectives)], weights)
     except ValueError as error:
         raise InputError(f"--prefer: expected a weight >= 0 for each of {names}, not all 0, got {text!r}") from error
     return weights
@@ -362,7 +371,7 @@ def _report(study: Study, weights: Sequence[float] | None) -> str:
     status = study.status()
     lines = [status.to_text()]
     if status.front:
-        lines += ["", f"Front (measured), {status.front} architectures:", _table(study.front())]
+        lines += ["", f"Front (measured), {status.front} architectures:", _table(study)]
         lines += _noise_lines(study)
         name = (
             "knee of the front" if weights is None else f"preferred with weights {','.join(f'{w:g}' for w in weights)}"
@@ -389,9 +398,17 @@ def _noise_lines(study: Study) -> list[str]:
     ]
 
 
-def _table(frame: pd.DataFrame) -> str:
+def _table(study: Study) -> str:
+    frame = study.front()
+    for gene in study.space.genes:
+        names = {str(choice): label for choice, label in zip(gene.choices, gene.labels, strict=True)}
+        frame[gene.name] = frame[gene.name].map(lambda choice, names=names: names.get(str(choice), choice))
     text = frame.head(SHOWN).fillna("").to_string(index=False, float_format=lambda value: f"{value:.6g}")
     return text if len(frame) <= SHOWN else f"{text}\n… and {len(frame) - SHOWN} more in front.csv"
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _short(value: Any) -> str:
@@ -437,28 +454,40 @@ def export_study(options: Namespace) -> int:
     """Print or write evaluations or front."""
     study = Study(options.folder)
     frame = study.front() if options.front else study.to_frame()
+    genes = study.space.genes
     if options.format == "parquet" and options.out is None and sys.stdout.isatty():
         raise InputError("--format parquet: expected --out FILE or a pipe, got a terminal")
     if options.out is not None:
         writable(options.out.parent)
         with atomic_path(options.out) as temporary, temporary.open("wb") as file:
-            file.write(_encoded(frame, options.format))
+            file.write(_encoded(frame, options.format, genes))
         print(f"Written: {options.out} ({len(frame)} rows)")
     else:
-        sys.stdout.buffer.write(_encoded(frame, options.format))
+        sys.stdout.buffer.write(_encoded(frame, options.format, genes))
         sys.stdout.buffer.flush()
     return 0
 
 
-def _encoded(frame: pd.DataFrame, kind: str) -> bytes:
+def _encoded(frame: pd.DataFrame, kind: str, genes: Sequence[Gene]) -> bytes:
+    """The frame in a file format; an inactive gene is empty, or in JSON left out."""
+    if kind == "json":
+        names = {gene.name for gene in genes}
+        records = [
+            {
+                key: None if _is_nan(value) else value
+                for key, value in line.items()
+                if key not in names or not _is_nan(value)
+            }
+            for line in frame.astype(object).to_dict(orient="records")
+        ]
+        return (json.dumps(records, indent=2, default=lambda value: value.item()) + "\n").encode()
+    for gene in genes:
+        # One type a column, and None told from an inactive gene: what is no column of numbers is text.
+        if frame[gene.name].dtype == object or kind == "csv":
+            frame[gene.name] = [None if _is_nan(v) else choice_text(gene, v) for v in frame[gene.name]]
     if kind == "csv":
         return frame.to_csv(index=False, lineterminator="\n").encode()
-    if kind == "json":
-        records = frame.astype(object).where(frame.notna(), None).to_dict(orient="records")
-        return (json.dumps(records, indent=2) + "\n").encode()
-    mixed = [c for c in frame if frame[c].dtype == object and frame[c].map(type).nunique() > 1]
     try:
-        # Parquet knows one type a column: choices of several types are written as text.
-        return bytes(frame.astype(dict.fromkeys(mixed, "string")).to_parquet(index=False))
+        return bytes(frame.to_parquet(index=False))
     except ImportError as error:
-        raise MissingExtraError("--format parquet needs pyarrow: pip install pyarrow") from error
+        raise MissingExtraError("--format parquet needs pyarrow: pip install 'rapid-moo[parquet]'") from error

@@ -21,6 +21,7 @@ from joblib import Parallel, delayed, parallel_config
 
 from rapid_moo._util import write_text
 from rapid_moo.comparison.method import Method
+from rapid_moo.comparison.methods._pymoo import as_method
 from rapid_moo.comparison.oracle import oracle_trajectory
 from rapid_moo.comparison.registry import get_method
 from rapid_moo.comparison.run import RunRecord, run_method, sorted_table
@@ -73,8 +74,9 @@ class Comparison:
     ----------
     table : ArchitectureTable
         What is searched, and whose front judges.
-    methods : sequence of str or type of Method
-        Names (see :func:`rapid_moo.comparison.method_names`) or classes.
+    methods : sequence of str, type of Method, or pymoo algorithms
+        Names (see :func:`rapid_moo.comparison.method_names`), classes, or any pymoo algorithm: a class, an instance, or
+        a function of the problem that makes one.
     budgets : sequence of float or int
         Shares of the table in (0, 1), or numbers of unique evaluations above 1.
     seeds : int or sequence of int
@@ -92,7 +94,7 @@ class Comparison:
     def __init__(
         self,
         table: ArchitectureTable,
-        methods: Sequence[str | type[Method]],
+        methods: Sequence[Any],
         budgets: Sequence[float],
         seeds: int | Sequence[int],
         out: Path | str,
@@ -102,7 +104,7 @@ class Comparison:
         redo: Sequence[str] = (),
     ) -> None:
         self.table = sorted_table(table)
-        self.methods = _distinct([get_method(m) if isinstance(m, str) else m for m in methods])
+        self.methods = _distinct([get_method(m) if isinstance(m, str) else as_method(m) for m in methods])
         self.budgets = tuple(sorted({_budget(b, len(table)) for b in budgets}))
         self.seeds = _seeds(seeds)
         self.out, self.n_jobs, self.client, self.redo = Path(out), n_jobs, client, frozenset(redo)

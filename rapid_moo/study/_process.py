@@ -153,8 +153,13 @@ def _preparation(name: str, path: Sequence[str]) -> dict[str, Any]:
 
 
 def main_can_be_imported() -> bool:
-    """Whether a new process finds the main module: not that of a notebook, of ``python -c`` or of ``python -m pkg``."""
+    """Whether a new process finds the main module: not that of a notebook, of ``python -c`` or of ``python -m pkg``.
+
+    Nor is it sought where it is the command ``rapid-moo``, which holds nothing of the user's and takes seconds.
+    """
     main = sys.modules["__main__"]
+    if getattr(getattr(main, "main", None), "__module__", "").startswith("rapid_moo.cli"):
+        return False
     name = getattr(main.__spec__, "name", None)
     if name is not None:
         return name != "__main__" and not name.endswith(".__main__")

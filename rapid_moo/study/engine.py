@@ -23,8 +23,8 @@ import numpy as np
 
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError, WorkTimeoutError
-from rapid_moo.measure import Architecture, Attempt, Outcome, shortened
-from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.measure import Attempt, Guard, Outcome, Packed, measure_times, shortened
+from rapid_moo.problem import ArchitectureProblem, MeasureSource
 from rapid_moo.store import BY_HAND, Store
 
 logger = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ DEATHS = 2
 class Part:
     """One function of a measure: what it measures, how often, and in which pool of places it runs."""
 
-    attempt: Attempt
+    attempt: Attempt | Packed
     repeats: int
     pool: int
 
@@ -63,10 +63,14 @@ class Call:
 
 @dataclass
 class Pool:
-    """Places where parts run: an executor, how many works it takes at once, and what waits for it."""
+    """Places where parts run: an executor, how many works it takes at once, and what waits for it.
+
+    The places of a cluster come and go: ``count`` says how many there are.
+    """
 
     executor: Executor
     places: int
+    count: Callable[[], int] | None = None
     waiting: deque[Call] = field(default_factory=deque)
     running: dict[Future[list[Outcome]], Call] = field(default_factory=dict)
 
@@ -74,16 +78,6 @@ class Pool:
     def free(self) -> int:
         """Places that nothing runs in."""
         return max(0, self.places - len(self.running))
-
-
-def measure_times(attempt: Attempt, architecture: Architecture, times: int) -> list[Outcome]:
-    """Call a part several times, and no further once it raised; runs in a worker."""
-    outcomes = []
-    for _ in range(times):
-        outcomes.append(attempt(architecture))
-        if outcomes[-1].mark:
-            break
-    return outcomes
 
 
 def merged(outcomes: Iterable[Outcome]) -> Outcome:
@@ -128,6 +122,8 @@ class Engine:
         self.publish, self.timeout = publish, timeout
         self.budget = 0
         self.stopping = False
+        self._guards: list[Guard] = []
+        self._stale = False
         self._open: dict[int, int] = {}
         self._again: deque[int] = deque()
         self._noisy: set[str] = set()
@@ -151,6 +147,7 @@ class Engine:
         only_again = bool(again)
         lost = [row for row in np.flatnonzero(self.store.running).tolist() if self.store.who(row) != BY_HAND]
         self.store.requeue(lost)
+        self._guards = [self._guard(part) for part in self.parts]
         self.publish(True)
         try:
             with interrupts(self._stop):
@@ -158,7 +155,10 @@ class Engine:
                     self._start_all(only_again)
                     if not any(pool.running for pool in self.pools):
                         break
-                    self._collect(self.wait([future for pool in self.pools for future in pool.running]))
+                    done = self.wait([future for pool in self.pools for future in pool.running])
+                    if not done:
+                        self._rest()
+                    self._collect(done)
         finally:
             self.abandon()
             self.publish(True)
@@ -168,6 +168,23 @@ class Engine:
     def wait(self, futures: Sequence[Future[list[Outcome]]]) -> set[Future[list[Outcome]]]:
         """Wait until something has ended, or for a second."""
         return wait(futures, timeout=POLL, return_when=FIRST_COMPLETED).done
+
+    def _guard(self, part: Part) -> Guard:
+        """A part's own, since another part's success says nothing of it; what it measured before speaks for it."""
+        source = self.problem.source
+        guard = Guard(source.guard.first, source.guard.same) if isinstance(source, MeasureSource) else Guard(0, 0)
+        columns = [self.store.objectives.index(name) for name in part.attempt.names]
+        guard.succeeded = bool((self.store.repeats[~self.store.free][:, columns] > 0).any())
+        return guard
+
+    def _rest(self) -> None:
+        """Nothing ended for a while: time to show what was not shown yet, and to count places."""
+        if self._stale:
+            self.publish(True)
+            self._stale = False
+        for pool in self.pools:
+            if pool.count is not None:
+                pool.places = pool.count() or pool.places
 
     def _stop(self) -> None:
         """Begin nothing more; what runs may end."""
@@ -186,7 +203,7 @@ class Engine:
             pool.waiting.clear()
             if hasattr(pool.executor, "terminate"):
                 pool.executor.terminate()
-        open_rows = [row for row in self._open if self.store.running[row]]
+        open_rows = [row for row in self._open if self.store.is_running(row)]
         self._open.clear()
         if open_rows:
             self.store.requeue(open_rows)
@@ -196,12 +213,12 @@ class Engine:
         self.store.refresh()
         while not self.stopping:
             self._submit_waiting()
-            if not self._wants_more():
+            if not self._wants_more() or self.store.n_evaluations >= self.budget:
                 return
             row = self._again.popleft() if self._again else None if only_again else self._next_row()
-            if row is None or self.store.n_evaluations >= self.budget:
+            if row is None:
                 return
-            self._begin(row)
+            self._begin(row, again=only_again)
 
     def _wants_more(self) -> bool:
         """Whether a place is free that nothing waits for, and nothing waits anywhere."""
@@ -216,25 +233,27 @@ class Engine:
             self._exhausted = not len(waiting)
         return int(waiting[0]) if len(waiting) else None
 
-    def _begin(self, row: int) -> None:
+    def _begin(self, row: int, again: bool) -> None:
         """Begin an evaluation: every part that lacks something of it is called."""
-        calls = [call for k in range(len(self.parts)) if (call := self._call(row, k)) is not None]
         with self.store.transaction():
+            if not again and not self.store.is_waiting(row):
+                return  # somebody else took it meanwhile
+            calls = [call for k in range(len(self.parts)) if (call := self._call(row, k)) is not None]
             self.store.start(row, "here")
             if not calls:
                 self.store.tell(row, self.problem.computed_values(row))
         self._open[row] = len(calls)
         for call in calls:
             self.pools[self.parts[call.part].pool].waiting.append(call)
+        self._stale = True
         self.publish(False)
 
     def _call(self, row: int, k: int) -> Call | None:
         part = self.parts[k]
         columns = [self.store.objectives.index(name) for name in part.attempt.names]
-        known = int(self.store.repeats[row, columns].min())
-        complete = bool(self.store.complete[row])
-        times = part.repeats - known
-        if complete:
+        repeats = self.store.repeats_of(row)
+        times = part.repeats - int(repeats[columns].min())
+        if repeats.all():
             times = 1 if not self._noisy or self._noisy & set(part.attempt.names) else 0
         return Call(row, k, times) if times > 0 else None
 
@@ -278,8 +297,9 @@ class Engine:
         part = self.parts[call.part]
         try:
             outcomes = future.result(timeout=0)
-        except WorkTimeoutError as error:
-            outcomes = [Outcome(reasons=dict.fromkeys(part.attempt.names, shortened(error)))]
+        except WorkTimeoutError:
+            told = f"timed out after {self.timeout:g} s"
+            outcomes = [Outcome(reasons=dict.fromkeys(part.attempt.names, told))]
             outcomes[0].seconds = time.monotonic() - call.began
         except (InputError, KeyboardInterrupt):
             raise
@@ -297,9 +317,10 @@ class Engine:
                 self._open.pop(call.row, None)
                 self.store.requeue([call.row])
                 return
-        self._record(call.row, outcomes)
+        self._record(call, outcomes)
 
-    def _record(self, row: int, outcomes: Sequence[Outcome]) -> None:
+    def _record(self, call: Call, outcomes: Sequence[Outcome]) -> None:
+        row = call.row
         self._open[row] -= 1
         more = self._open[row] > 0
         with self.store.transaction():
@@ -314,9 +335,10 @@ class Engine:
                 for name, text in summary.reasons.items()
                 if not name or np.isnan(known[self.store.objectives.index(name)])
             }
-            in_vain = self.problem.record(row, summary, more=more)
+            in_vain = self.problem.record(row, summary, more=more, guard=self._guards[call.part])
         if not more:
             del self._open[row]
+        self._stale = True
         self.publish(False)
         if in_vain is not None:
             in_vain.stop()

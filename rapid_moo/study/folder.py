@@ -10,7 +10,7 @@ import platform
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
@@ -27,6 +27,7 @@ from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.store import Store, own_name
 from rapid_moo.study.references import Reference
 from rapid_moo.study.spacefile import gene_from_dict, gene_to_dict, objective_to_dict
+from rapid_moo.study.status import Board
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +36,10 @@ EVALUATIONS, FRONT, EXPECTED = "evaluations.csv", "front.csv", "expected_front.c
 LOCK, LOGS = "lock", "logs"
 APPLICATION, FORMAT = "rapid-moo study", 1
 PACKAGES = ("rapid-moo", "numpy", "scikit-learn", "xgboost", "nevergrad", "pymoo")
-QUICK = 0.05
-"""Seconds that writing the tables may take at every evaluation; what takes longer is written less often."""
+QUICK, SHARE = 0.01, 20.0
+"""Seconds that writing the tables may take at every evaluation; what takes longer, at most each so many times that."""
+LEFT_SECONDS = 60.0
+HOLD_TRIES, HOLD_PAUSE = 10, 0.05
 
 
 # ------------------------------------------------------------------ definition
@@ -126,7 +129,10 @@ def space_from_dict(content: Mapping[str, Any]) -> SearchSpace:
 
 def as_space(found: Any, where: str) -> SearchSpace:
     """A search space from what a reference names: the class, a function that makes one, or the space itself."""
-    space = found() if callable(found) and not isinstance(found, SearchSpace) else found
+    try:
+        space = found() if callable(found) and not isinstance(found, SearchSpace) else found
+    except TypeError as error:
+        raise InputError(f"{where}: expected what makes a space without arguments: {error}") from error
     if not isinstance(space, SearchSpace):
         raise InputError(f"{where}: expected a SearchSpace or what makes one, got {type(space).__name__}")
     return space
@@ -188,15 +194,10 @@ def held(folder: Path) -> Iterator[None]:
     StudyError
         If another process holds it; the message says which.
     """
-    import fcntl  # POSIX only, where a study is run
-
     path = folder / LOCK
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise StudyError(f"{folder}: {holder(folder) or 'another process'} is running this study") from error
+        _lock(handle, folder)
         told = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.strftime("%Y-%m-%d %H:%M:%S")}
         os.ftruncate(handle, 0)
         os.pwrite(handle, json.dumps(told).encode(), 0)
@@ -204,6 +205,20 @@ def held(folder: Path) -> Iterator[None]:
         os.ftruncate(handle, 0)
     finally:
         os.close(handle)
+
+
+def _lock(handle: int, folder: Path) -> None:
+    import fcntl
+
+    for attempt in range(HOLD_TRIES):
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            told = holder(folder)
+            if attempt == HOLD_TRIES - 1 or "process" in told:
+                raise StudyError(f"{folder}: {told or 'another process'} is running this study") from error
+        time.sleep(HOLD_PAUSE)  # somebody only looked who holds it
 
 
 def holder(folder: Path) -> str:
@@ -228,50 +243,77 @@ def holder(folder: Path) -> str:
 
 # ---------------------------------------------------------------------- tables
 class Tables:
-    """``evaluations.csv`` and ``front.csv`` of a store, written at once so that a reader never sees half a file.
+    """``evaluations.csv`` and ``front.csv`` of a study, written at once so that a reader never sees half a file.
 
     Parameters
     ----------
     folder : Path
         Where they go.
-    store : Store
+    board : Board
         What they show.
     """
 
-    def __init__(self, folder: Path, store: Store) -> None:
-        self.folder, self.store = folder, store
-        self._lines: dict[int, str] = {}
+    def __init__(self, folder: Path, board: Board) -> None:
+        self.folder, self.board = folder, board
+        self.store: Store = board.problem.store
+        self._lines: list[str] = []
+        self._waiting: set[int] = set()
         self._took = self._last = 0.0
         self._failed = False
 
-    def publish(self, front: IntArray, *, now: bool = False) -> None:
-        """Write both, with the given rows as the front; a large study's only every so often unless it must be now.
+    def publish(self, *, now: bool = False) -> None:
+        """Write both; a large study's only every so often unless it must be now.
 
         A table that cannot be written is warned of once: what counts is in the store.
         """
+        self.take_in()
         start = time.monotonic()
-        if not now and self._took > QUICK and start - self._last < 20.0 * self._took:
+        if not now and self._took > QUICK and start - self._last < SHARE * self._took:
             return
+        # Of several processes that write, the last one must not be the one that knows least.
+        with self.store.transaction():
+            self.take_in()
+            self._write()
+        self._last = time.monotonic()
+        self._took = self._last - start
+
+    def take_in(self) -> None:
+        """Bring the board up to date, and remember which lines have changed."""
+        self._waiting |= self.board.update()
+
+    def _write(self) -> None:
         try:
             write_text(self.folder / EVALUATIONS, self._evaluations())
-            write_text(self.folder / FRONT, self._front(front))
+            write_text(self.folder / FRONT, self._front())
             self._failed = False
         except OSError as error:
             if not self._failed:
                 logger.warning("%s: cannot be written: %s; the evaluations are safe in %s", self.folder, error, STORE)
             self._failed = True
-        self._last = time.monotonic()
-        self._took = self._last - start
+
+    def clean(self) -> None:
+        """Take away what a killed process left half written."""
+        with self.store.transaction():
+            for name in (EVALUATIONS, FRONT, EXPECTED, DEFINITION, STORE):
+                for path in self.folder.glob(f".{name}.*.part"):
+                    with suppress(OSError):
+                        # Definition and store may be in the hands of another process just now.
+                        if name not in (DEFINITION, STORE) or time.time() - path.stat().st_mtime > LEFT_SECONDS:
+                            path.unlink()
 
     def _evaluations(self) -> str:
         store = self.store
-        for row in store.changed:
-            self._lines[row] = "" if store.state(row) == "asked" else self._line(evaluation_cells(store, row))
-        store.changed.clear()
-        return self._line(evaluation_columns(store)) + "".join(self._lines[row] for row in sorted(self._lines))
+        self._lines += [""] * (len(store) - len(self._lines))
+        del self._lines[len(store) :]
+        for row in self._waiting:
+            if row < len(store):
+                shown = store.state(row) != "asked"
+                self._lines[row] = self._line(evaluation_cells(store, row)) if shown else ""
+        self._waiting.clear()
+        return self._line(evaluation_columns(store)) + "".join(self._lines)
 
-    def _front(self, front: IntArray) -> str:
-        store = self.store
+    def _front(self) -> str:
+        store, front = self.store, self.board.front
         genes = [gene.name for gene in store.space.genes]
         head = [own_name("evaluation", [*genes, *store.objectives]), *genes, *store.objectives]
         raw = store.raw_of(front)
@@ -325,7 +367,7 @@ def choice_text(gene: Any, choice: Any) -> str:
     """A choice in a table: itself, in quotes where another choice looks the same or nothing would be seen."""
     text = str(choice)
     alike = sum(str(other) == text for other in gene.choices) > 1
-    hidden = text != text.strip() or not text
+    hidden = text != text.strip() or not text or text.startswith('"')
     return json.dumps(choice) if isinstance(choice, str) and (alike or hidden) else text
 
 
@@ -373,8 +415,8 @@ def read_measured(path: Path, store: Store) -> list[tuple[int, IntArray, dict[st
     if not path.is_file():
         raise DataNotFoundError(f"{path}: expected a CSV file, found {'a folder' if path.is_dir() else 'nothing'}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        lines = list(csv.reader(StringIO(text), strict=True, skipinitialspace=True))
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            lines = list(csv.reader(file, strict=True, skipinitialspace=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path}: expected a CSV file: {error}") from error
     if len(lines) < 2:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
 import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -18,17 +21,22 @@ from rapid_moo.errors import DataNotFoundError, InputError, StudyError
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import Event, Store
 
+logger = logging.getLogger(__name__)
+
 APPLICATION = 0x524D4F4F
 """SQLite's application id of our files: "RMOO"."""
 VERSION = 1
 BUSY_SECONDS = 30.0
 DISK_TRIES, DISK_PAUSE = 5, 1.0
+RESERVE = 2**20
+"""Bytes that a run keeps of the disk, for what comes in when somebody has filled it."""
 _SCHEMA = """
 CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, row INTEGER NOT NULL,
     at REAL NOT NULL, body TEXT NOT NULL);
 CREATE TABLE notes (key TEXT PRIMARY KEY, body TEXT NOT NULL);
 CREATE TABLE meta (key TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
+_META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _INSERT = "INSERT INTO events (kind, row, at, body) VALUES (?, ?, ?, ?)"
 MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = MappingProxyType({})
 """For each older version what makes the next one of it; a copy of the file is made before."""
@@ -60,11 +68,17 @@ class SQLiteStore(Store):
         self._seen = 0
         self._version: int | None = None
         self._dirty = False
-        new = not self.path.exists()
-        if not new:
-            check_file(self.path)
+        self._done: list[tuple[str, tuple[Any, ...]]] = []
+        self._ballast: Path | None = None
+        if not self.path.exists():
+            self._create()
+        check_file(self.path)
         self._connection = self._connect()
-        self._run(self._create if new else self._open)
+        try:
+            self._run(self._open)
+        except BaseException:
+            self._connection.close()
+            raise
 
     def _connect(self) -> sqlite3.Connection:
         try:
@@ -76,17 +90,26 @@ class SQLiteStore(Store):
         return connection
 
     def _create(self) -> None:
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Make the file beside its place and link it there, so that nobody ever finds half of it."""
+        handle, name = tempfile.mkstemp(dir=self.path.parent, prefix=f".{self.path.name}.", suffix=".part")
+        os.close(handle)
         try:
-            for statement in _SCHEMA.split(";"):
-                self._connection.execute(statement)
-            self._connection.execute(f"PRAGMA application_id = {APPLICATION}")
-            self._connection.execute(f"PRAGMA user_version = {VERSION}")
-            self._write_meta()
-            self._connection.execute("COMMIT")
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
+            connection = sqlite3.connect(name, isolation_level=None)
+            try:
+                for statement in _SCHEMA.split(";"):
+                    connection.execute(statement)
+                connection.executemany(_META, self._meta())
+                connection.execute(f"PRAGMA application_id = {APPLICATION}")
+                connection.execute(f"PRAGMA user_version = {VERSION}")
+            finally:
+                connection.close()
+            Path(name).chmod(0o644)
+            with suppress(FileExistsError):  # another process was faster
+                os.link(name, self.path)
+        except (sqlite3.Error, OSError) as error:
+            raise StudyError(f"{self.path}: cannot be written: {error}") from error
+        finally:
+            Path(name).unlink(missing_ok=True)
 
     def _open(self) -> None:
         self._migrate()
@@ -100,7 +123,8 @@ class SQLiteStore(Store):
         self._load()
         if added:
             with self.transaction():
-                self._write_meta()
+                for line in self._meta():
+                    self._write(_META, line)
 
     def _migrate(self) -> None:
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
@@ -117,10 +141,9 @@ class SQLiteStore(Store):
     def _genes(self) -> list[list[Any]]:
         return [[gene.name, list(gene.choices)] for gene in self.space.genes]
 
-    def _write_meta(self) -> None:
+    def _meta(self) -> list[tuple[str, str]]:
         content = {"genes": self._genes(), "objectives": list(self.objectives)}
-        rows = [(key, json.dumps(value)) for key, value in content.items()]
-        self._connection.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", rows)
+        return [(key, json.dumps(value)) for key, value in content.items()]
 
     # ------------------------------------------------------------------- events
     @contextmanager
@@ -136,15 +159,64 @@ class SQLiteStore(Store):
                 return
             self._run(lambda: self._connection.execute("BEGIN IMMEDIATE"))
             self._depth = 1
+            self._done = []
             try:
                 self.refresh()
                 yield
-                self._run(lambda: self._connection.execute("COMMIT"))
+                self._commit()
             except BaseException:
                 self._undo()
                 raise
             finally:
                 self._depth = 0
+
+    def _commit(self) -> None:
+        """Commit; on a full disk, try again for a while, since results must not be lost."""
+        before = self._seen - sum(sql is _INSERT for sql, _ in self._done)
+        for attempt in range(DISK_TRIES):
+            try:
+                self._replay(before)
+                self._connection.execute("COMMIT")
+                self._dirty = False
+                return
+            except sqlite3.OperationalError as error:
+                if not _is_full(error) or attempt == DISK_TRIES - 1:
+                    raise self._unwritable(error) from error
+                if not self._free_reserve():
+                    logger.warning("%s: %s; trying again", self.path, error)
+                    time.sleep(DISK_PAUSE)
+
+    def _replay(self, before: int) -> None:
+        """SQLite gives up a transaction that it cannot write; the same changes make up another one."""
+        if self._connection.in_transaction:
+            return
+        self._connection.execute("BEGIN IMMEDIATE")
+        (last,) = self._connection.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        if last != before:
+            raise StudyError(f"{self.path}: cannot be written: the disk was full; what it holds is kept")
+        for sql, line in self._done:
+            self._connection.execute(sql, line)
+
+    def hold_reserve(self) -> None:
+        """Keep a little of the disk for the results that come in while it is full; until :meth:`close_reserve`."""
+        path = self.path.with_name(f".{self.path.name}.reserve")
+        with suppress(OSError):
+            path.write_bytes(bytes(RESERVE))
+            self._ballast = path
+
+    def close_reserve(self) -> None:
+        """Give the reserve back."""
+        self._free_reserve()
+
+    def _free_reserve(self) -> bool:
+        path, self._ballast = self._ballast, None
+        if path is None:
+            return False
+        path.unlink(missing_ok=True)
+        return True
+
+    def _unwritable(self, error: sqlite3.Error) -> StudyError:
+        return StudyError(f"{self.path}: cannot be written: {error}; what it holds is kept")
 
     def _undo(self) -> None:
         """Back to what is on disk."""
@@ -169,7 +241,10 @@ class SQLiteStore(Store):
         query = "SELECT id, kind, row, at, body FROM events WHERE id > ? ORDER BY id"
         found = self._run(lambda: self._connection.execute(query, (self._seen,)).fetchall())
         for number, kind, row, at, body in found:
-            self._apply(Event(kind, row, at, json.loads(body)))
+            event = Event(kind, row, at, json.loads(body))
+            if kind == "tell" and not {*event.body["values"], *event.body["reasons"], ""} <= {*self.objectives, ""}:
+                raise StudyError(f"{self.path}: another process has added objectives meanwhile: open the study anew")
+            self._apply(event)
             self._seen = number
         self.notes = {
             key: json.loads(body)
@@ -179,33 +254,32 @@ class SQLiteStore(Store):
 
     def _record(self, events: Sequence[Event]) -> None:
         for event in events:
-            line = (event.kind, event.row, event.at, json.dumps(event.body))
-            cursor = self._run(partial(self._connection.execute, _INSERT, line))
-            self._dirty = True
+            cursor = self._write(_INSERT, (event.kind, event.row, event.at, json.dumps(event.body)))
             self._apply(event)
             self._seen = int(cursor.lastrowid or self._seen)
 
     def note(self, key: str, content: Any) -> None:
         """Remember something in JSON's types beside the evaluations."""
         with self.transaction():
-            query = "INSERT OR REPLACE INTO notes VALUES (?, ?)"
             body = json.dumps(content)
-            self._run(lambda: self._connection.execute(query, (key, body)))
+            self._write("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, body))
             self.notes[key] = json.loads(body)
 
+    def _write(self, sql: str, line: tuple[Any, ...]) -> sqlite3.Cursor:
+        """One change within a transaction."""
+        cursor: sqlite3.Cursor = self._run(partial(self._connection.execute, sql, line))
+        self._dirty = True
+        self._done.append((sql, line))
+        return cursor
+
     def _run(self, action: Callable[[], Any]) -> Any:
-        """Do something with the file; a full disk is waited for a while, since results must not be lost."""
-        for attempt in range(DISK_TRIES):
-            try:
-                return action()
-            except sqlite3.OperationalError as error:
-                full = "full" in str(error) or "disk I/O" in str(error)
-                if not full or attempt == DISK_TRIES - 1 or not self._connection.in_transaction:
-                    raise StudyError(f"{self.path}: cannot be written: {error}; what it holds is kept") from error
-                time.sleep(DISK_PAUSE)
-            except sqlite3.DatabaseError as error:
-                raise StudyError(f"{self.path}: damaged: {error}; the file is left as it is") from error
-        return None
+        """Do something with the file; what SQLite cannot do is said in this package's words."""
+        try:
+            return action()
+        except sqlite3.OperationalError as error:
+            raise self._unwritable(error) from error
+        except sqlite3.DatabaseError as error:
+            raise StudyError(f"{self.path}: damaged: {error}; the file is left as it is") from error
 
     def close(self) -> None:
         """Close the file."""
@@ -222,6 +296,10 @@ class SQLiteStore(Store):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"], state["space"], state["objectives"])  # type: ignore[misc]  # opened anew
+
+
+def _is_full(error: sqlite3.Error) -> bool:
+    return "full" in str(error) or "disk I/O" in str(error)
 
 
 def check_file(path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from rapid_moo.constraints import AnyConstraint, Bounds, FunctionConstraint, as_constraints
+from rapid_moo.constraints import AnyConstraint, ConstraintSet, FunctionConstraint, as_constraints
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.genes import Condition, Gene
 from rapid_moo.objectives import Objective
@@ -121,7 +121,7 @@ def read_constraints(
         else as_constraints(item)[0]
         for item in written
     )
-    Bounds(space, [objective.name for objective in objectives], found)
+    ConstraintSet(space, [objective.name for objective in objectives], found)
     return found
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.indicators import box_hypervolume
 from rapid_moo.measure import shortened
 from rapid_moo.objectives import to_minimised
@@ -84,7 +85,8 @@ class Status:
         if self.best:
             lines.append("best: " + ", ".join(f"{name} {value:.6g}" for name, value in self.best.items()))
         if self.hypervolume is not None:
-            lines.append(f"front: {self.front} architectures, hypervolume {self.hypervolume:.4f}")
+            box = f"hypervolume {self.hypervolume:.4f} (1 is the box of the first {BOX_ROWS})"
+            lines.append(f"front: {self.front} architectures, {box}")
         if self.rate is not None:
             left = f", {duration(self.eta)} to go" if self.eta is not None else ""
             lines.append(f"{self.rate:.3g} evaluations an hour{left}")
@@ -103,65 +105,115 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
-def status_of(problem: ArchitectureProblem, budget: int | None, holder: str = "") -> Status:
-    """The status of a study's problem."""
-    store = problem.store
-    states = Counter(store.state(row) for row in range(len(store)))
-    imported = sum(store.free[row] and store.who(row) == IMPORT for row in range(len(store)))
-    reasons = Counter(shortened(store.reason(row), 160) for row in np.flatnonzero(store.failed).tolist())
-    complete = np.flatnonzero(store.complete)
-    raw = store.raw_of(complete)
-    F = to_minimised(raw, problem.objectives)
-    feasible = feasible_rows(problem)
-    good = np.isin(complete, feasible)
-    best = {}
-    for k, objective in enumerate(problem.objectives):
-        if good.any():
-            best[objective.name] = float(F[good, k].min() * objective.sign)
-    interval = _interval(store)
-    left = None if budget is None else max(0, budget - store.n_evaluations) + int(store.running.sum())
-    return Status(
-        budget=budget,
-        begun=store.n_evaluations,
-        done=states["done"],
-        partial=states["partial"],
-        failed=states["failed"],
-        running=states["running"],
-        waiting=states["asked"],
-        imported=int(imported),
-        reasons=dict(reasons.most_common()),
-        best=best,
-        front=len(front_rows(problem)),
-        hypervolume=_hypervolume(F, good),
-        cost=_cost(problem),
-        rate=3600.0 / interval if interval else None,
-        eta=left * interval if interval and left is not None and holder else None,
-        holder=holder,
-    )
+class Board:
+    """What is shown of a store, kept up to date row by row, so that showing it does not grow with what is known.
 
+    Parameters
+    ----------
+    problem : ArchitectureProblem
+        The store, and the objectives and bounds that say what is good.
+    """
 
-def feasible_rows(problem: ArchitectureProblem) -> np.ndarray:
-    """Rows of the store with every objective that meet the constraints, shape (n,)."""
-    store = problem.store
-    rows = np.flatnonzero(store.complete)
-    if problem.constraints and len(rows):
-        rows = rows[(problem.violations(store.X[rows], store.raw_of(rows)) <= 0.0).all(axis=1)]
-    return rows
+    def __init__(self, problem: ArchitectureProblem) -> None:
+        self.problem = problem
+        self._lost = problem.store.generation
+        self._clear()
 
+    def _clear(self) -> None:
+        self._feasible: BoolArray = np.zeros(0, dtype=np.bool_)
+        self._front: IntArray = np.zeros(0, dtype=np.int64)
+        self._states: dict[int, str] = {}
+        self._counts: Counter[str] = Counter()
+        self._reasons: dict[int, str] = {}
+        self._told: Counter[str] = Counter()
+        self._imports: set[int] = set()
 
-def front_rows(problem: ArchitectureProblem) -> np.ndarray:
-    """Rows of the store on the front of the measured values, shape (n,)."""
-    rows = feasible_rows(problem)
-    if not len(rows):
-        return rows
-    return rows[front_indices(to_minimised(problem.store.raw_of(rows), problem.objectives))]
+    def update(self) -> set[int]:
+        """Take in what has changed of the store; returns the rows."""
+        store = self.problem.store
+        store.refresh()
+        if store.generation != self._lost:
+            self._clear()
+            self._lost = store.generation
+            store.changed.update(range(len(store)))
+        changed = set(store.changed)
+        store.changed.clear()
+        for row in changed:
+            state = store.state(row)
+            self._counts[self._states.get(row, "")] -= 1
+            self._counts[state] += 1
+            self._states[row] = state
+            self._told[self._reasons.pop(row, "")] -= 1
+            if store.failed_objectives_of(row).any() and (reason := shortened(store.reason(row), 160)):
+                self._reasons[row] = reason
+                self._told[reason] += 1
+            (self._imports.add if store.is_free(row) and store.who(row) == IMPORT else self._imports.discard)(row)
+        if changed:
+            self._rank(np.array(sorted(changed), dtype=np.int64))
+        return changed
 
+    def _rank(self, changed: IntArray) -> None:
+        """Feasibility of changed rows, and the front with them."""
+        store, problem = self.problem.store, self.problem
+        feasible = np.zeros(len(store), dtype=np.bool_)
+        feasible[: len(self._feasible)] = self._feasible
+        raw = store.raw_of(changed)
+        good: BoolArray = np.asarray(~np.isnan(raw).any(axis=1), dtype=np.bool_)
+        if problem.constraints and good.any():
+            good[good] = (problem.violations(store.X[changed[good]], raw[good]) <= 0.0).all(axis=1)
+        touched = np.isin(changed, self._front).any()
+        feasible[changed] = good
+        self._feasible = feasible
+        # What was on the front and has changed may let others back.
+        rows = np.flatnonzero(feasible) if touched else np.union1d(self._front, changed[good])
+        self._front = rows[front_indices(self._minimised(rows))] if len(rows) else rows.astype(np.int64)
 
-def _hypervolume(F: np.ndarray, good: np.ndarray) -> float | None:
-    if len(F) < 2 or not good.any():
-        return None
-    box = F[:BOX_ROWS]
-    return float(box_hypervolume(F[good], box.min(axis=0), box.max(axis=0)))
+    def _minimised(self, rows: IntArray) -> FloatArray:
+        return to_minimised(self.problem.store.raw_of(rows), self.problem.objectives)
+
+    @property
+    def front(self) -> IntArray:
+        """Rows of the front of the measured values, increasing, shape (n,)."""
+        return self._front
+
+    @property
+    def feasible(self) -> BoolArray:
+        """Which rows have every objective and meet the constraints, shape (n_rows,)."""
+        return self._feasible
+
+    def status(self, budget: int | None, holder: str = "") -> Status:
+        """The status of the study; :meth:`update` before."""
+        store = self.problem.store
+        F = self._minimised(self._front)
+        signs = [objective.sign for objective in self.problem.objectives]
+        names = [objective.name for objective in self.problem.objectives]
+        best = dict(zip(names, (F.min(axis=0) * signs).tolist(), strict=True)) if len(F) else {}
+        interval = _interval(store)
+        left = None if budget is None else max(0, budget - store.n_evaluations) + int(store.running.sum())
+        return Status(
+            budget=budget,
+            begun=store.n_evaluations,
+            done=self._counts["done"],
+            partial=self._counts["partial"],
+            failed=self._counts["failed"],
+            running=self._counts["running"],
+            waiting=self._counts["asked"],
+            imported=len(self._imports),
+            reasons={reason: n for reason, n in self._told.most_common() if n > 0},
+            best=best,
+            front=len(self._front),
+            hypervolume=self._hypervolume(F),
+            cost=_cost(self.problem),
+            rate=3600.0 / interval if interval else None,
+            eta=left * interval if interval and left is not None and holder else None,
+            holder=holder,
+        )
+
+    def _hypervolume(self, F: FloatArray) -> float | None:
+        if self._counts["done"] < 2 or not len(F):
+            return None
+        box = self._minimised(np.flatnonzero(self.problem.store.complete)[:BOX_ROWS])
+        return float(box_hypervolume(F, box.min(axis=0), box.max(axis=0)))
 
 
 def _cost(problem: ArchitectureProblem) -> float:
@@ -173,9 +225,10 @@ def _cost(problem: ArchitectureProblem) -> float:
 
 def _interval(store: Store) -> float | None:
     """Seconds from one finished evaluation to the next, of the last 20."""
-    finished = np.flatnonzero(store.tried & ~store.pending & ~store.free)
-    times = np.sort([store.when(row) for row in finished.tolist()])[-RECENT:]
+    times = store.changed_at[store.tried & ~store.pending & ~store.free]
+    if len(times) > RECENT:
+        times = np.partition(times, -RECENT)[-RECENT:]
     if len(times) < 2:
         return None
-    span = max(times[-1], min(time.time(), times[-1] + 1.0)) - times[0]
+    span = max(times.max(), min(time.time(), times.max() + 1.0)) - times.min()
     return float(span / (len(times) - 1)) or None

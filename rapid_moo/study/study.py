@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from pymoo.core.termination import NoTermination
 from rapid_moo._util import IntArray, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
-from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, as_number, shortened
+from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, Packed, as_number, shortened
 from rapid_moo.objectives import Objective, distinct
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
@@ -31,7 +30,7 @@ from rapid_moo.study.folder import Tables, gene_cells, held, holder, read_defini
 from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.references import Reference
 from rapid_moo.study.spacefile import check_names, gene_to_dict, objective_to_dict, read_constraints
-from rapid_moo.study.status import Status, feasible_rows, front_rows, status_of
+from rapid_moo.study.status import Board, Status
 from rapid_moo.study.workers import ProcessWorkers, SerialExecutor
 
 logger = logging.getLogger(__name__)
@@ -136,16 +135,17 @@ class Study:
         self._options = dict(options or {})
         known = read_definition(self.folder) if (self.folder / files.DEFINITION).exists() else None
         if known is None:
-            definition = self._begun(space, measure, objectives, constraints, seed, space_reference)
+            self.definition = self._begun(space, measure, objectives, constraints, seed, space_reference)
         else:
-            definition = self._opened(known, space, measure, objectives, constraints, seed)
-        self.definition = definition
-        self.problem = self._problem()
-        self.store: SQLiteStore = self.problem.store  # type: ignore[assignment]  # made below
-        self._tables = Tables(self.folder, self.store)
+            self.definition = self._opened(known, space, measure, objectives, constraints, seed)
+        RAPID(**self._options)
+        self.problem = self._problem(None)
+        self._check_places()
+        self.store = self._store(new=known is None)
+        self.problem = self._problem(self.store)
+        self._board = Board(self.problem)
+        self._tables = Tables(self.folder, self._board)
         self._algorithm: RAPID | None = None
-        if known is None or known != definition:
-            write_definition(self.folder, definition)
 
     # --------------------------------------------------------------- definition
     def _begun(
@@ -172,6 +172,7 @@ class Study:
         self.space, self.objectives, self.measure = space, chosen, self._located(measure)
         several = () if constraints is None else constraints
         written = [several] if isinstance(several, str) or callable(several) else list(several)
+        self._written = written
         self.constraints = read_constraints(space, chosen, written)
         self.seed = _checked_seed(seed if seed is not None else 0)
         return {
@@ -223,6 +224,7 @@ class Study:
             )
         written = known["constraints"] if constraints is None else constraints
         written = [written] if isinstance(written, str) or callable(written) else list(written)
+        self._written = written
         self.constraints = read_constraints(self.space, self.objectives, written)
         if not self._options:
             self._options = dict(known["settings"].get("options") or {})
@@ -252,23 +254,42 @@ class Study:
         return measure
 
     def _plain_options(self) -> dict[str, Any]:
-        plain = {k: v for k, v in self._options.items() if isinstance(v, bool | int | float | str) or v is None}
-        RAPID(**self._options)
-        return plain
+        return {k: v for k, v in self._options.items() if isinstance(v, bool | int | float | str) or v is None}
 
-    def _problem(self) -> ArchitectureProblem:
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def _store(self, *, new: bool) -> SQLiteStore:
+        """The folder's store; from here on something is written.
+
+        The definition comes first: a process that is killed between leaves a study that can be gone on with.
+        """
         path = self.folder / files.STORE
+        if not new and not path.exists() and (self.folder / files.EVALUATIONS).exists():
+            raise StudyError(f"{self.folder}: damaged: found {files.EVALUATIONS} but no {files.STORE}")
         if path.exists():
             check_file(path)
-        names = [objective.name for objective in self.objectives]
-        store = SQLiteStore(path, self.space, names)
-        by_name = {objective.name: objective for objective in self.objectives}
-        if set(store.objectives) != set(names):
-            raise InputError(
-                f"{self.folder}: expected objectives {', '.join(store.objectives)}, got {', '.join(names)}"
-            )
-        self.objectives = tuple(by_name[name] for name in store.objectives)
+        told = "" if new else holder(self.folder)
+        stored = [] if new else [item["name"] for item in read_definition(self.folder)["objectives"]]
+        if told and len(stored) != len(self.objectives):
+            raise StudyError(f"{self.folder}: {told} is running this study: objectives can be added when it has ended")
+        if not told:
+            self._write_definition()
+        return SQLiteStore(path, self.space, [objective.name for objective in self.objectives])
+
+    def _write_definition(self) -> None:
+        """Write what defines the study where that has changed."""
+        path = self.folder / files.DEFINITION
+        known = read_definition(self.folder) if path.exists() else {}
+        if {key: value for key, value in known.items() if key not in ("application", "format")} != self.definition:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_definition(self.folder, self.definition)
+
+    def _problem(self, store: SQLiteStore | None) -> ArchitectureProblem:
+        if store is not None:
+            by_name = {objective.name: objective for objective in self.objectives}
+            if set(store.objectives) != set(by_name):
+                raise InputError(
+                    f"{self.folder}: expected objectives {', '.join(store.objectives)}, got {', '.join(by_name)}"
+                )
+            self.objectives = tuple(by_name[name] for name in store.objectives)
         return ArchitectureProblem(
             self.space,
             objectives=self.objectives,
@@ -326,6 +347,7 @@ class Study:
         ):
             raise InputError(str(self.problem.source.attempts[0].function))
         with held(self.folder):
+            self._tables.clean()
             self.store.refresh()
             again: IntArray = np.empty(0, dtype=np.int64)
             noisy: list[str] = []
@@ -336,13 +358,15 @@ class Study:
                 if not len(again):
                     return self.status()
             total = self._total(budget, len(again) if confirm else 0)
-            self._remember_budget(total)
+            self.definition["settings"]["budget"] = total
+            self._write_definition()
             pools, parts, owned = self._places()
             loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
+            self.store.hold_reserve()
             try:
-                with nullcontext():
-                    loop.run(total, again.tolist(), noisy)
+                loop.run(total, again.tolist(), noisy)
             finally:
+                self.store.close_reserve()
                 for executor in owned:
                     executor.shutdown(wait=False, cancel_futures=True)
                 self._publish_expected()
@@ -359,18 +383,28 @@ class Study:
             raise InputError(f"budget: expected a positive number of evaluations, got {total!r}")
         return int(total)
 
-    def _remember_budget(self, budget: int) -> None:
-        if self.definition["settings"].get("budget") != budget:
-            self.definition["settings"]["budget"] = budget
-            write_definition(self.folder, self.definition)
+    def _check_places(self) -> None:
+        """Refuse places, workers and a timeout that do not fit, before anything is written."""
+        source: Any = self.problem.source
+        names = [name for attempt in source.attempts for name in attempt.names]
+        for name, n in self.places.items():
+            missing = isinstance(self.measure, type(None))
+            if (name not in names and not missing) or isinstance(n, bool) or not isinstance(n, int) or n < 1:
+                raise InputError(f"places: expected numbers of places for some of {', '.join(names)}, got {name}={n}")
+        if self._foreign:
+            if self.timeout is not None and not hasattr(self.workers, "submit_timed"):
+                raise InputError(f"timeout: expected worker processes of a study's own with it, got {self.workers!r}")
+        elif _workers(self.workers)[0] == "threads" and self.timeout is not None:
+            raise InputError("timeout: expected worker processes with it, since threads cannot be ended")
+
+    @property
+    def _foreign(self) -> bool:
+        """Whether work runs in an executor of the user's own."""
+        return isinstance(self.workers, Executor) or hasattr(self.workers, "submit")
 
     def _places(self) -> tuple[list[Pool], list[Part], list[Executor]]:
         """Pools of places, the parts of the measure and where each runs, and the executors that are ours to end."""
         source: Any = self.problem.source
-        names = [name for attempt in source.attempts for name in attempt.names]
-        for name, n in self.places.items():
-            if name not in names or isinstance(n, bool) or not isinstance(n, int) or n < 1:
-                raise InputError(f"places: expected numbers of places for some of {', '.join(names)}, got {name}={n}")
         repeats = {objective.name: objective.repeats for objective in self.objectives}
         pools: list[Pool] = []
         parts: list[Part] = []
@@ -381,38 +415,44 @@ class Study:
             stated = [self.places[name] for name in attempt.names if name in self.places]
             if stated or shared < 0:
                 executor, n, mine = self._executor(min(stated) if stated else None, len(pools), own)
-                pools.append(Pool(executor, n))
+                pools.append(Pool(executor, n, None if stated else _dask_threads(executor)))
                 owned += [executor] if mine else []
             if not stated and shared < 0:
                 shared = len(pools) - 1
             pool = len(pools) - 1 if stated else shared
-            parts.append(Part(attempt, max(repeats[name] for name in attempt.names), pool))
+            packed = Packed.of(attempt) if _dask_threads(pools[pool].executor) is not None else attempt
+            parts.append(Part(packed, max(repeats[name] for name in attempt.names), pool))
         return pools, parts, owned
 
     def _executor(self, places: int | None, number: int, beside: bool) -> tuple[Executor, int, bool]:
         """An executor, its number of places, and whether it is ours."""
-        if isinstance(self.workers, Executor) or hasattr(self.workers, "submit"):
+        if self._foreign:
             executor: Any = self.workers
-            n = places or getattr(executor, "_max_workers", None) or _dask_threads(executor) or 1
+            count = _dask_threads(executor)
+            n = places or getattr(executor, "_max_workers", None) or (count() if count is not None else 0) or 1
             return executor, int(n), False
         kind, n = _workers(self.workers)
         n = places or n
-        if kind == "here" and (self.timeout is not None or beside):
+        if kind == "here" and (self.timeout is not None or beside or self._has_commands):
+            # A command in this very process would get its Ctrl-C, and would outlive it.
             kind = "processes"
         if kind == "here":
             return SerialExecutor(), 1, True
         if kind == "threads":
-            if self.timeout is not None:
-                raise InputError("timeout: expected worker processes with it, since threads cannot be ended")
             return ThreadPoolExecutor(n), n, True
         logs = self.folder / files.LOGS
         return ProcessWorkers(n, log_folder=logs, name=f"worker{number or ''}"), n, True
 
+    @property
+    def _has_commands(self) -> bool:
+        source: Any = self.problem.source
+        return any(isinstance(attempt.function, Command) for attempt in source.attempts)
+
     def _publisher(self, budget: int, progress: ProgressCall | None) -> Callable[[bool], None]:
         def publish(now: bool) -> None:
-            self._tables.publish(front_rows(self.problem), now=now)
+            self._tables.publish(now=now)
             if progress is not None:
-                progress(status_of(self.problem, budget, "this process"))
+                progress(self._board.status(budget, "this process"))
 
         return publish
 
@@ -447,17 +487,18 @@ class Study:
             raise InputError(f"ask: expected a positive number, got {n!r}")
         self.store.refresh()
         while (left := wanted - len(self.store.waiting)) > 0:
-            before = len(self.store)
+            before = len(self.store), len(self.store.waiting)
             ask(self.algorithm, self.store, None if self._first_sample_missing() else left)
-            if len(self.store) == before and len(self.store.waiting) < wanted:
+            if (len(self.store), len(self.store.waiting)) == before:
                 break
-        rows = self.store.waiting[:wanted]
-        if not len(rows):
-            raise StudyError(f"{self.folder}: every architecture of {self.space.name} is known or under way")
         with self.store.transaction():
+            # Another process may have taken some of them meanwhile: chosen and begun at once.
+            rows = self.store.waiting[:wanted]
             for row in rows:
                 self.store.start(int(row), BY_HAND)
-        self._tables.publish(front_rows(self.problem), now=True)
+        if not len(rows):
+            raise StudyError(f"{self.folder}: every architecture of {self.space.name} is known or under way")
+        self._tables.publish(now=True)
         trials = [Trial(int(row) + 1, self.space.to_dict(self.store.X[row])) for row in rows]
         return trials[0] if n is None else trials
 
@@ -486,7 +527,7 @@ class Study:
         if reason:
             failures |= {o.name: shortened(reason) for o in self.objectives if o.name not in known}
         self._tell_row(row, known, failures)
-        self._tables.publish(front_rows(self.problem), now=True)
+        self._tables.publish(now=True)
 
     def _read_told(self, values: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, str]]:
         names = [objective.name for objective in self.objectives]
@@ -544,7 +585,7 @@ class Study:
                 new = {n: v for n, v in values.items() if not self.store.repeats[row, self.store.objectives.index(n)]}
                 if k or reasons:
                     self._tell_row(row, new, reasons)
-        self._tables.publish(front_rows(self.problem), now=True)
+        self._tables.publish(now=True)
         return len(found)
 
     def _take_over(self, rows: Sequence[tuple[IntArray, Mapping[str, float], Mapping[str, str]]]) -> int:
@@ -559,14 +600,14 @@ class Study:
                 computed = self.problem.computed_values(row)
                 if computed:
                     self.store.tell(row, computed, more=bool(self.store.pending[row]))
-        self._tables.publish(front_rows(self.problem), now=True)
+        self._tables.publish(now=True)
         return len(rows)
 
     # ------------------------------------------------------------------ results
     def status(self) -> Status:
         """Where the study stands."""
-        self.store.refresh()
-        return status_of(self.problem, self.definition["settings"].get("budget"), holder(self.folder))
+        self._tables.take_in()
+        return self._board.status(self.definition["settings"].get("budget"), holder(self.folder))
 
     def to_frame(self) -> pd.DataFrame:
         """Every evaluation that was begun: number, state, genes, raw objectives, seconds, reason, who, when."""
@@ -583,11 +624,11 @@ class Study:
             The front of the expected values instead of the measured ones, with both, how sure the expected ones are,
             and whether the architecture is worth measuring again.
         """
-        self.store.refresh()
+        self._tables.take_in()
         if expected:
             found = self.expected()
             return self._expected_frame(found, found.expected_front)
-        rows = front_rows(self.problem)
+        rows = self._board.front
         frame = evaluations_frame(self.store, rows)
         names = [*(gene.name for gene in self.space.genes), *self.store.objectives]
         frame = frame[[str(frame.columns[0]), *names]]
@@ -606,8 +647,8 @@ class Study:
         StudyError
             If nothing feasible is known yet.
         """
-        self.store.refresh()
-        rows = feasible_rows(self.problem)
+        self._tables.take_in()
+        rows = np.flatnonzero(self._board.feasible)
         if not len(rows):
             raise StudyError(f"{self.folder}: no architecture is known with every objective and within all bounds")
         F = self.problem.minimised(self.store.raw_of(rows))
@@ -617,9 +658,8 @@ class Study:
 
     def expected(self) -> Expected:
         """What to expect of everything that was measured completely, and what is worth measuring again."""
-        feasible = np.zeros(len(self.store), dtype=np.bool_)
-        feasible[feasible_rows(self.problem)] = True
-        return expected_values(self.store, self.objectives, feasible, self.seed)
+        self._tables.take_in()
+        return expected_values(self.store, self.objectives, self._board.feasible, self.seed)
 
     def _expected_frame(self, found: Expected, positions: IntArray) -> pd.DataFrame:
         genes = [gene.name for gene in self.space.genes]
@@ -654,7 +694,8 @@ class Study:
             "folder": self.folder,
             "space": self.space,
             "measure": self.measure,
-            "constraints": self.constraints,
+            "constraints": self._written,
+            "options": self._options,
             "workers": self.workers if isinstance(self.workers, int | str) else 1,
             "places": self.places,
             "timeout": self.timeout,
@@ -707,7 +748,9 @@ def _workers(text: int | str | Any) -> tuple[str, int]:
     return (kind or ("here" if n == 1 else "processes")), n
 
 
-def _dask_threads(executor: Any) -> int | None:
-    """Threads of a Dask client's workers, where the executor is such a client's."""
+def _dask_threads(executor: Any) -> Callable[[], int] | None:
+    """What counts the threads of a Dask client's workers, where the executor is such a client's."""
     client = getattr(executor, "_client", None)
-    return sum(client.nthreads().values()) if client is not None else None
+    if client is None or not hasattr(client, "nthreads"):
+        return None
+    return lambda: sum(client.nthreads().values())
