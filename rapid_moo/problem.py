@@ -83,6 +83,10 @@ class TableSource:
     def _members(self) -> NearestMember:
         return NearestMember(self.table.space, self.table.X)
 
+    def column(self, column: FloatArray, X: IntArray) -> FloatArray:
+        """Values of a further column of the table, of what genotypes stand for."""
+        return column[self.table.find(self.resolve(X))]
+
     def values(self, X: IntArray) -> FloatArray:
         """Measured values of members."""
         return self.table.raw[self.table.find(X)]
@@ -247,11 +251,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         if self.table is None or not isinstance(self.source, TableSource | PredictedSource):
             return {}
         members = self.source if isinstance(self.source, TableSource) else TableSource(self.table)
-
-        def looked_up(X: IntArray, column: FloatArray) -> FloatArray:
-            return column[members.table.find(members.resolve(X))]
-
-        return {name: partial(looked_up, column=column) for name, column in self.table.further.items()}
+        return {name: partial(members.column, column) for name, column in self.table.further.items()}
 
     @property
     def constraints(self) -> tuple[AnyConstraint, ...]:
