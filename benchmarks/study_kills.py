@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -347,7 +347,9 @@ if __name__ == "__main__":
     print(cluster.scheduler_address, flush=True)
     rng = random.Random(int(sys.argv[2]))
     for line in sys.stdin:
-        alive = [n.process.pid for n in cluster.workers.values() if n.process is not None and n.process.pid]
+        # One that has not come up yet would not be replaced by Dask, and is no worker that holds work.
+        known = set(cluster.scheduler.workers)
+        alive = [n.process.pid for n in cluster.workers.values() if n.process and n.process.worker_address in known]
         if alive:
             pid = rng.choice(alive)
             try:
@@ -359,10 +361,10 @@ if __name__ == "__main__":
 
 
 @contextmanager
-def cluster(workers: int, seed: int) -> Iterator[tuple[str, Any]]:
+def cluster(workers: int, seed: int, log: IO[bytes]) -> Iterator[tuple[str, Any]]:
     """A local cluster in a process of its own that outlives controllers; gives its address and a killer of workers."""
     command = [sys.executable, "-W", "ignore", "-c", _CLUSTER, str(workers), str(seed)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
     assert process.stdin is not None
     assert process.stdout is not None
     stdin, stdout = process.stdin, process.stdout
@@ -384,7 +386,7 @@ def kill_on_dask(work: Path, kills: int, evaluations: int, workers: int, seed: i
     folder, path = work / "dask", work / "dask.calls"
     os.environ[CALLS], os.environ[DELAY] = str(path), "0.1"
     watch, start, done = Watch(folder, path), time.monotonic(), Counter[str]()
-    with cluster(workers, seed) as (address, kill_worker):
+    with (work / "dask.log").open("wb") as log, cluster(workers, seed, log) as (address, kill_worker):
         controller = Controller(folder, seed, evaluations, workers, address).start()
         for number, (ended, delay) in enumerate(Plan(random.Random(seed), kills, evaluations)):
             if (code := await_moment(controller, path, ended, delay)) is not None:

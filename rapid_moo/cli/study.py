@@ -27,7 +27,7 @@ from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import get_space, space_names
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store, own_name
-from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_measured
+from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.spacefile import TEMPLATE, read_space_file
 from rapid_moo.study.status import Status, duration
@@ -203,6 +203,8 @@ def _study(options: Namespace, executor: Any) -> Study:
         if options.out is not None and options.out.resolve() != target.resolve():
             raise InputError(f"--out: expected none beside the folder of a study, got {options.out}")
         stated = parse_objectives(options.objectives) if options.objectives else None
+        known = [Objective(**item) for item in read_definition(target)["objectives"]] if options.prefer else []
+        _weights(options.prefer, [*known, *(o for o in stated or () if o.name not in {k.name for k in known})])
         return Study(target, constraints=constraints, objectives=stated, **shared)
     space, objectives, written, reference = _space(options.target)
     if options.objectives:
@@ -458,6 +460,8 @@ def export_study(options: Namespace) -> int:
     if options.format == "parquet" and options.out is None and sys.stdout.isatty():
         raise InputError("--format parquet: expected --out FILE or a pipe, got a terminal")
     if options.out is not None:
+        if options.out.is_dir():
+            raise InputError(f"--out: expected a file, got the folder {options.out}")
         writable(options.out.parent)
         with atomic_path(options.out) as temporary, temporary.open("wb") as file:
             file.write(_encoded(frame, options.format, genes))

@@ -183,8 +183,10 @@ class Engine:
             self.publish(True)
             self._stale = False
         for pool in self.pools:
-            if pool.count is not None:
-                pool.places = pool.count() or pool.places
+            if pool.count is not None and (n := pool.count()) != pool.places:
+                if not n:
+                    logger.warning("the cluster has no workers: waiting for some")
+                pool.places = max(1, n)
 
     def _stop(self) -> None:
         """Begin nothing more; what runs may end."""
@@ -305,14 +307,13 @@ class Engine:
             raise
         except BaseException as error:  # a worker was lost, a scheduler gave up, a future was cancelled
             call.lost += 1
-            told = shortened(f"{type(error).__name__}: {error}")
+            how = getattr(error, "how", "") or f"was lost ({type(error).__name__}: {error})".replace(": )", ")")
+            told = f"its worker {shortened(how, 200)}"
             if call.lost < DEATHS and not self.stopping:
-                logger.warning("evaluation %d: its worker was lost (%s): asked again", call.row + 1, told)
+                logger.warning("evaluation %d: %s: asked again", call.row + 1, told)
                 pool.waiting.append(call)
                 return
-            outcomes = [
-                Outcome(reasons=dict.fromkeys(part.attempt.names, f"its worker was lost {call.lost} times: {told}"))
-            ]
+            outcomes = [Outcome(reasons=dict.fromkeys(part.attempt.names, f"{told}, {call.lost} times"))]
             if call.lost < DEATHS:
                 self._open.pop(call.row, None)
                 self.store.requeue([call.row])

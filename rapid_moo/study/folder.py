@@ -367,7 +367,7 @@ def choice_text(gene: Any, choice: Any) -> str:
     """A choice in a table: itself, in quotes where another choice looks the same or nothing would be seen."""
     text = str(choice)
     alike = sum(str(other) == text for other in gene.choices) > 1
-    hidden = text != text.strip() or not text or text.startswith('"')
+    hidden = text != text.strip() or not text or text.startswith('"') or not text.isprintable()
     return json.dumps(choice) if isinstance(choice, str) and (alike or hidden) else text
 
 

@@ -366,7 +366,6 @@ class Study:
             try:
                 loop.run(total, again.tolist(), noisy)
             finally:
-                self.store.close_reserve()
                 for executor in owned:
                     executor.shutdown(wait=False, cancel_futures=True)
                 self._publish_expected()
