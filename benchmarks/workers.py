@@ -48,9 +48,16 @@ class Clock(Executor):
         self.busy_then = 0.0
         self._running: list[tuple[float, int, Future[Any], Any]] = []
         self._n = 0
+        self._since = time.process_time()
+
+    def think(self) -> None:
+        """Let the time pass that the loop's choices really took since it was asked last."""
+        now = time.process_time()
+        self.now, self._since = self.now + now - self._since, now
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Begin now."""
+        self.think()
         mean = -0.5 * self.sigma**2
         seconds = MEAN_SECONDS * float(np.exp(mean + self.sigma * self.rng.standard_normal()))
         future: Future[Any] = Future()
@@ -65,6 +72,7 @@ class Clock(Executor):
 
     def next(self) -> Future[Any]:
         """Go on to the end of the work that ends first."""
+        self.think()
         end, _, future, result = heapq.heappop(self._running)
         self.now = max(self.now, end)
         future.set_result(result)
@@ -77,18 +85,13 @@ class VirtualEngine(Engine):
     clock: Clock
 
     def wait(self, futures: Sequence[Future[Any]]) -> set[Future[Any]]:
-        """The next work to end; those who wait for the loop's choices wait in virtual time too."""
-        self.clock.now += time.process_time() - self.since
-        ended = {self.clock.next()}
-        self.since = time.process_time()
-        return ended
-
-    since = 0.0
+        """The next work to end."""
+        return {self.clock.next()}
 
 
 def search(table: str, places: int, sigma: float, budget: int, seed: int) -> tuple[ArchitectureProblem, Clock]:
     """RAPID on a table's members, with so many workers."""
-    problem = get_problem("digits") if table == "digits" else ArchitectureProblem(open_table(table).space, open_table(table))
+    problem = get_problem(table)
     rows = problem.table
     names = [objective.name for objective in problem.objectives]
 
@@ -102,7 +105,7 @@ def search(table: str, places: int, sigma: float, budget: int, seed: int) -> tup
     engine = VirtualEngine(
         problem, algorithm, [Part(Attempt(look_up, names), 1, 0)], [Pool(clock, places)], lambda now: None
     )
-    engine.clock, engine.since = clock, time.process_time()
+    engine.clock = clock
     engine.run(budget)
     return problem, clock
 

@@ -619,7 +619,7 @@ class Study:
         """What to expect of everything that was measured completely, and what is worth measuring again."""
         feasible = np.zeros(len(self.store), dtype=np.bool_)
         feasible[feasible_rows(self.problem)] = True
-        return expected_values(self.store, self.objectives, feasible, self.seed)
+        return expected_values(self.store, self.objectives, feasible)
 
     def _expected_frame(self, found: Expected, positions: IntArray) -> pd.DataFrame:
         genes = [gene.name for gene in self.space.genes]
