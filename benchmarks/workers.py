@@ -24,7 +24,7 @@ import pandas as pd
 from _report import markdown, setting
 from pymoo.core.termination import NoTermination
 
-from rapid_moo import RAPID, adrs, get_problem, open_table
+from rapid_moo import RAPID, adrs, get_problem
 from rapid_moo.measure import Attempt
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.study.engine import Engine, Part, Pool
@@ -153,10 +153,11 @@ def write_report() -> None:
     parts = [
         "# Eight workers against one",
         setting("python benchmarks/workers.py run", f"{runs.seed.min()} to {runs.seed.max()}"),
-        "Virtual time: an evaluation takes a log-normal time with a mean of one minute, a choice the processor time that"
-        " it took. *idle*: share of the workers' time in which they had nothing to do, until the last evaluation"
-        " began; *with the end*: until the last one ended, when nothing is left to begin. *level n*: the median ADRS of one"
-        " worker after n evaluations, and the median number of evaluations in which one and eight workers reached it.",
+        "Virtual time: an evaluation takes a log-normal time with a mean of one minute, a choice the processor time"
+        " that it took. *idle*: share of the workers' time in which they had nothing to do, until the last evaluation"
+        " began; *with the end*: until the last one ended, when nothing is left to begin. *level n*: the median ADRS of"
+        " one worker after n evaluations, and the median number of evaluations in which one and eight workers"
+        " reached it.",
         markdown(frame),
     ]
     (OUT / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")

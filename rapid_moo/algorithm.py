@@ -29,7 +29,7 @@ from pymoo.util.optimum import filter_optimum
 
 from rapid_moo._util import FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
-from rapid_moo.candidates import SEARCHES, predicted_violations, search_predictions, within_constraints
+from rapid_moo.candidates import LIKELY, SEARCHES, predicted_violations, search_predictions, within_constraints
 from rapid_moo.design import SAMPLINGS, designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
@@ -47,8 +47,6 @@ logger = logging.getLogger(__name__)
 FIRST_SAMPLE, FIRST_TUNING = 16, 48
 EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
-LIKELY = 0.5
-"""Probability of success below which an architecture is not proposed while others are left."""
 LEAST_RISK = 0.02
 SAFEST = 0.1
 CAREFUL, MOST_CAREFUL = 2.0, 1.2
@@ -434,7 +432,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         name = self.search if self.search != "auto" else ("nsga2" if len(self.view.objectives) < 4 else "nsga3")
         best = known.X[front_indices(np.nan_to_num(known.F, posinf=1e300))]
         seed = int(self.random_state.integers(2**31))
-        return search_predictions(self.view, self.predictors, best, name, seed, self.limits)
+        return search_predictions(self.view, self.predictors, best, name, seed, self.limits, success=self.success)
 
     def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
@@ -633,7 +631,9 @@ class OneShotRAPID(RAPID):
 
         With a ``batch_size``, as many more as it takes, of the largest expected gain.
         """
-        everyone = np.vstack([proposals, known.X])
+        if self.success is not None:
+            proposals = proposals[self.success.predict(proposals) >= LIKELY]
+        everyone = np.vstack([proposals, known.X[~known.failed]])
         mean, std = self.view.predict(self.predictors, everyone)
         met = np.flatnonzero(within_constraints(self.view, everyone, mean, std, 1, self.limits))
         front = met[front_indices(mean[met])]
