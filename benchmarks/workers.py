@@ -33,7 +33,7 @@ OUT = Path(__file__).parent / "results" / "workers"
 MEAN_SECONDS = 60.0
 LEVELS = {"digits": (60, 100, 150)}
 OTHER_LEVELS = (60, 100)
-MORE = 1.25
+MORE = 1.15
 """So many times the evaluations of the highest level are made, to see when it is reached."""
 
 
