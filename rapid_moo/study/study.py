@@ -658,7 +658,7 @@ class Study:
     def expected(self) -> Expected:
         """What to expect of everything that was measured completely, and what is worth measuring again."""
         self._tables.take_in()
-        return expected_values(self.store, self.objectives, self._board.feasible, self.seed)
+        return expected_values(self.store, self.objectives, self._board.feasible)
 
     def _expected_frame(self, found: Expected, positions: IntArray) -> pd.DataFrame:
         genes = [gene.name for gene in self.space.genes]
