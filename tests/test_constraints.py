@@ -1,4 +1,4 @@
-"""Bounds on objectives, computed values and genes, and functions of an architecture."""
+"""ConstraintSet on objectives, computed values and genes, and functions of an architecture."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from rapid_moo import (
     genotype_operators,
     get_problem,
 )
-from rapid_moo.constraints import Bounds, FunctionConstraint, as_constraints
+from rapid_moo.constraints import ConstraintSet, FunctionConstraint, as_constraints
 from rapid_moo.errors import InputError
 
 RIDGE = PredictorSpec("bayesian_ridge")
@@ -107,7 +107,7 @@ class TestValues:
         assert (violation <= 0).tolist() == met
 
     def test_of_genes_computed_values_and_functions(self):
-        bounds = Bounds(
+        bounds = ConstraintSet(
             space(),
             ["error", "latency @ edge (ms)"],
             as_constraints(["depth <= 2", "kernel <= 3", "params <= 100", "error <= 5", lambda a: a["op"] == "conv"]),

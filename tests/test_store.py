@@ -264,7 +264,8 @@ class TestTwoRunsOnOneProblem:
         bills = []
         for seed in (1, 2):
             evaluator = BillingEvaluator()
-            minimize(problem, NSGA2(pop_size=10), ("n_eval", 50), seed=seed, evaluator=evaluator)
+            algorithm = NSGA2(pop_size=10, **genotype_operators(problem))
+            minimize(problem, algorithm, ("n_eval", 50), seed=seed, evaluator=evaluator)
             bills.append(evaluator.bill)
             assert 50 <= len(evaluator.bill) == evaluator.n_eval < 60
         together = set(bills[0].rows.tolist()) | set(bills[1].rows.tolist())
