@@ -1,13 +1,13 @@
-"""Kills without mercy: is any evaluation of a study lost, billed twice or run twice when processes are killed?
+"""What a study loses, bills twice or runs twice when its processes are killed without mercy.
 
     python benchmarks/study_kills.py controller [--kills 200] [--evaluations 1000] [--workers 1,4] [--seed 0]
     python benchmarks/study_kills.py dask [--kills 100] [--evaluations 500] [--workers 4] [--seed 0]
     python benchmarks/study_kills.py report
 
 ``controller`` runs a study of cheap evaluations and kills its controller (SIGKILL) at random moments, a fifth of the
-times while it starts. ``dask`` kills workers of a local Dask cluster and the controller in turn. The measure writes each
-call into a file of its own, so that runs are counted independently of the store; what the store holds is read after
-each kill from a copy of its file, by plain SQL. Both print a table; ``report`` writes ``report.md``.
+times while it starts. ``dask`` kills workers of a local Dask cluster and the controller in turn. The measure writes
+each call into a file of its own, so that runs are counted independently of the store; what the store holds is read
+after each kill from a copy of its file, by plain SQL. Both print a table; ``report`` writes ``report.md``.
 
 Controllers are forked from a process that has imported everything, so that a start costs no second.
 """
@@ -340,12 +340,22 @@ def summary(watch: Watch, evaluations: int, kills: int, workers: int) -> dict[st
 
 # ------------------------------------------------------------------------ dask
 _CLUSTER = """
-import os, random, signal, sys
+import os, random, signal, sys, threading, time
+def replace(cluster, n):
+    # As a cluster's manager does: Dask's nannies give up a worker that dies while it starts.
+    missing = 0
+    while True:
+        time.sleep(2)
+        missing = missing + 1 if len(cluster.scheduler.workers) < n else 0
+        if missing > 5:
+            cluster.scale(len(cluster.worker_spec) + n - len(cluster.scheduler.workers))
+            missing = 0
 if __name__ == "__main__":
     from distributed import LocalCluster
     cluster = LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=True, dashboard_address=None)
     print(cluster.scheduler_address, flush=True)
     rng = random.Random(int(sys.argv[2]))
+    threading.Thread(target=replace, args=(cluster, int(sys.argv[1])), daemon=True).start()
     for line in sys.stdin:
         # One that has not come up yet would not be replaced by Dask, and is no worker that holds work.
         known = set(cluster.scheduler.workers)

@@ -71,6 +71,7 @@ class Pool:
     executor: Executor
     places: int
     count: Callable[[], int] | None = None
+    deserted: bool = False
     waiting: deque[Call] = field(default_factory=deque)
     running: dict[Future[list[Outcome]], Call] = field(default_factory=dict)
 
@@ -183,10 +184,11 @@ class Engine:
             self.publish(True)
             self._stale = False
         for pool in self.pools:
-            if pool.count is not None and (n := pool.count()) != pool.places:
-                if not n:
+            if pool.count is not None:
+                n = pool.count()
+                if not n and not pool.deserted:
                     logger.warning("the cluster has no workers: waiting for some")
-                pool.places = max(1, n)
+                pool.places, pool.deserted = max(1, n), not n
 
     def _stop(self) -> None:
         """Begin nothing more; what runs may end."""
