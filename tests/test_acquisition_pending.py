@@ -102,3 +102,13 @@ def test_budget_counts_what_is_under_way() -> None:
     algorithm.follow()
     asked = sum(len(algorithm.propose(3)) for _ in range(4))
     assert len(first) + asked == 20
+
+
+def test_what_pending_will_dominate_is_no_goal() -> None:
+    """Candidates that are on the front only as long as nobody counts what is under way."""
+    behind = np.array([[0.45, 0.55], [0.5, 0.5], [0.55, 0.45]])
+    ahead = np.array([[0.0, -0.5]])
+    draws = np.repeat(np.vstack([behind, ahead])[None], 8, axis=0)
+    pending = np.full((8, 1, 2), 0.2)
+    known = np.array([[0.0, 1.0], [1.0, 0.0]])
+    assert coverage_batch(draws, known, 1, pending=pending, seed=0).tolist() == [3]

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
-from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.acquisition import draw_truths, probability_nondominated
+from rapid_moo.objectives import Objective, signs, to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import GaussianProcess
 from rapid_moo.store import Store
@@ -28,7 +29,7 @@ NEGLIGIBLE = 0.005
 """Noise below this share of an objective's range among the measured ones is none worth speaking of."""
 UNSURE = 0.01
 """Of a front, what is less sure than this share of the front's range is worth measuring again."""
-MOST_REPEATS = 5
+MOST_REPEATS, N_DRAWS = 5, 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +49,7 @@ class Expected:
     front, expected_front : ndarray
         Positions among ``rows`` of the front of the measured and of the expected values.
     again : ndarray
-        Positions worth measuring again, the least sure first.
+        Positions worth measuring again, the most open question first: does it belong to the front?
     """
 
     rows: IntArray
@@ -86,7 +87,7 @@ def expected_values(store: Store, objectives: Sequence[Objective], feasible: Boo
     allowed = np.arange(len(rows)) if feasible is None else np.flatnonzero(feasible[rows])
     front = _front(to_minimised(measured, objectives), allowed)
     expected_front = _front(to_minimised(mean, objectives), allowed)
-    again = _again(store, rows, mean, std, np.union1d(front, expected_front), expected_front)
+    again = _again(store, objectives, rows, mean, std, np.union1d(front, expected_front), expected_front, allowed)
     return Expected(rows, measured, mean, std, noise, front, expected_front, again)
 
 
@@ -174,9 +175,20 @@ def _front(F: FloatArray, allowed: IntArray) -> IntArray:
 
 
 def _again(
-    store: Store, rows: IntArray, mean: FloatArray, std: FloatArray, either: IntArray, expected_front: IntArray
+    store: Store,
+    objectives: Sequence[Objective],
+    rows: IntArray,
+    mean: FloatArray,
+    std: FloatArray,
+    either: IntArray,
+    expected_front: IntArray,
+    allowed: IntArray,
 ) -> IntArray:
-    """Which of the two fronts' architectures are worth another measurement, the least sure first."""
+    """Which of the two fronts' architectures are worth another measurement, the most open question first.
+
+    The question is whether an architecture belongs to the front: of a lucky one that surely does not, and of one that
+    surely does, another measurement changes nothing.
+    """
     if not len(either):
         return either
     span = np.ptp(mean[expected_front], axis=0)
@@ -184,5 +196,12 @@ def _again(
     scale = np.where(span > 0, span, np.where(whole > 0, whole, 1.0))
     doubt = (std[either] / scale).max(axis=1)
     often = store.repeats[rows[either]].max(axis=1) >= MOST_REPEATS
-    open_ones = np.flatnonzero((doubt > UNSURE) & ~often)
-    return either[open_ones[np.argsort(-doubt[open_ones], kind="stable")]]
+    candidates = either[(doubt > UNSURE) & ~often]
+    if not len(candidates):
+        return candidates
+    rng = np.random.default_rng(0)
+    draws = draw_truths(mean[allowed], std[allowed], N_DRAWS, rng) * signs(objectives)
+    chance = np.zeros(len(rows))
+    chance[allowed] = probability_nondominated(draws, np.empty((0, len(objectives))))
+    question = (chance * (1.0 - chance))[candidates]
+    return candidates[np.argsort(-question, kind="stable")]
