@@ -600,6 +600,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """
         try:
             self.random_state.bit_generator.state = state["random"]
+            if len(state["chosen"]) not in (0, len(self.view.objectives)):
+                # Objectives were added meanwhile: predictors are chosen anew.
+                self._rounds = int(state["rounds"])
+                return
             self._chosen = [spec_from_dict(item) if item is not None else None for item in state["chosen"]]
             self._chosen_at, self._tuned_at = int(state["chosen_at"]), int(state["tuned_at"])
             self._rounds = int(state["rounds"])
