@@ -4,8 +4,8 @@
     python benchmarks/failures.py report
 
 ``run`` searches made-up spaces (a new one per seed) of which a share fails, with 100 evaluations each, and appends to
-``runs.jsonl``; what is there already is not run again. The method ``today`` is RAPID of another tree, the one before
-failures were learnt from, which ``PYTHONPATH`` names. ``report`` writes ``report.md``. Thresholds and models were
+``runs.jsonl``; what is there already is not run again. The method ``blind`` is RAPID that does not learn where
+evaluations fail. ``report`` writes ``report.md``. Thresholds and models were
 chosen on the spaces 100 and above, with one process for all (``untuned``); the report's are those of the seeds.
 """
 
@@ -32,7 +32,7 @@ from rapid_moo.predictors import PredictorSpec
 OUT = Path(__file__).parent / "results" / "failures"
 BUDGET = 100
 SHARES = (0.1, 0.25, 0.5)
-METHODS = ("rapid", "blind", "today", "random")
+METHODS = ("rapid", "blind", "random")
 RANDOM_RUNS = 20
 Key = tuple[str, str, str, float, str, int]
 
@@ -123,8 +123,8 @@ def write_report() -> None:
     parts = [
         "# Where a part of the space fails",
         setting("python benchmarks/failures.py run", seeds)
-        + " `today` is commit 7fda784, before failures were learnt from; `blind` is RAPID without the model of success;"
-        f" `random` the mean of {RANDOM_RUNS} random searches per space.",
+        + " `blind` is RAPID without the model of success, as it was before; `random` the mean of"
+        f" {RANDOM_RUNS} random searches per space.",
         f"Means over the seeds, {BUDGET} evaluations each. *of*: all objectives of a failed architecture are missing,"
         " or only one.",
         "## Failed evaluations",

@@ -126,10 +126,10 @@ def write_report() -> None:
     parts = [
         "# Noise is not luck",
         setting("python benchmarks/noise.py run", seeds),
-        f"Noise-free hypervolume, share of the true front's, means over the seeds (a made-up space each). *noise*: standard"
-        " deviation of the accuracy's errors, share of its range; latency has a fifth of that, in proportion to its"
-        f" value. *everything*: all that was evaluated, {BUDGET} measurements; *measured*: the front of the measured"
-        f" values; *expected*: that of the expected ones; *after*: after `confirm` made {MORE} more measurements."
+        f"Noise-free hypervolume, share of the true front's, means over the seeds (a made-up space each). *noise*:"
+        " standard deviation of the accuracy's errors, share of its range; latency has a fifth of that, in proportion"
+        f" to its value. *everything*: all that was evaluated, {BUDGET} measurements; *measured*: the front of the"
+        f" measured values; *expected*: that of the expected ones; *after*: after `confirm` made {MORE} further ones."
         " *repeats*: two measurements of half as many architectures. *error*: root mean square error of the accuracy,"
         " measured and expected, share of its range. *noise found*: median estimate for accuracy and latency.",
         markdown(pd.DataFrame(rows).fillna("")),

@@ -1,13 +1,13 @@
-"""Kills without mercy: is any evaluation of a study lost, billed twice or run twice when processes are killed?
+"""What a study loses, bills twice or runs twice when its processes are killed without mercy.
 
     python benchmarks/study_kills.py controller [--kills 200] [--evaluations 1000] [--workers 1,4] [--seed 0]
     python benchmarks/study_kills.py dask [--kills 100] [--evaluations 500] [--workers 4] [--seed 0]
     python benchmarks/study_kills.py report
 
 ``controller`` runs a study of cheap evaluations and kills its controller (SIGKILL) at random moments, a fifth of the
-times while it starts. ``dask`` kills workers of a local Dask cluster and the controller in turn. The measure writes each
-call into a file of its own, so that runs are counted independently of the store; what the store holds is read after
-each kill from a copy of its file, by plain SQL. Both print a table; ``report`` writes ``report.md``.
+times while it starts. ``dask`` kills workers of a local Dask cluster and the controller in turn. The measure writes
+each call into a file of its own, so that runs are counted independently of the store; what the store holds is read
+after each kill from a copy of its file, by plain SQL. Both print a table; ``report`` writes ``report.md``.
 
 Controllers are forked from a process that has imported everything, so that a start costs no second.
 """
@@ -31,7 +31,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -340,14 +340,26 @@ def summary(watch: Watch, evaluations: int, kills: int, workers: int) -> dict[st
 
 # ------------------------------------------------------------------------ dask
 _CLUSTER = """
-import os, random, signal, sys
+import os, random, signal, sys, threading, time
+def replace(cluster, n):
+    # As a cluster's manager does: Dask's nannies give up a worker that dies while it starts.
+    missing = 0
+    while True:
+        time.sleep(2)
+        missing = missing + 1 if len(cluster.scheduler.workers) < n else 0
+        if missing > 5:
+            cluster.scale(len(cluster.worker_spec) + n - len(cluster.scheduler.workers))
+            missing = 0
 if __name__ == "__main__":
     from distributed import LocalCluster
     cluster = LocalCluster(n_workers=int(sys.argv[1]), threads_per_worker=1, processes=True, dashboard_address=None)
     print(cluster.scheduler_address, flush=True)
     rng = random.Random(int(sys.argv[2]))
+    threading.Thread(target=replace, args=(cluster, int(sys.argv[1])), daemon=True).start()
     for line in sys.stdin:
-        alive = [n.process.pid for n in cluster.workers.values() if n.process is not None and n.process.pid]
+        # One that has not come up yet would not be replaced by Dask, and is no worker that holds work.
+        known = set(cluster.scheduler.workers)
+        alive = [n.process.pid for n in cluster.workers.values() if n.process and n.process.worker_address in known]
         if alive:
             pid = rng.choice(alive)
             try:
@@ -359,10 +371,10 @@ if __name__ == "__main__":
 
 
 @contextmanager
-def cluster(workers: int, seed: int) -> Iterator[tuple[str, Any]]:
+def cluster(workers: int, seed: int, log: IO[bytes]) -> Iterator[tuple[str, Any]]:
     """A local cluster in a process of its own that outlives controllers; gives its address and a killer of workers."""
     command = [sys.executable, "-W", "ignore", "-c", _CLUSTER, str(workers), str(seed)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
     assert process.stdin is not None
     assert process.stdout is not None
     stdin, stdout = process.stdin, process.stdout
@@ -384,7 +396,7 @@ def kill_on_dask(work: Path, kills: int, evaluations: int, workers: int, seed: i
     folder, path = work / "dask", work / "dask.calls"
     os.environ[CALLS], os.environ[DELAY] = str(path), "0.1"
     watch, start, done = Watch(folder, path), time.monotonic(), Counter[str]()
-    with cluster(workers, seed) as (address, kill_worker):
+    with (work / "dask.log").open("wb") as log, cluster(workers, seed, log) as (address, kill_worker):
         controller = Controller(folder, seed, evaluations, workers, address).start()
         for number, (ended, delay) in enumerate(Plan(random.Random(seed), kills, evaluations)):
             if (code := await_moment(controller, path, ended, delay)) is not None:

@@ -31,7 +31,7 @@ from pymoo.util.optimum import filter_optimum
 
 from rapid_moo._util import FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
-from rapid_moo.candidates import SEARCHES, predicted_violations, search_predictions, within_constraints
+from rapid_moo.candidates import LIKELY, SEARCHES, predicted_violations, search_predictions, within_constraints
 from rapid_moo.design import SAMPLINGS, designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
@@ -49,9 +49,9 @@ logger = logging.getLogger(__name__)
 FIRST_SAMPLE, FIRST_TUNING = 16, 48
 EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
-LIKELY = 0.5
-"""Probability of success below which an architecture is not proposed while others are left."""
 LEAST_RISK = 0.02
+N_SPACE = 2_000
+"""So many random architectures show how much of the space fails."""
 SAFEST = 0.1
 CAREFUL, MOST_CAREFUL = 2.0, 1.2
 """Times the risk of the safest tenth that may be taken: where failures cannot be foreseen, nobody is shut out."""
@@ -226,6 +226,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._chosen_at = self._tuned_at = self._limits_chosen_at = 0
         self._rounds = 0
         self._limit: int | None = None
+        self._everywhere: IntArray | None = None
         self._pending: dict[bytes, IntArray] = {}
         self._expected: dict[bytes, FloatArray] = {}
 
@@ -398,9 +399,13 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _select(self, proposals: IntArray, known: Knowledge, size: int | None) -> IntArray:
         """Which of the proposals are evaluated."""
-        wanted = size or self.batch_size or default_batch_size(len(known))
+        wanted = size or self.batch_size or self._wanted(known)
         affordable = self._affordable(wanted)
         return self._batch(proposals, affordable, known) if affordable else proposals[:0]
+
+    def _wanted(self, known: Knowledge) -> int:
+        """How many the schedule gives; less what is under way, by which the choice is the staler."""
+        return max(1, default_batch_size(len(known)) - len(known.pending))
 
     # ----------------------------------------------------------------- learning
     def _learn(self, known: Knowledge) -> None:
@@ -462,7 +467,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         name = self.search if self.search != "auto" else ("nsga2" if len(self.view.objectives) < 4 else "nsga3")
         best = known.X[front_indices(np.nan_to_num(known.F, posinf=1e300))]
         seed = int(self.random_state.integers(2**31))
-        return search_predictions(self.view, self.predictors, best, name, seed, self.limits)
+        return search_predictions(self.view, self.predictors, best, name, seed, self.limits, success=self.success)
 
     def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
@@ -507,7 +512,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         many as random search would have had by then, and no more: what is left of those is what a batch may risk.
         """
         assert self.success is not None
-        share, waiting = 1.0 - self.success.rate_, known.pending
+        share, waiting = self._failing_share(), known.pending
         n_tried = int((known.complete | known.failed).sum()) + len(waiting)
         failures = float(known.failed.sum())
         if len(waiting):
@@ -517,6 +522,20 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         safe = float(np.quantile(1.0 - probability, SAFEST))
         least = max(LEAST_RISK, safe * max(CAREFUL - overdrawn, MOST_CAREFUL))
         return max(least, min(left / size, 1.0 - LIKELY))
+
+    def _failing_share(self) -> float:
+        """How much of the space fails: what the first sample says and what the model says, half and half.
+
+        The sample is small, and what the model was taught by is where the search lingers.
+        """
+        assert self.success is not None
+        if self._everywhere is None:
+            rng, members = np.random.default_rng(0), self.view.members
+            self._everywhere = (
+                self.view.sample(N_SPACE, rng) if members is None else members[rng.permutation(len(members))[:N_SPACE]]
+            )
+        foretold = float(self.success.predict(self._everywhere).mean())
+        return 1.0 - 0.5 * (self.success.rate_ + foretold)
 
     def _predicted(self, X: IntArray, known: Knowledge) -> tuple[FloatArray, FloatArray]:
         """Minimised mean and spread; what is measured of an architecture in part is known exactly."""
@@ -581,6 +600,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """
         try:
             self.random_state.bit_generator.state = state["random"]
+            if len(state["chosen"]) not in (0, len(self.view.objectives)):
+                # Objectives were added meanwhile: predictors are chosen anew.
+                self._rounds = int(state["rounds"])
+                return
             self._chosen = [spec_from_dict(item) if item is not None else None for item in state["chosen"]]
             self._chosen_at, self._tuned_at = int(state["chosen_at"]), int(state["tuned_at"])
             self._rounds = int(state["rounds"])
@@ -661,7 +684,9 @@ class OneShotRAPID(RAPID):
 
         With a ``batch_size``, as many more as it takes, of the largest expected gain.
         """
-        everyone = np.vstack([proposals, known.X])
+        if self.success is not None:
+            proposals = proposals[self.success.predict(proposals) >= LIKELY]
+        everyone = np.vstack([proposals, known.X[~known.failed]])
         mean, std = self.view.predict(self.predictors, everyone)
         met = np.flatnonzero(within_constraints(self.view, everyone, mean, std, 1, self.limits))
         front = met[front_indices(mean[met])]

@@ -46,7 +46,7 @@ class Constraint:
         """Parse ``NAME <= NUMBER`` (or ``>=``, ``<``, ``>``); quotes around a name are optional."""
         match = _BOUND.fullmatch(text)
         if match is None:
-            raise InputError(f"constraint: expected 'NAME <= NUMBER' or 'NAME >= NUMBER', got {text!r}")
+            raise InputError(f"constraint: expected 'NAME <= NUMBER' (or >=, <, >), got {text!r}")
         name = match["name"]
         if name[:1] == name[-1:] and name[:1] in ("'", '"') and len(name) > 1:
             name = _unquoted(name)

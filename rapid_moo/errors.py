@@ -44,7 +44,15 @@ class StudyError(RapidMooError, RuntimeError):
 
 
 class WorkerDiedError(RapidMooError, RuntimeError):
-    """A worker ended before its work did: it was killed, crashed, left, or could not even start."""
+    """A worker ended before its work did: it was killed, crashed, left, or could not even start.
+
+    Attributes
+    ----------
+    how : str
+        How it ended, such as "was killed by signal 9 (out of memory?)"; empty where that is not known.
+    """
+
+    how: str = ""
 
 
 class WorkTimeoutError(RapidMooError, TimeoutError):

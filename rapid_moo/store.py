@@ -151,6 +151,11 @@ class Store:
         return np.flatnonzero(self._work[: self._n] == ASKED)
 
     @property
+    def begun(self) -> IntArray:
+        """How often an evaluation of each row was begun here, shape (n,)."""
+        return self._begun[: self._n].copy()
+
+    @property
     def n_evaluations(self) -> int:
         """Evaluations that were begun here, which is what a budget counts; imports are none."""
         return int(self._begun[: self._n].sum())

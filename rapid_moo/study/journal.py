@@ -28,8 +28,8 @@ APPLICATION = 0x524D4F4F
 VERSION = 1
 BUSY_SECONDS = 30.0
 DISK_TRIES, DISK_PAUSE = 5, 1.0
-RESERVE = 2**20
-"""Bytes that a run keeps of the disk, for what comes in when somebody has filled it."""
+RESERVE = 2**18
+"""Bytes of the file that a run keeps free, for what comes in when somebody has filled the disk."""
 _SCHEMA = """
 CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, row INTEGER NOT NULL,
     at REAL NOT NULL, body TEXT NOT NULL);
@@ -69,7 +69,6 @@ class SQLiteStore(Store):
         self._version: int | None = None
         self._dirty = False
         self._done: list[tuple[str, tuple[Any, ...]]] = []
-        self._ballast: Path | None = None
         if not self.path.exists():
             self._create()
         check_file(self.path)
@@ -182,7 +181,8 @@ class SQLiteStore(Store):
             except sqlite3.OperationalError as error:
                 if not _is_full(error) or attempt == DISK_TRIES - 1:
                     raise self._unwritable(error) from error
-                if not self._free_reserve():
+                self._use_reserve()
+                if attempt:
                     logger.warning("%s: %s; trying again", self.path, error)
                     time.sleep(DISK_PAUSE)
 
@@ -198,22 +198,26 @@ class SQLiteStore(Store):
             self._connection.execute(sql, line)
 
     def hold_reserve(self) -> None:
-        """Keep a little of the disk for the results that come in while it is full; until :meth:`close_reserve`."""
-        path = self.path.with_name(f".{self.path.name}.reserve")
-        with suppress(OSError):
-            path.write_bytes(bytes(RESERVE))
-            self._ballast = path
+        """Have room within the file and its journal for results that come in while the disk is full.
 
-    def close_reserve(self) -> None:
-        """Give the reserve back."""
-        self._free_reserve()
+        Both keep what they were given once: free pages of the file are filled before it grows, and the journal is
+        written from its beginning again.
+        """
+        with self._lock, suppress(sqlite3.Error):
+            (free,), (size,) = (
+                self._connection.execute(f"PRAGMA {what}").fetchone() for what in ("freelist_count", "page_size")
+            )
+            if free * size > RESERVE // 2:
+                return
+            self._connection.execute(_META, ("reserve", bytes(RESERVE)))
+            self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            self._connection.execute("DELETE FROM meta WHERE key = 'reserve'")
+            self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
 
-    def _free_reserve(self) -> bool:
-        path, self._ballast = self._ballast, None
-        if path is None:
-            return False
-        path.unlink(missing_ok=True)
-        return True
+    def _use_reserve(self) -> None:
+        """Begin the journal anew, which needs no room."""
+        with suppress(sqlite3.Error):
+            self._connection.execute("PRAGMA wal_checkpoint(RESTART)")
 
     def _unwritable(self, error: sqlite3.Error) -> StudyError:
         return StudyError(f"{self.path}: cannot be written: {error}; what it holds is kept")
@@ -315,7 +319,9 @@ def check_file(path: Path) -> None:
     if not path.is_file():
         raise DataNotFoundError(f"{path}: expected a study's evaluations, found nothing")
     try:
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        # Where nobody has it open, not even SQLite's own files appear beside it.
+        still = "" if path.with_name(f"{path.name}-wal").exists() else "&immutable=1"
+        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro{still}", uri=True)
         try:
             (application,) = connection.execute("PRAGMA application_id").fetchone()
             (version,) = connection.execute("PRAGMA user_version").fetchone()
@@ -333,7 +339,7 @@ def check_file(path: Path) -> None:
             " rapid-moo, which is needed to read it"
         )
     if sound != "ok":
-        raise StudyError(f"{path}: damaged: {sound}; the file is left as it is")
+        raise StudyError(f"{path}: damaged: {' '.join(str(sound).split())}; the file is left as it is")
 
 
 def check_versions() -> None:

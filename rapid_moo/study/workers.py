@@ -220,6 +220,7 @@ class _Feeder(threading.Thread):
         self.busy = False
         self._pool = pool
         self._deaths = 0
+        self._how = ""
 
     def run(self) -> None:
         while work := self._pool._take():
@@ -247,7 +248,9 @@ class _Feeder(threading.Thread):
             self._end()
             raise WorkTimeoutError(f"{work.label} was ended in {self.name}: it took over {work.timeout:g} s") from None
         except (EOFError, OSError):
-            raise WorkerDiedError(f"{work.label} was lost: {self._post_mortem(worker)}") from None
+            died = WorkerDiedError(f"{work.label} was lost: {self._post_mortem(worker)}")
+            died.how = self._how
+            raise died from None
         return unpack(reply, work.label)
 
     def _begin(self, work: _Work) -> WorkerProcess:
@@ -282,7 +285,7 @@ class _Feeder(threading.Thread):
 
     def _post_mortem(self, worker: WorkerProcess) -> str:
         """Say how a process died, and clear up what it left."""
-        cause = worker.cause_of_death()
+        cause = self._how = worker.cause_of_death()
         self._end()
         if self._pool._terminated:
             return f"{self.name} was ended by terminate()"
