@@ -196,7 +196,7 @@ def _again(
     scale = np.where(span > 0, span, np.where(whole > 0, whole, 1.0))
     doubt = (std[either] / scale).max(axis=1)
     often = store.repeats[rows[either]].max(axis=1) >= MOST_REPEATS
-    candidates = either[(doubt > UNSURE) & ~often]
+    candidates: IntArray = np.asarray(either[(doubt > UNSURE) & ~often])
     if not len(candidates):
         return candidates
     rng = np.random.default_rng(0)
@@ -204,4 +204,4 @@ def _again(
     chance = np.zeros(len(rows))
     chance[allowed] = probability_nondominated(draws, np.empty((0, len(objectives))))
     question = (chance * (1.0 - chance))[candidates]
-    return candidates[np.argsort(-question, kind="stable")]
+    return np.asarray(candidates[np.argsort(-question, kind="stable")])
