@@ -196,7 +196,7 @@ def _again(
     scale = np.where(span > 0, span, np.where(whole > 0, whole, 1.0))
     doubt = (std[either] / scale).max(axis=1)
     often = store.repeats[rows[either]].max(axis=1) >= MOST_REPEATS
-    candidates: IntArray = either[(doubt > UNSURE) & ~often]
+    candidates: IntArray = np.asarray(either[(doubt > UNSURE) & ~often])
     if not len(candidates):
         return candidates
     rng = np.random.default_rng(0)
