@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable, Sequence
+import logging
+import re
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import pandas as pd
 
 from rapid_moo import data
+from rapid_moo._util import shown
 from rapid_moo.constraints import AnyConstraint
 from rapid_moo.errors import DataNotFoundError, InputError
-from rapid_moo.objectives import Objective, distinct, parse_objectives
+from rapid_moo.objectives import Objective, as_objectives, distinct
 from rapid_moo.problem import ArchitectureProblem
-from rapid_moo.reading import RawTable, build_table, read_csv
+from rapid_moo.reading import RawTable, Reading, build_table, objectives_beside, read_table
 from rapid_moo.space import SearchSpace
 from rapid_moo.table import ArchitectureTable
 
+logger = logging.getLogger(__name__)
+
 SpaceFactory = Callable[..., SearchSpace]
+Stated: TypeAlias = str | Mapping[str, str] | Sequence[Objective]
+_PACKED = re.compile(r"\.\w+\.(gz|bz2|xz|zip)$", re.IGNORECASE)
 
 _BUILT_IN = {
     "digits": ("digits", "Digits"),
@@ -47,13 +56,29 @@ def register_space(name: str, factory: SpaceFactory) -> None:
     Parameters
     ----------
     name : str
-        New name; a registered name is not replaced.
+        New name. A registered name is replaced by the same definition only, which is what running a notebook's cell
+        again does.
     factory : callable
         The class, or any function that returns a :class:`SearchSpace`.
     """
-    if name in _BUILT_IN or name in _REGISTERED:
+    taken = _REGISTERED.get(name)
+    if name in _BUILT_IN or (taken is not None and not _same_definition(taken, factory)):
         raise InputError(f"space {name!r}: expected a new name, got one that is registered")
     _REGISTERED[name] = factory
+
+
+def _same_definition(known: SpaceFactory, factory: SpaceFactory) -> bool:
+    """Whether a factory is one that is known, defined again: of the same name in the same module."""
+    if known is factory or known == factory:
+        return True
+    first, second = ([getattr(one, part, None) for part in ("__module__", "__qualname__")] for one in (known, factory))
+    if first != second or None in first[1:] or isinstance(known, type) != isinstance(factory, type):
+        return False
+    # Functions without a name of their own share one: those are the same only if they do the same.
+    if "<lambda>" not in str(first[1]):
+        return True
+    codes = [getattr(one, "__code__", None) for one in (known, factory)]
+    return codes[0] is not None and codes[0] == codes[1]
 
 
 def space_names() -> list[str]:
@@ -97,7 +122,7 @@ def _made(name: str, factory: SpaceFactory, options: dict[str, Any]) -> SearchSp
 def choose_objectives(
     space: SearchSpace,
     *,
-    objectives: str | Sequence[Objective] | None = None,
+    objectives: Stated | None = None,
     memory: str | None = None,
     energy: bool = False,
 ) -> tuple[Objective, ...]:
@@ -107,8 +132,9 @@ def choose_objectives(
     ----------
     space : SearchSpace
         Knows its own objectives and directions.
-    objectives : str or sequence of Objective, optional
-        States them instead, as text like ``accuracy:max,latency:min,mem:min``.
+    objectives : str, dict or sequence of Objective, optional
+        States them instead, as text like ``accuracy:max,latency:min,mem:min`` (a name with a comma in quotes) or as
+        ``{"accuracy": "max", "latency": "min"}``.
     memory : str, optional
         Replaces the memory objective: ``"profiled"`` as published, or the name of a value that the space computes
         exactly (``"params"``, ``"flops"``). The space's own default if not given.
@@ -117,8 +143,7 @@ def choose_objectives(
     """
     if objectives is not None:
         _nothing_beside_objectives(memory, energy)
-        stated = parse_objectives(objectives) if isinstance(objectives, str) else tuple(objectives)
-        return distinct(_with_unit(space, objective) for objective in stated)
+        return distinct(_with_unit(space, objective) for objective in as_objectives(objectives))
     chosen = list(space.objectives)
     if not chosen:
         raise InputError(f"{space.name}: objectives are not known; state them as COLUMN:min or COLUMN:max")
@@ -149,8 +174,25 @@ def _with_unit(space: SearchSpace, stated: Objective) -> Objective:
     return stated
 
 
-def open_raw(dataset: str | Path, space: str | None = None) -> tuple[RawTable, SearchSpace | None, str]:
-    """Read a table by name or path; the space is recognised, stated, or None.
+def open_raw(
+    dataset: str | Path | pd.DataFrame,
+    space: str | SearchSpace | None = None,
+    *,
+    objectives: Stated | None = None,
+    reading: Reading | None = None,
+) -> tuple[RawTable, SearchSpace | None, str]:
+    """Read a table by name, path or from a data frame; the space is recognised, stated, or None.
+
+    Parameters
+    ----------
+    dataset : str, Path or DataFrame
+        A table's name, a file in any format and layout that :mod:`rapid_moo.reading` reads, or a data frame.
+    space : str or SearchSpace, optional
+        States the space.
+    objectives : optional
+        See :func:`choose_objectives`; tells genes from objectives where both are columns.
+    reading : Reading, optional
+        What else is stated about the file.
 
     Returns
     -------
@@ -161,29 +203,47 @@ def open_raw(dataset: str | Path, space: str | None = None) -> tuple[RawTable, S
     str
         Name for reports.
     """
+    source, known, name = _find(dataset)
+    if space is not None:
+        known = get_space(space) if isinstance(space, str) else space
+    stated = [objective.column for objective in as_objectives(objectives)] if objectives is not None else None
+    if stated is None and known is None and isinstance(source, Path):
+        stated = [told for told, _, _ in objectives_beside(source)] or None
+    if stated is None and known is not None:
+        stated = [objective.column for objective in known.objectives]
+    if known is not None and reading is not None and reading.categorical:
+        raise InputError(f"categorical: expected it without a known space, got {known.name} beside it")
+    raw = read_table(source, reading, known, stated)
+    for note in raw.notes:
+        logger.warning(note)
+    return raw, known, name
+
+
+def _find(dataset: str | Path | pd.DataFrame) -> tuple[Path | pd.DataFrame, SearchSpace | None, str]:
+    """What to read, its space if its name tells, and its own name."""
+    if isinstance(dataset, pd.DataFrame):
+        return dataset, None, "table"
+    if not isinstance(dataset, str | Path):
+        raise InputError(f"dataset: expected a name, a path or a DataFrame, got {shown(dataset)}")
     entry = data.entry_for(dataset)
     path = Path(dataset)
     if path.is_file():
-        name = path.stem
+        name = path.name.split(".")[0] or path.stem if _PACKED.search(path.name) else path.stem
     elif entry is not None and path.suffix != ".csv":
         path, name = data.locate(entry.name), entry.name
     else:
         raise DataNotFoundError(
-            f"dataset {str(dataset)!r}: expected a CSV file or a table's name ({data.known_names()}); found neither"
+            f"dataset {shown(str(dataset), 200)}: expected a file such as a CSV file or a table's name"
+            f" ({data.known_names()}); found neither"
         )
-    known = None
-    if space is not None:
-        known = get_space(space)
-    elif entry is not None:
-        known = get_space(entry.space, **entry.options)
-    return read_csv(path), known, name
+    return path, get_space(entry.space, **entry.options) if entry is not None else None, name
 
 
 def audited_objectives(
-    raw: RawTable, space: SearchSpace | None, objectives: str | None, memory: str | None, energy: bool
+    raw: RawTable, space: SearchSpace | None, objectives: Stated | None, memory: str | None, energy: bool
 ) -> tuple[Objective, ...]:
     """The objectives to audit: what was measured, unless stated otherwise; energy where the file has it."""
-    if space is None:
+    if space is None or (objectives is None and not space.objectives):
         return _stated(raw, objectives, memory, energy)
     measured = memory or (None if objectives is not None else "profiled")
     return choose_objectives(
@@ -191,53 +251,67 @@ def audited_objectives(
     )
 
 
-def _stated(
-    raw: RawTable, objectives: str | Sequence[Objective] | None, memory: str | None, energy: bool
-) -> tuple[Objective, ...]:
-    """The objectives of a file whose space is not known."""
-    if objectives is None:
+def _stated(raw: RawTable, objectives: Stated | None, memory: str | None, energy: bool) -> tuple[Objective, ...]:
+    """The objectives of a file whose space is not known: stated, or told by the summary beside a result file."""
+    _nothing_beside_objectives(memory, energy)
+    if objectives is not None:
+        return as_objectives(objectives)
+    beside = objectives_beside(raw.path)
+    if not beside:
         raise InputError(
             f"{raw.path}: not a published file name, so directions are not known: state --objectives"
-            f" COLUMN:max,COLUMN:min,… (columns: {', '.join(raw.frame.columns)}) and, if it has one, --space"
+            f" COLUMN:max,COLUMN:min,… (columns: {shown(', '.join(map(str, raw.frame.columns)), 200)[1:-1]}) and, if it"
+            " has one, --space"
         )
-    _nothing_beside_objectives(memory, energy)
-    return parse_objectives(objectives) if isinstance(objectives, str) else tuple(objectives)
+    return tuple(Objective(name, direction, unit) for name, direction, unit in beside)
 
 
 def open_table(
-    dataset: str | Path,
+    dataset: str | Path | pd.DataFrame,
     *,
-    space: str | None = None,
-    objectives: str | Sequence[Objective] | None = None,
+    space: str | SearchSpace | None = None,
+    objectives: Stated | None = None,
     memory: str | None = None,
     energy: bool = False,
+    **reading: Any,
 ) -> ArchitectureTable:
-    """A profiled table by name or path.
+    """A profiled table by name, from a file or from a data frame.
 
     Parameters
     ----------
-    dataset : str or Path
-        A name such as ``digits`` or ``hw_gpt_s_a100``, or a CSV file in the published layout. A published file name
-        is recognised as its space.
-    space : str, optional
+    dataset : str, Path or DataFrame
+        A name such as ``digits`` or ``hw_gpt_s_a100``; a CSV, JSON, Parquet or Excel file, packed or not; or a frame.
+        A published file name is recognised as its space.
+    space : str or SearchSpace, optional
         States the space of any other file; without it the genes are inferred, and ``objectives`` must be stated.
     objectives, memory, energy
         See :func:`choose_objectives`.
+    **reading
+        Where the file does not tell itself, see :class:`~rapid_moo.reading.Reading`: ``genes``, ``vector``,
+        ``ignore``, ``categorical``, ``join``, ``columns``, ``decimal``, ``failure_codes``, ``drop_missing`` and
+        ``keep_partial``. Names may be a sequence or text with commas.
+
+    Examples
+    --------
+    >>> frame = pd.DataFrame({"op": ["conv", "mlp", "mlp"], "depth": [1, 2, 4], "err": [3, 2, 1], "lat": [1, 2, 4]})
+    >>> table = open_table(frame, objectives="err:min,lat:min")
+    >>> table.space.to_dict(table.X[1])
+    {'op': 'mlp', 'depth': 2}
     """
-    raw, known, name = open_raw(dataset, space)
-    if known is None:
-        stated = _stated(raw, objectives, memory, energy)
-        return build_table(raw, None, stated, name)
-    chosen = choose_objectives(known, objectives=objectives, memory=memory, energy=energy)
+    raw, known, name = open_raw(dataset, space, objectives=objectives, reading=Reading.of(**reading))
+    if known is None or (objectives is None and not known.objectives):
+        chosen = _stated(raw, objectives, memory, energy)
+    else:
+        chosen = choose_objectives(known, objectives=objectives, memory=memory, energy=energy)
     return build_table(raw, known, chosen, name)
 
 
 def get_problem(
-    name: str | Path,
+    name: str | Path | pd.DataFrame,
     *,
     source: Any = None,
-    space: str | None = None,
-    objectives: str | Sequence[Objective] | None = None,
+    space: str | SearchSpace | None = None,
+    objectives: Stated | None = None,
     memory: str | None = None,
     energy: bool = False,
     constraints: str | AnyConstraint | Callable[..., Any] | Sequence[Any] = (),
@@ -247,8 +321,8 @@ def get_problem(
 
     Parameters
     ----------
-    name : str or Path
-        A space or table name, or a CSV file: ``get_problem("hw_gpt", scale="s", device="a100")`` is
+    name : str, Path or DataFrame
+        A space or table name, a file or a data frame: ``get_problem("hw_gpt", scale="s", device="a100")`` is
         ``get_problem("hw_gpt_s_a100")``.
     source : optional
         Where objectives come from; the published table of that name by default. See
@@ -258,7 +332,8 @@ def get_problem(
     constraints : sequence of str or Constraint
         Bounds such as ``"latency <= 20"``.
     **options
-        Passed to the space; ``device`` completes the name of a published table.
+        How a file is read, see :func:`open_table`; all else is passed to the space, and ``device`` completes the name
+        of a published table.
 
     Examples
     --------
@@ -266,8 +341,14 @@ def get_problem(
     >>> problem.n_obj, problem.front_kind
     (3, 'true')
     """
+    reading = {key: options.pop(key) for key in [*options] if key in Reading.__dataclass_fields__}
+    if isinstance(name, pd.DataFrame) or (source is None and isinstance(name, str | Path) and Path(name).is_file()):
+        Reading.of(**reading, **options)
+        opened = open_table(name, space=space, objectives=objectives, memory=memory, energy=energy, **reading)
+        return ArchitectureProblem(opened.space, opened, constraints=constraints)
     device = options.pop("device", None)
     if source is not None:
+        options |= reading
         known = get_space(str(name), **options)
         if objectives is None and not space and isinstance(source, ArchitectureTable):
             return ArchitectureProblem(known, source, constraints=constraints)
@@ -284,5 +365,6 @@ def get_problem(
         objectives=objectives,
         memory=memory,
         energy=energy,
+        **reading,
     )
     return ArchitectureProblem(table.space, table, constraints=constraints)

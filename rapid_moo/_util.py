@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ BoolArray: TypeAlias = NDArray[np.bool_]
 Seed: TypeAlias = int | np.random.Generator | None
 P = ParamSpec("P")
 R = TypeVar("R")
+QUOTES = ("'", '"')
 
 
 def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
@@ -116,3 +118,18 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file at once: a reader sees the old content or the new, never half."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+
+
+def shown(value: object, length: int = 80) -> str:
+    """A value as a message shows it: in quotes, control characters escaped, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 1]}…{text[0] if text[0] in QUOTES else ''}"
+
+
+def one_line(text: str, length: int = 500) -> str:
+    """A message on one line: control characters escaped, cut where it is long."""
+    line = _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+    return line if len(line) <= length else f"{line[: length - 1]}…"

@@ -76,8 +76,8 @@ def expected_coverage(candidates: Candidates, size: int, rng: np.random.Generato
     c = candidates
     pool = promising(c.mean, c.std, c.known, max(JOINT_POOL, 2 * size), seed=rng)
     draws = c.draw(np.concatenate([pool, c.pending]), N_DRAWS)
-    draws, waiting = draws[:, : len(pool)], draws[:, len(pool) :]
     draws = within_reach(draws, c.known, c.mean[pool])
+    draws, waiting = draws[:, : len(pool)], draws[:, len(pool) :]
     if c.success is not None:
         draws = with_failures(draws, c.success[pool], rng)
     return pool[coverage_batch(draws, c.known, size, pending=waiting, seed=rng)]
@@ -195,7 +195,8 @@ def coverage_batch(
     max_front : int
         Points kept of each drawn front.
     pending : ndarray of shape (n_draws, n_pending, n_objectives), optional
-        The same draws of architectures that are being evaluated; what they cover is covered.
+        The same draws of architectures that are being evaluated; in each draw they are as good as known: what they
+        dominate is no goal, and what they cover is covered.
     seed : int, numpy.random.Generator or None
         Source of randomness.
 
@@ -207,17 +208,18 @@ def coverage_batch(
     if size >= draws.shape[1]:
         return np.arange(draws.shape[1], dtype=np.int64)
     scale = front_range(known, draws.mean(axis=0))
-    targets, values, covered = _targets(draws, known, scale, max_front, as_generator(seed))
-    if pending is not None and pending.shape[1]:
-        beside = (pending / scale).astype(np.float32)
-        for i in range(len(targets)):
-            near = np.abs(targets[i][:, None, :] - beside[i][None, :, :]).max(axis=2).min(axis=1)
-            np.minimum(covered[i], near, out=covered[i])
+    beside = pending if pending is not None else draws[:, :0]
+    targets, values, covered = _targets(draws, known, beside, scale, max_front, as_generator(seed))
     return _greedy(targets, values, covered, size, exponent)
 
 
 def _targets(
-    draws: FloatArray, known: FloatArray, scale: FloatArray, limit: int, rng: np.random.Generator
+    draws: FloatArray,
+    known: FloatArray,
+    pending: FloatArray,
+    scale: FloatArray,
+    limit: int,
+    rng: np.random.Generator,
 ) -> tuple[Float32Array, Float32Array, Float32Array]:
     """Fronts to cover.
 
@@ -228,16 +230,18 @@ def _targets(
     values : ndarray of shape (n_draws, n_pool, n_objectives)
         The draws themselves, scaled.
     covered : ndarray of shape (n_draws, limit)
-        Distance of each target to the nearest known point; 0 for padding, which then gains nothing.
+        Distance of each target to the nearest known or pending point; 0 for padding, which then gains nothing.
     """
     n_draws, _, n_objectives = draws.shape
     values = (draws / scale).astype(np.float32)
-    base = (known / scale).astype(np.float32)
-    elite = base[is_nondominated(known)] if len(known) else base
+    settled = (known / scale).astype(np.float32)
+    beside = (pending / scale).astype(np.float32)
+    best = settled[is_nondominated(known)] if len(known) else settled
     targets = np.zeros((n_draws, limit, n_objectives), dtype=np.float32)
     covered = np.zeros((n_draws, limit), dtype=np.float32)
     for i in range(n_draws):
-        points = np.vstack([values[i], elite])
+        base = np.vstack([settled, beside[i]])
+        points = np.vstack([values[i], best, beside[i]])
         front = front_indices(points)
         if len(front) > limit:
             front = rng.choice(front, limit, replace=False)

@@ -23,13 +23,15 @@ import numpy as np
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
+from pymoo.core.sampling import Sampling
+from pymoo.termination.default import DefaultTermination
 from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 from pymoo.util.optimum import filter_optimum
 
 from rapid_moo._util import FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
-from rapid_moo.candidates import SEARCHES, predicted_violations, search_predictions, within_constraints
+from rapid_moo.candidates import LIKELY, SEARCHES, predicted_violations, search_predictions, within_constraints
 from rapid_moo.design import SAMPLINGS, designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
@@ -47,8 +49,12 @@ logger = logging.getLogger(__name__)
 FIRST_SAMPLE, FIRST_TUNING = 16, 48
 EARLY_GROWTH = 1.4
 SPREAD_POOL = 3_000
-LIKELY = 0.5
-"""Probability of success below which an architecture is not proposed while others are left."""
+LEAST_RISK = 0.02
+N_SPACE = 2_000
+"""So many random architectures show how much of the space fails."""
+SAFEST = 0.1
+CAREFUL, MOST_CAREFUL = 2.0, 1.2
+"""Times the risk of the safest tenth that may be taken: where failures cannot be foreseen, nobody is shut out."""
 
 
 def default_batch_size(n: int) -> int:
@@ -220,6 +226,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._chosen_at = self._tuned_at = self._limits_chosen_at = 0
         self._rounds = 0
         self._limit: int | None = None
+        self._everywhere: IntArray | None = None
         self._pending: dict[bytes, IntArray] = {}
         self._expected: dict[bytes, FloatArray] = {}
 
@@ -239,17 +246,26 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """What ``sampling`` asks to be evaluated; what it brings evaluated is put on the bill, free of charge."""
         if isinstance(self.sampling, str):
             return np.empty((0, self.view.space.n_var), dtype=np.int64)
-        told = (
-            self.sampling if isinstance(self.sampling, Population) else Population.new("X", np.asarray(self.sampling))
-        )
+        told = self._given_population()
+        if len(told) == 0:
+            return np.empty((0, self.view.space.n_var), dtype=np.int64)
         done = np.array(["F" in individual.evaluated for individual in told], dtype=np.bool_)
         if done.any():
-            self.bill.add(self.view.take_in(told[done]), free=True)
+            self.bill.add(self.view.take_in(told[done], free=True), free=True)
         X = self.view.genotypes(told.get("X"))
-        rows = self.view.store.find(X)
         settled = self.view.store.known(X)
-        self.bill.add(rows[settled], free=True)
-        return X[~settled]
+        self.bill.add(self.view.store.find(X)[settled], free=True)
+        return self.view.new_only(X, X[settled])
+
+    def _given_population(self) -> Population:
+        """``sampling`` in any of the forms that pymoo knows."""
+        given = self.sampling
+        if isinstance(given, Sampling):
+            given = given(self.problem, self.n_initial, random_state=self.random_state)
+        if isinstance(given, Population):
+            return given
+        values = np.asarray(given)
+        return Population.new("X", values if values.dtype == object else np.atleast_2d(values))
 
     def _initialize_infill(self) -> Population:
         return self._population(self.propose())
@@ -282,14 +298,25 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.bill.add(rows)
         for key in self.view.space.keys(self.view.store.X[rows]):
             self._pending.pop(key, None)
-        told = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(infills), -1)
-        infills.set("F", np.where(np.isfinite(told).all(axis=1, keepdims=True), told, np.inf))
+        self.view.complete_told(infills, rows)
         return infills
 
     def _set_optimum(self) -> None:
         """The front of what succeeded: a failed evaluation is never part of a result."""
         done = self.pop[np.isfinite(self.pop.get("F")).all(axis=1)] if len(self.pop) else self.pop
         self.opt = filter_optimum(done, least_infeasible=True) if len(done) else Population.empty()
+
+    def _post_advance(self) -> None:
+        termination = self.termination
+        if not isinstance(termination, DefaultTermination) or np.isfinite(self.pop.get("F")).all(axis=1).any():
+            super()._post_advance()
+            return
+        # pymoo's default asks how the front moves, and there is none yet: its limits alone count.
+        criteria, termination.criteria = termination.criteria, [termination.max_gen, termination.max_evals]
+        try:
+            super()._post_advance()
+        finally:
+            termination.criteria = criteria
 
     # ------------------------------------------------------------------- asking
     def follow(self) -> None:
@@ -324,7 +351,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         return X
 
     def _next(self, known: Knowledge, size: int | None) -> IntArray:
-        first = self._first_sample(known)
+        first = self._first_sample(known, size)
         if len(first):
             return first[: size if size is not None else len(first)]
         if not known.complete.any():
@@ -342,11 +369,12 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         waiting = [*self._pending.values()]
         return np.array(waiting, dtype=np.int64).reshape(len(waiting), self.view.space.n_var)
 
-    def _first_sample(self, known: Knowledge) -> IntArray:
+    def _first_sample(self, known: Knowledge, wanted: int | None) -> IntArray:
         """What is missing of the first sample: what ``sampling`` gives, or representatives."""
         if len(self._given):
-            given, self._given = self._given, self._given[:0]
-            return given[: self._affordable(len(given))]
+            n = self._affordable(min(len(self._given), wanted or len(self._given)))
+            given, self._given = self._given[:n], self._given[n:]
+            return given
         missing = self._n_initial - len(known) + int(known.open.sum()) - len(known.pending)
         size = self._affordable(missing)
         if size < 1:
@@ -360,7 +388,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _another_sample(self, known: Knowledge, size: int | None) -> IntArray:
         """More of the space at random, where all that was evaluated failed."""
-        logger.warning("none of %d evaluations succeeded: another sample", len(known))
+        if len(known):
+            logger.warning("none of %d evaluations succeeded: another sample", len(known))
         size = self._affordable(size or self.batch_size or self._n_initial)
         settled = known.settled
         pool = self.view.first_sample(
@@ -370,9 +399,13 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _select(self, proposals: IntArray, known: Knowledge, size: int | None) -> IntArray:
         """Which of the proposals are evaluated."""
-        wanted = size or self.batch_size or default_batch_size(len(known))
+        wanted = size or self.batch_size or self._wanted(known)
         affordable = self._affordable(wanted)
         return self._batch(proposals, affordable, known) if affordable else proposals[:0]
+
+    def _wanted(self, known: Knowledge) -> int:
+        """How many the schedule gives; less what is under way, by which the choice is the staler."""
+        return max(1, default_batch_size(len(known)) - len(known.pending))
 
     # ----------------------------------------------------------------- learning
     def _learn(self, known: Knowledge) -> None:
@@ -395,7 +428,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         tried = known.complete | known.failed
         self.success = None
         if known.failed.any() and known.complete.any():
-            self.success = SuccessModel(self.view.space).fit(known.X[tried], known.complete[tried])
+            model = SuccessModel(self.view.space, max(FIRST_SAMPLE, self._n_initial))
+            self.success = model.fit(known.X[tried], known.complete[tried])
 
     def _learn_constraints(self, known: Knowledge, seed: int) -> None:
         """Predict a foreign problem's constraints by the likeliest of a few processes."""
@@ -433,11 +467,11 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         name = self.search if self.search != "auto" else ("nsga2" if len(self.view.objectives) < 4 else "nsga3")
         best = known.X[front_indices(np.nan_to_num(known.F, posinf=1e300))]
         seed = int(self.random_state.integers(2**31))
-        return search_predictions(self.view, self.predictors, best, name, seed, self.limits)
+        return search_predictions(self.view, self.predictors, best, name, seed, self.limits, success=self.success)
 
     def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
-        proposals = self._likely(proposals, size)
+        proposals = self._likely(proposals, size, known)
         mean = self.view.predict_mean(self.predictors, proposals)
         if len(proposals) > SPREAD_POOL:
             violated = predicted_violations(self.view, proposals, mean, self.limits).max(axis=1, initial=0.0) > 0.0
@@ -461,15 +495,47 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._expected |= dict(zip(keys, mean[rows], strict=True))
         return proposals[rows]
 
-    def _likely(self, proposals: IntArray, size: int) -> IntArray:
-        """Without what will probably fail, while enough else is left."""
+    def _likely(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
+        """Without what is too likely to fail, while enough else is left."""
         if self.success is None:
             return proposals
         probability = self.success.predict(proposals)
-        kept = probability >= LIKELY
+        kept = probability >= 1.0 - self._risk(probability, size, known)
         if kept.sum() < size:
             kept[np.argsort(-probability, kind="stable")[:size]] = True
         return proposals[kept]
+
+    def _risk(self, probability: FloatArray, size: int, known: Knowledge) -> float:
+        """How likely a proposal may be to fail.
+
+        A front often ends where evaluations begin to fail, so some failures are the price of its end. They may be as
+        many as random search would have had by then, and no more: what is left of those is what a batch may risk.
+        """
+        assert self.success is not None
+        share, waiting = self._failing_share(), known.pending
+        n_tried = int((known.complete | known.failed).sum()) + len(waiting)
+        failures = float(known.failed.sum())
+        if len(waiting):
+            failures += float((1.0 - self.success.predict(waiting)).sum())
+        left = share * (n_tried + size) - failures
+        overdrawn = max(0.0, -left) / math.sqrt(share * (1.0 - share) * (n_tried + size))
+        safe = float(np.quantile(1.0 - probability, SAFEST))
+        least = max(LEAST_RISK, safe * max(CAREFUL - overdrawn, MOST_CAREFUL))
+        return max(least, min(left / size, 1.0 - LIKELY))
+
+    def _failing_share(self) -> float:
+        """How much of the space fails: what the first sample says and what the model says, half and half.
+
+        The sample is small, and what the model was taught by is where the search lingers.
+        """
+        assert self.success is not None
+        if self._everywhere is None:
+            rng, members = np.random.default_rng(0), self.view.members
+            self._everywhere = (
+                self.view.sample(N_SPACE, rng) if members is None else members[rng.permutation(len(members))[:N_SPACE]]
+            )
+        foretold = float(self.success.predict(self._everywhere).mean())
+        return 1.0 - 0.5 * (self.success.rate_ + foretold)
 
     def _predicted(self, X: IntArray, known: Knowledge) -> tuple[FloatArray, FloatArray]:
         """Minimised mean and spread; what is measured of an architecture in part is known exactly."""
@@ -534,6 +600,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """
         try:
             self.random_state.bit_generator.state = state["random"]
+            if len(state["chosen"]) not in (0, len(self.view.objectives)):
+                # Objectives were added meanwhile: predictors are chosen anew.
+                self._rounds = int(state["rounds"])
+                return
             self._chosen = [spec_from_dict(item) if item is not None else None for item in state["chosen"]]
             self._chosen_at, self._tuned_at = int(state["chosen_at"]), int(state["tuned_at"])
             self._rounds = int(state["rounds"])
@@ -614,7 +684,9 @@ class OneShotRAPID(RAPID):
 
         With a ``batch_size``, as many more as it takes, of the largest expected gain.
         """
-        everyone = np.vstack([proposals, known.X])
+        if self.success is not None:
+            proposals = proposals[self.success.predict(proposals) >= LIKELY]
+        everyone = np.vstack([proposals, known.X[~known.failed]])
         mean, std = self.view.predict(self.predictors, everyone)
         met = np.flatnonzero(within_constraints(self.view, everyone, mean, std, 1, self.limits))
         front = met[front_indices(mean[met])]

@@ -177,7 +177,7 @@ def audit(
     """
     table = build_table(raw, space, objectives, name)
     known = table.space
-    X = known.encode(raw.vectors)
+    X = raw.encode(known)
     first, inverse = unique_rows(X)
     computed = {objective.name for objective in known.computed}
     rng = np.random.default_rng(seed)

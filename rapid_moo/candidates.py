@@ -14,11 +14,14 @@ from rapid_moo.operators import evolutionary
 from rapid_moo.pareto import pareto_ranks
 from rapid_moo.predictors import PredictorSet
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.success import SuccessModel
 from rapid_moo.view import POOL, SpaceView
 
 SEARCHES = ("auto", "exhaustive", "nsga2", "nsga3")
 POP_SIZE = 100
 GENERATIONS = 60
+LIKELY = 0.5
+"""Probability of success below which an architecture is not proposed while others are left."""
 
 
 class _Visited(Callback):  # type: ignore[misc]  # pymoo ships no types
@@ -35,18 +38,25 @@ class _Visited(Callback):  # type: ignore[misc]  # pymoo ships no types
 
 
 class _Predictions(ArchitectureProblem):
-    """The predicted objectives, under bounds on them and under predicted constraints."""
+    """The predicted objectives, under bounds on them, predicted constraints and where evaluations probably succeed."""
 
-    def __init__(self, view: SpaceView, predictors: PredictorSet, limits: PredictorSet | None) -> None:
+    def __init__(
+        self, view: SpaceView, predictors: PredictorSet, limits: PredictorSet | None, success: SuccessModel | None
+    ) -> None:
         super().__init__(view.space, predictors, constraints=view.constraints)
-        self._limits = limits
+        self._limits, self._success = limits, success
         if limits is not None:
             self.n_ieq_constr = len(limits.objectives)
+        if success is not None:
+            self.n_ieq_constr += 1
 
     def _evaluate(self, x: Any, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         super()._evaluate(x, out, *args, **kwargs)
         if self._limits is not None:
             out["G"] = self._limits.predict(self.genotypes(x))
+        if self._success is not None:
+            doubt = LIKELY - self._success.predict(self.genotypes(x))
+            out["G"] = np.column_stack([out["G"], doubt]) if self.n_ieq_constr > 1 else doubt[:, None]
 
 
 def search_predictions(
@@ -57,6 +67,7 @@ def search_predictions(
     seed: int,
     limits: PredictorSet | None = None,
     generations: int = GENERATIONS,
+    success: SuccessModel | None = None,
 ) -> IntArray:
     """Search predicted objectives with NSGA-II or NSGA-III over the space.
 
@@ -76,13 +87,15 @@ def search_predictions(
         Fitted predictors of a foreign problem's constraints.
     generations : int
         Its length, with a population of 100.
+    success : SuccessModel, optional
+        Where evaluations fail: the search keeps to where they probably succeed.
 
     Returns
     -------
     ndarray of shape (n_pool, n_var)
         Distinct genotypes it visited, the best predicted fronts first, at most 5,000.
     """
-    problem = _Predictions(view, predictors, limits)
+    problem = _Predictions(view, predictors, limits, success)
     algorithm = evolutionary(name, problem, POP_SIZE)
     fill = view.sample(POP_SIZE, np.random.default_rng(seed))
     algorithm.initialization.sampling = np.vstack([start[: POP_SIZE // 2], fill])[:POP_SIZE]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from rapid_moo._util import FloatArray, IntArray
+from rapid_moo._util import FloatArray, IntArray, shown
 from rapid_moo.errors import InputError
 from rapid_moo.space import SearchSpace
 
@@ -18,6 +18,9 @@ _BOUND = re.compile(
     r"\s*(?P<name>\"(?:[^\"\\]|\\.)*\"|'[^']*'|.+?)\s*(?P<relation><=|>=|<|>)\s*"
     r"(?P<bound>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*"
 )
+
+
+RELATIONS = ("<=", ">=", "<", ">")
 
 
 @dataclass(frozen=True)
@@ -43,21 +46,40 @@ class Constraint:
         """Parse ``NAME <= NUMBER`` (or ``>=``, ``<``, ``>``); quotes around a name are optional."""
         match = _BOUND.fullmatch(text)
         if match is None:
-            raise InputError(f"constraint: expected 'NAME <= NUMBER' or 'NAME >= NUMBER', got {text!r}")
+            raise InputError(f"constraint: expected 'NAME <= NUMBER' (or >=, <, >), got {text!r}")
         name = match["name"]
         if name[:1] == name[-1:] and name[:1] in ("'", '"') and len(name) > 1:
-            name = json.loads(name) if name[0] == '"' else name[1:-1]
+            name = _unquoted(name)
         return cls(name, match["relation"], float(match["bound"]))
+
+    def __post_init__(self) -> None:
+        if self.relation not in RELATIONS:
+            raise InputError(f"constraint: expected one of {', '.join(RELATIONS)}, got {self.relation!r}")
+        if not np.isfinite(self.bound):
+            raise InputError(f"constraint on {self.name!r}: expected a finite bound, got {self.bound}")
 
     def violation(self, values: FloatArray) -> FloatArray:
         """Positive where violated, as pymoo's inequality constraints are."""
-        bound = self.bound
+        return values - self.edge if self.relation in ("<=", "<") else self.edge - values
+
+    @property
+    def edge(self) -> float:
+        """The last allowed value: the bound itself, or its neighbour where it is excluded."""
         if self.relation in ("<", ">"):
-            bound = float(np.nextafter(bound, -np.inf if self.relation == "<" else np.inf))
-        return values - bound if self.relation in ("<=", "<") else bound - values
+            return float(np.nextafter(self.bound, -np.inf if self.relation == "<" else np.inf))
+        return self.bound
 
     def __str__(self) -> str:
         return f"{self.name} {self.relation} {self.bound:g}"
+
+
+def _unquoted(name: str) -> str:
+    if name[0] == "'":
+        return name[1:-1]
+    try:
+        return str(json.loads(name))
+    except ValueError as error:
+        raise InputError(f"constraint: expected a name in quotes, got {name}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -78,7 +100,8 @@ class FunctionConstraint:
 
     def violations(self, space: SearchSpace, X: IntArray) -> FloatArray:
         """Positive where violated, shape (n,)."""
-        return np.array([self._violation(self.function(space.to_dict(x))) for x in X], dtype=np.float64)
+        architectures = space._dicts(space.repair(X))
+        return np.array([self._violation(self.function(architecture)) for architecture in architectures])
 
     def _violation(self, told: Any) -> float:
         if isinstance(told, bool | np.bool_):
@@ -100,6 +123,8 @@ AnyConstraint: TypeAlias = Constraint | FunctionConstraint
 
 def as_constraints(items: Any) -> tuple[AnyConstraint, ...]:
     """Constraints from texts, functions of the dict of genes, or constraints; one alone is enough."""
+    if items is None:
+        return ()
     several = [items] if isinstance(items, str | Constraint | FunctionConstraint) or callable(items) else list(items)
     return tuple(_as_constraint(item) for item in several)
 
@@ -125,21 +150,31 @@ class ConstraintSet:
         Names of the objectives, the columns of raw values.
     constraints : sequence of Constraint or FunctionConstraint
         The bounds.
+    further : mapping of str to callable, optional
+        What else is known of an architecture beforehand, such as further columns of a table: functions of genotypes of
+        shape (n, n_var) that return values of shape (n,).
 
     Raises
     ------
     InputError
-        If a name is neither objective nor computed nor a gene of numbers.
+        If a name is none of these, nor computed, nor a gene of numbers.
     """
 
-    def __init__(self, space: SearchSpace, objectives: Sequence[str], constraints: Sequence[AnyConstraint]) -> None:
+    def __init__(
+        self,
+        space: SearchSpace,
+        objectives: Sequence[str],
+        constraints: Sequence[AnyConstraint],
+        further: Mapping[str, Callable[[IntArray], FloatArray]] | None = None,
+    ) -> None:
         self.space, self.objectives, self.all = space, tuple(objectives), tuple(constraints)
+        self._further = dict(further or {})
         self._computed = {objective.name for objective in space.computed}
         self._genes = {gene.name: k for k, gene in enumerate(space.genes) if gene.numeric}
-        names = list(dict.fromkeys([*self.objectives, *self._computed, *self._genes]))
+        names = list(dict.fromkeys([*self.objectives, *self._computed, *self._genes, *self._further]))
         for constraint in self.all:
             if isinstance(constraint, Constraint) and constraint.name not in names:
-                raise InputError(f"constraint: expected one of {names}, got {constraint.name!r}")
+                raise InputError(f"constraint: expected one of {shown(names, 300)}, got {shown(constraint.name)}")
         self.known = tuple(c for c in self.all if self._is_known(c))
 
     def __len__(self) -> int:
@@ -165,9 +200,38 @@ class ConstraintSet:
             return constraint.violations(self.space, X)
         if constraint.name in self._computed:
             return constraint.violation(self.space.compute(X, constraint.name))
+        if constraint.name not in self._genes:
+            return constraint.violation(self._further[constraint.name](X))
         k = self._genes[constraint.name]
         values = np.array([float(choice) for choice in self.space.genes[k].choices])[X[:, k]]
         return np.where(self.space.is_active(X)[:, k], constraint.violation(values), 0.0)
+
+    def require_met(self, X: IntArray, raw: FloatArray, name: str) -> None:
+        """Refuse a bound that none of the architectures of a table meets.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_var)
+            All architectures.
+        raw : ndarray of shape (n, n_objectives)
+            Their raw values.
+        name : str
+            Of the table, for the message.
+
+        Raises
+        ------
+        InputError
+            The message tells the range of what is bounded.
+        """
+        for constraint, violation in zip(self.all, self.violations(X, raw).T, strict=True):
+            if len(X) == 0 or (violation <= 0.0).any():
+                continue
+            told = f"constraint {constraint}: no architecture of {name} meets it"
+            if isinstance(constraint, Constraint):
+                distance = violation if constraint.relation in ("<=", "<") else -violation
+                values = distance[np.isfinite(distance)] + constraint.edge
+                told += f"; {constraint.name} is {values.min():.6g} to {values.max():.6g}" if len(values) else ""
+            raise InputError(told)
 
     def violations(self, X: IntArray, raw: FloatArray) -> FloatArray:
         """Values of all constraints of shape (n, n_constraints): positive where violated, infinite where unknown."""

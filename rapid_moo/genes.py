@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, TypeAlias
 
@@ -20,8 +21,11 @@ RELATIONS = ("<=", ">=", "==", "!=", "<", ">", "in")
 _CONDITION = re.compile(
     r"\s*(?P<gene>\"(?:[^\"\\]|\\.)*\"|[^\s<>=!]+)\s*(?P<relation><=|>=|==|!=|<|>|=|\bin\b)\s*(?P<value>.+?)\s*"
 )
+# "and" outside of quotes: an even number of them follows.
+_AND = re.compile(r"\s+and\s+(?=(?:[^\"\\]|\\.|\"(?:[^\"\\]|\\.)*\")*$)")
 _COMPARISON = re.compile(r"\s*(<=|>=|<|>)\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*")
 _TOKEN = re.compile(r"\s*(?P<name>\"(?:[^\"\\]|\\.)*\"|[^\s=\"]+)=(?P<label>\"(?:[^\"\\]|\\.)*\"|[^\s=\",]+)(?:\s+|$)")
+_PLAIN_GENE = re.compile(r"[^\s<>=!\",\\{}]+")
 _PLAIN = re.compile(r"[^\s=\",\\]+")
 
 
@@ -34,13 +38,26 @@ def as_choice(value: Any, where: str) -> Choice:
         If it is no finite number, text, bool or None, which are what files and command lines keep exactly.
     """
     plain = value.item() if isinstance(value, np.generic) else value
-    if plain is None or isinstance(plain, bool | int | str) or (isinstance(plain, float) and math.isfinite(plain)):
+    if plain is None or isinstance(plain, bool) or (isinstance(plain, float) and math.isfinite(plain)):
         return plain
-    raise InputError(f"{where}: expected an int, a finite float, a str, a bool or None, got {value!r}")
+    if isinstance(plain, int) and -(2**63) <= plain < 2**63:
+        return plain
+    if isinstance(plain, str):
+        return _kept(plain, where)
+    raise InputError(f"{where}: expected an int of 64 bits, a finite float, a str, a bool or None, got {value!r}")
+
+
+def _kept(text: str, where: str) -> str:
+    """A text that a file can hold: half a character (a lone surrogate) cannot be written."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"{where}: expected a text that can be written, got {text!r}: {error.reason}") from error
+    return text
 
 
 def same_choice(a: Any, b: Any) -> bool:
-    """Whether two values are the same choice: 4 and 4.0 are, True and 1 or None and 0 are not."""
+    """Whether two choices are the same: 4 and 4.0 are, True and 1 or None and 0 are not."""
     return bool(a == b) and isinstance(a, bool) == isinstance(b, bool)
 
 
@@ -91,9 +108,11 @@ class Condition:
         return met
 
     def __str__(self) -> str:
+        plain = _PLAIN_GENE.fullmatch(self.gene) and self.gene not in ("in", "and")
+        gene = self.gene if plain else json.dumps(self.gene, ensure_ascii=False)
         if self.relation == "in":
-            return f"{quoted(self.gene)} in {{{', '.join(json.dumps(value) for value in self.values)}}}"
-        return f"{quoted(self.gene)} {self.relation} {json.dumps(self.values[0])}"
+            return f"{gene} in {{{', '.join(json.dumps(value) for value in self.values)}}}"
+        return f"{gene} {self.relation} {json.dumps(self.values[0])}"
 
 
 def parse_conditions(when: Any, where: str) -> tuple[Condition, ...]:
@@ -112,7 +131,7 @@ def parse_conditions(when: Any, where: str) -> tuple[Condition, ...]:
     if isinstance(when, Condition):
         return (when,)
     if isinstance(when, str):
-        return tuple(_parse_condition(part, where) for part in re.split(r"\s+and\s+", when))
+        return tuple(_parse_condition(part, where) for part in _AND.split(when))
     if isinstance(when, Mapping):
         return tuple(_from_entry(str(gene), value, where) for gene, value in when.items())
     if isinstance(when, Sequence) and all(isinstance(item, Condition) for item in when):
@@ -195,28 +214,27 @@ class Gene:
         where = f"gene {self.name!r}"
         if not isinstance(self.name, str) or not self.name.strip():
             raise InputError(f"gene: expected a name, got {self.name!r}")
+        _kept(self.name, "gene")
         if isinstance(self.choices, str) or not hasattr(self.choices, "__iter__"):
             raise InputError(f"{where}: expected a sequence of choices, got {self.choices!r}")
         choices = tuple(as_choice(choice, where) for choice in self.choices)
-        if not choices or any(a == b for i, a in enumerate(choices) for b in choices[:i]):
+        if not choices or len(set(choices)) < len(choices):
             raise InputError(f"{where}: expected distinct choices, at least one, got {list(choices)}")
         object.__setattr__(self, "choices", choices)
         object.__setattr__(self, "labels", self._labels(where))
-        if self.ordered is None:
-            object.__setattr__(self, "ordered", _monotone(choices))
+        if not isinstance(self.ordered, bool | np.bool_ | None):
+            raise InputError(f"{where}: expected ordered to be True or False, got {self.ordered!r}")
+        object.__setattr__(self, "ordered", _monotone(choices) if self.ordered is None else bool(self.ordered))
         if not (isinstance(self.weight, int | float) and math.isfinite(self.weight) and self.weight >= 0):
             raise InputError(f"{where}: expected a weight that is not negative, got {self.weight!r}")
         object.__setattr__(self, "when", parse_conditions(self.when, where))
 
     def _labels(self, where: str) -> tuple[str, ...]:
+        if isinstance(self.labels, str):
+            raise InputError(f"{where}: expected a sequence of labels, got {self.labels!r}")
         if not self.labels:
-            plain = [str(choice) for choice in self.choices]
-            # The text "1" beside the number 1 needs its quotes to be told apart, and a text with quotes further ones.
-            return tuple(
-                json.dumps(choice) if isinstance(choice, str) and (plain.count(text) > 1 or text[:1] == '"') else text
-                for choice, text in zip(self.choices, plain, strict=True)
-            )
-        labels = tuple(str(label) for label in self.labels)
+            return _distinct_labels(self.choices)
+        labels = tuple(_kept(str(label), where) for label in self.labels)
         if len(labels) != len(self.choices) or len(set(labels)) != len(labels):
             raise InputError(f"{where}: expected {len(self.choices)} distinct labels, got {list(labels)}")
         return labels
@@ -225,6 +243,10 @@ class Gene:
     def numeric(self) -> bool:
         """Whether every choice is a number."""
         return all(_number(choice) for choice in self.choices)
+
+    @cached_property
+    def _code_of(self) -> dict[Choice, int]:
+        return {choice: code for code, choice in enumerate(self.choices)}
 
     def code(self, value: Any) -> int:
         """Code of a choice.
@@ -235,10 +257,25 @@ class Gene:
             If it is none; the message lists the choices.
         """
         plain = value.item() if isinstance(value, np.generic) else value
-        for code, choice in enumerate(self.choices):
-            if same_choice(plain, choice):
-                return code
+        try:
+            code = self._code_of.get(plain)
+        except TypeError:  # a list, say, has no hash and is no choice
+            code = None
+        if code is not None and same_choice(plain, self.choices[code]):
+            return code
         raise InputError(f"gene {self.name!r}: expected one of {list(self.choices)}, got {value!r}")
+
+
+def _distinct_labels(choices: Sequence[Choice]) -> tuple[str, ...]:
+    """The choices as texts; the text "1" beside the number 1 gets quotes, to be told apart."""
+    labels = {i: str(choice) for i, choice in enumerate(choices) if not isinstance(choice, str)}
+    for i, choice in enumerate(choices):
+        if isinstance(choice, str):
+            label = str(choice)
+            while label in labels.values():
+                label = json.dumps(label)
+            labels[i] = label
+    return tuple(labels[i] for i in range(len(choices)))
 
 
 def _monotone(choices: tuple[Choice, ...]) -> bool:

@@ -28,6 +28,7 @@ from rapid_moo.space import SearchSpace
 
 Architecture = dict[str, Any]
 FIRST_RAISED, SAME_RAISED = 5, 10
+CANNOT_RUN, UNSTARTED = "cannot be run", 1_000
 SHOWN = 300
 
 
@@ -171,6 +172,7 @@ class Attempt:
             # A command that was killed is no mistake of its author's: the memory may have been too small.
             killed = error.code < -1
             mark = "" if killed else f"exit {error.code}: {shortened(error.tail.strip().splitlines()[-1:], 200)}"
+            mark = CANNOT_RUN if error.code == UNSTARTED else mark
             reasons = dict.fromkeys(self.names, shortened(error))
             return Outcome({}, reasons, time.perf_counter() - start, error.tail or str(error), mark, error)
         except KeyboardInterrupt:
@@ -178,7 +180,7 @@ class Attempt:
         except BaseException as error:  # whatever the user's code raises, SystemExit too
             reasons = dict.fromkeys(self.names, shortened(_told(error)))
             raised = error if isinstance(error, Exception) else None
-            return Outcome({}, reasons, time.perf_counter() - start, _trace(error), _mark(error), raised)
+            return Outcome({}, reasons, time.perf_counter() - start, user_trace(error), _mark(error), raised)
 
 
 class Packed:
@@ -244,7 +246,7 @@ def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 
-def _trace(error: BaseException) -> str:
+def user_trace(error: BaseException) -> str:
     """The traceback as the user's: without the frames of this package that lead to his code."""
     frames = error.__traceback__
     while frames is not None and frames.tb_next is not None and _is_ours(frames.tb_frame.f_code.co_filename):
@@ -292,18 +294,22 @@ class Command:
     log: str = ""
 
     def __post_init__(self) -> None:
+        if not self.words:
+            raise InputError("measure: expected a command line, got an empty one")
+
+    @property
+    def words(self) -> list[str]:
+        """The command's words."""
         try:
-            words = shlex.split(self.line)
+            return shlex.split(self.line)
         except ValueError as error:
             raise InputError(f"measure {self.line!r}: expected a command line: {error}") from error
-        if not words:
-            raise InputError("measure: expected a command line, got an empty one")
 
     def __call__(self, architecture: Architecture) -> Any:
         """Run the command; its standard output is read as one JSON object, or its last line is."""
         try:
             done = subprocess.run(  # the user's own command
-                shlex.split(self.line),
+                self.words,
                 input=json.dumps(architecture).encode(),
                 capture_output=True,
                 cwd=self.folder or None,
@@ -311,7 +317,7 @@ class Command:
             )
         except OSError as error:
             message = f"the command cannot be run: {error.strerror or error}: {error.filename or self.line}"
-            raise CommandFailedError(message, -1, message) from error
+            raise CommandFailedError(message, UNSTARTED, message) from error
         said = done.stderr.decode(errors="replace")
         self._keep(architecture, said)
         if done.returncode != 0:
@@ -400,7 +406,8 @@ def as_attempts(measure: Any, names: Sequence[str], known: Sequence[str] = ()) -
         If it is none of these, or does not cover every objective once.
     """
     if isinstance(measure, Mapping):
-        parts = [(_listed(key), function) for key, function in measure.items()]
+        everyone = {*names, *known}
+        parts = [([key] if key in everyone else _listed(key), function) for key, function in measure.items()]
         given = [name for group, _ in parts for name in group]
         wanted = set(names)
         if not wanted <= set(given) or len(set(given)) != len(given) or set(given) - wanted - set(known):
@@ -458,6 +465,9 @@ class Guard:
             if mark != outcome.mark:
                 break
             alike += 1
+        if outcome.mark == CANNOT_RUN and not self.succeeded and self.first:
+            # No network can be to blame.
+            return [key for key, _ in self.row]
         if not self.succeeded and self.first and len(self.row) >= self.first:
             return [key for key, _ in self.row]
         if self.same and alike >= self.same:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rapid_moo._util import FloatArray
+from rapid_moo._util import FloatArray, shown
 from rapid_moo.errors import InputError
 
 DIRECTIONS = ("min", "max")
@@ -79,8 +80,15 @@ def to_raw(minimised: ArrayLike, objectives: Sequence[Objective]) -> FloatArray:
     return np.asarray(minimised, dtype=np.float64) * signs(objectives)
 
 
+_PART = re.compile(
+    r"\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^,]*?))\s*:\s*(?P<direction>[^:,]*?)\s*(?:,|$)"
+)
+
+
 def parse_objectives(text: str) -> tuple[Objective, ...]:
     """Parse ``accuracy:max,latency:min,mem:min`` (column, direction).
+
+    A name with a comma stands in quotes: ``"Top-1, val (%)":max,latency:min``.
 
     Raises
     ------
@@ -88,13 +96,43 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
         If a part has no direction, an unknown one, or a column comes twice.
     """
     found: list[Objective] = []
-    for part in text.split(","):
-        column, separator, direction = part.strip().rpartition(":")
-        if not separator or not column.strip():
-            raise InputError(f"objectives: expected COLUMN:min or COLUMN:max, got {part.strip()!r} in {text!r}")
-        found.append(Objective(column.strip(), direction.strip().lower()))
+    at = 0
+    while at < max(len(text), 1):
+        match = _PART.match(text, at)
+        column = match and (match["double"] or match["single"] or match["bare"])
+        if match is None or not column:
+            part = shown(text[at:].split(",")[0].strip())
+            raise InputError(
+                f"objectives: expected COLUMN:min or COLUMN:max, got {part} in {shown(text, 200)}; a COLUMN that has a"
+                " comma or colon stands in quotes"
+            )
+        found.append(Objective(column, match["direction"].lower()))
+        at = match.end()
     if len(found) < 2:
-        raise InputError(f"objectives: expected at least two, got {text!r}")
+        raise InputError(f"objectives: expected at least two, got {shown(text, 200)}")
+    return distinct(found)
+
+
+def as_objectives(stated: str | Mapping[str, str] | Sequence[Objective]) -> tuple[Objective, ...]:
+    """Objectives from text, from a dict of columns and directions, or as they are.
+
+    Raises
+    ------
+    InputError
+        As :func:`parse_objectives`, and for anything else.
+    """
+    if isinstance(stated, str):
+        return parse_objectives(stated)
+    if isinstance(stated, Mapping):
+        wrong = [(name, to) for name, to in stated.items() if not isinstance(name, str) or to not in DIRECTIONS]
+        if wrong:
+            raise InputError(f"objectives: expected {{column: 'min' or 'max'}}, got {wrong[0][0]!r}: {wrong[0][1]!r}")
+        if len(stated) < 2:
+            raise InputError(f"objectives: expected at least two, got {dict(stated)!r}")
+        return tuple(Objective(name, direction) for name, direction in stated.items())
+    found = tuple(stated) if isinstance(stated, Iterable) else ()
+    if not found or not all(isinstance(objective, Objective) for objective in found):
+        raise InputError(f"objectives: expected 'COLUMN:min,COLUMN:max', a dict or Objectives, got {shown(stated)}")
     return distinct(found)
 
 

@@ -6,6 +6,7 @@ known architecture, change at least one active gene, and compare with everything
 
 from __future__ import annotations
 
+import copy
 from functools import cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from pymoo.algorithms.moo.nsga3 import NSGA3
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.crossover import Crossover
 from pymoo.core.duplicate import DuplicateElimination
+from pymoo.core.individual import Individual
 from pymoo.core.mutation import Mutation
 from pymoo.core.repair import Repair
 from pymoo.core.sampling import Sampling
@@ -99,18 +101,20 @@ class ArchitectureDuplicates(DuplicateElimination):  # type: ignore[misc]  # pym
     Parameters
     ----------
     problem : ArchitectureProblem
-        Its store says what was evaluated; on a table, genotypes that stand for the same member are the same.
+        Says which genotypes are the same architecture; on a table, those that stand for the same member are.
     """
 
     def __init__(self, problem: ArchitectureProblem) -> None:
         super().__init__()
         self.problem = problem
-        self._passed: set[bytes] = set()
+        self._evaluated: set[bytes] = set()
+        self._passed: dict[bytes, Individual] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ArchitectureDuplicates:
-        # pymoo's minimize copies the algorithm but not the problem: a copied store would never fill.
+        # pymoo's minimize copies the algorithm but not the problem, which is too large for it.
         other = ArchitectureDuplicates(self.problem)
-        other._passed = set(self._passed)
+        other._evaluated = set(self._evaluated)
+        other._passed = copy.deepcopy(self._passed, memo)
         return other
 
     def do(self, pop: Any, *args: Any, return_indices: bool = False, to_itself: bool = True) -> Any:
@@ -118,19 +122,25 @@ class ArchitectureDuplicates(DuplicateElimination):  # type: ignore[misc]  # pym
         X = self._members(pop)
         keys = self.problem.space.keys(X) if len(X) else []
         others = {key for other in args for key in self._keys(other)}
-        # What passed and was not evaluated after all, since a generation was full, may come again.
-        known = self.problem.store.known(X)
+        self._look_back()
         kept: list[int] = []
         here: set[bytes] = set()
         for i, key in enumerate(keys):
-            if key in others or (to_itself and key in here) or (key in self._passed and known[i]):
+            if key in others or (to_itself and key in here) or key in self._evaluated:
                 continue
             here.add(key)
             kept.append(i)
-        self._passed |= here
+        self._passed |= {keys[i]: pop[i] for i in kept}
         if not return_indices:
             return pop[kept]
         return pop[kept], kept, [i for i in range(len(pop)) if i not in set(kept)]
+
+    def _look_back(self) -> None:
+        """What passed and was evaluated is a duplicate from now on; a generation that was full drops the others."""
+        done = {key for key, one in self._passed.items() if "F" in one.evaluated or (one.F is not None and len(one.F))}
+        self._evaluated |= done
+        for key in done:
+            del self._passed[key]
 
     def _members(self, pop: Any) -> IntArray:
         if len(pop) == 0:

@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
 from pymoo.core.evaluator import Evaluator
+from pymoo.core.individual import Individual
 from pymoo.core.problem import LoopedElementwiseEvaluation, Problem
 
-from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
 from rapid_moo.constraints import AnyConstraint, Constraint, ConstraintSet, as_constraints
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
@@ -82,6 +83,10 @@ class TableSource:
     def _members(self) -> NearestMember:
         return NearestMember(self.table.space, self.table.X)
 
+    def column(self, column: FloatArray, X: IntArray) -> FloatArray:
+        """Values of a further column of the table, of what genotypes stand for."""
+        return column[self.table.find(self.resolve(X))]
+
     def values(self, X: IntArray) -> FloatArray:
         """Measured values of members."""
         return self.table.raw[self.table.find(X)]
@@ -108,9 +113,9 @@ class MeasureSource:
         """Not a look-up: measures are called one by one, see :meth:`ArchitectureProblem.evaluate_raw`."""
         raise InputError(f"{self.space.name}: a measure is evaluated through its problem, not looked up")
 
-    def measure(self, x: IntArray) -> Outcome:
-        """Call every function on one architecture, shape (n_var,)."""
-        return call_all(self.attempts, self.space.to_dict(x))
+    def needed(self, settled: Collection[str]) -> tuple[int, ...]:
+        """Which of the functions give an objective that is not settled yet."""
+        return tuple(k for k, attempt in enumerate(self.attempts) if not set(attempt.names) <= set(settled))
 
 
 @dataclass(frozen=True)
@@ -119,9 +124,10 @@ class CallAll:
 
     attempts: tuple[Attempt, ...]
 
-    def __call__(self, architecture: dict[str, Any]) -> Outcome:
-        """Their outcomes as one."""
-        return call_all(self.attempts, architecture)
+    def __call__(self, work: tuple[dict[str, Any], Sequence[int]]) -> Outcome:
+        """Outcomes of those functions that an architecture needs, as one."""
+        architecture, needed = work
+        return call_all([self.attempts[k] for k in needed], architecture)
 
 
 def call_all(attempts: Sequence[Attempt], architecture: dict[str, Any]) -> Outcome:
@@ -171,8 +177,9 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     table : ArchitectureTable, optional
         Judges the search when the source is not itself a table.
     constraints : str, callable, Constraint, or a sequence of them
-        Bounds like ``"latency <= 20"`` on raw objectives, on values that the space computes or on genes, and functions
-        of the dict of genes. What follows from the architecture holds from the first one on.
+        Bounds like ``"latency <= 20"`` on raw objectives, on values that the space computes, on genes or on further
+        columns of the table, and functions of the dict of genes. What follows from the architecture holds from the
+        first one on, and so do further columns.
     name : str, optional
         Name for reports.
     store : Store, optional
@@ -207,7 +214,10 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
         self.table = source if isinstance(source, ArchitectureTable) else table
         names = [objective.name for objective in self.objectives]
-        self.constraint_set = ConstraintSet(space, names, as_constraints(constraints))
+        self.constraint_set = ConstraintSet(space, names, as_constraints(constraints), self._further())
+        if isinstance(self.source, TableSource):
+            whole = self.source.table
+            self.constraint_set.require_met(whole.X, whole.raw, whole.name)
         self._computed = [(k, n) for k, n in enumerate(names) if n in {o.name for o in space.computed}]
         super().__init__(
             n_var=space.n_var,
@@ -221,7 +231,27 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         self._name = name or (self.table.name if self.table is not None else space.name)
         if store is not None and list(store.objectives) != names:
             raise InputError(f"store: expected objectives {names}, got {list(store.objectives)}")
-        self.store = store if store is not None else Store(space, names)
+        if store is not None and tuple(store.space.genes) != tuple(space.genes):
+            raise InputError(f"store: expected one of the space {space.name!r}, got one of {store.space.name!r}")
+        self.store = store if store is not None else self._new_store()
+
+    def _new_store(self) -> Store:
+        """An empty store, with what the table knows in part as free imports whose other objectives failed."""
+        store = Store(self.space, [objective.name for objective in self.objectives])
+        if self.table is not None and self.table.partial is not None and isinstance(self.source, TableSource):
+            X, raw = self.table.partial
+            with store.transaction():
+                for row, line in zip(store.add(X, raw, "table").tolist(), raw, strict=True):
+                    missing = [n for n, value in zip(store.objectives, line, strict=True) if np.isnan(value)]
+                    store.tell(row, {}, dict.fromkeys(missing, "missing in the table"), who="table")
+        return store
+
+    def _further(self) -> dict[str, Callable[[IntArray], FloatArray]]:
+        """Further columns of the table that is searched, itself or by its predictions, as functions of genotypes."""
+        if self.table is None or not isinstance(self.source, TableSource | PredictedSource):
+            return {}
+        members = self.source if isinstance(self.source, TableSource) else TableSource(self.table)
+        return {name: partial(members.column, column) for name, column in self.table.further.items()}
 
     @property
     def constraints(self) -> tuple[AnyConstraint, ...]:
@@ -272,8 +302,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             return self.source.values(X)
         known = self.store.known(X)
         if not known.all():
-            keys = self.space.keys(X)
-            new = [i for i, key in enumerate(keys) if not known[i] and keys.index(key) == i]
+            new = [i for i in unique_rows(X)[0] if not known[i]]
             if isinstance(self.source, MeasureSource):
                 self._measure(X[new])
             else:
@@ -283,12 +312,13 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     def _measure(self, X: IntArray) -> None:
         """Call the measure on new architectures; what was measured before an interruption is kept."""
         source: Any = self.source
-        if isinstance(self.elementwise_runner, LoopedElementwiseEvaluation):
+        call = CallAll(source.attempts)
+        if type(self.elementwise_runner) is LoopedElementwiseEvaluation:
             for x in X:
                 row = int(self.store.ask(x[None])[0])
                 self.store.start(row)
                 try:
-                    outcome = source.measure(x)
+                    outcome = call(self._work(row))
                 except BaseException:
                     self.store.drop([row])
                     raise
@@ -296,15 +326,26 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
                     bug.stop()
             return
         rows = self.store.ask(X)
-        architectures = [self.space.to_dict(x) for x in X]
         try:
-            outcomes = self.elementwise_runner(CallAll(source.attempts), architectures)
+            outcomes = list(self.elementwise_runner(call, [self._work(row) for row in rows]))
         except BaseException:
             self.store.drop(rows.tolist())
             raise
+        if len(outcomes) != len(rows):
+            self.store.drop(rows.tolist())
+            raise InputError(f"elementwise_runner: expected {len(rows)} results, got {len(outcomes)}")
         bugs = [self.record(row, outcome) for row, outcome in zip(rows.tolist(), outcomes, strict=True)]
         if (found := next((bug for bug in bugs if bug is not None), None)) is not None:
             found.stop()
+
+    def _work(self, row: int) -> tuple[dict[str, Any], tuple[int, ...]]:
+        """An architecture, and the functions that are to be called on it: those whose values are not known yet."""
+        source: Any = self.source
+        names = [objective.name for objective in self.objectives]
+        settled = [name for name, on in zip(names, self.store.settled_objectives(row), strict=True) if on]
+        # Where nothing is left, the whole is asked for again.
+        needed = source.needed(settled) or tuple(range(len(source.attempts)))
+        return self.space.to_dict(self.store.X[row]), needed
 
     def record(
         self, row: int, outcome: Outcome, *, who: str = "", more: bool = False, guard: Guard | None = None
@@ -358,7 +399,9 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     def fresh(self) -> ArchitectureProblem:
         """The same problem with an empty store."""
         other = copy.copy(self)
-        other.store = Store(self.space, [objective.name for objective in self.objectives])
+        if isinstance(self.source, MeasureSource):
+            other.source = replace(self.source, guard=Guard(self.source.guard.first, self.source.guard.same))
+        other.store = other._new_store()
         return other
 
     def with_source(self, source: Any) -> ArchitectureProblem:
@@ -468,18 +511,45 @@ class BillingEvaluator(Evaluator):  # type: ignore[misc]  # pymoo ships no types
         self.patience = patience
         self.bill: Bill | None = None
         self.stalled = 0
+        self._seen: set[str] = set()
 
     def eval(self, problem: Any, pop: Any, **kwargs: Any) -> Any:
         """Evaluate a population and bill what is new; parameters as in pymoo."""
         kwargs.pop("count_evals", None)
         evaluated = super().eval(problem, pop, count_evals=False, **kwargs)
-        X = problem.genotypes(np.atleast_2d(pop.get("X")))
-        if self.bill is None or (problem.source.true and self.bill.store is not problem.store):
-            names = [objective.name for objective in problem.objectives]
-            self.bill = Bill(problem.store if problem.source.true else Store(problem.space, names))
-        # Predictions are not remembered: what was asked for is counted in a store of the evaluator's own.
-        rows = self.bill.store.find(X) if problem.source.true else self.bill.store.ask(X)
-        new = self.bill.add(rows)
+        several = [pop] if isinstance(pop, Individual) else list(pop)
+        if not several:
+            return evaluated
+        if isinstance(problem, ArchitectureProblem):
+            new = self._bill_of(problem).add(self._rows(problem, [individual.X for individual in several]))
+        else:
+            # A problem that knows nothing of this package: the same variables are the same individual.
+            before = len(self._seen)
+            self._seen.update(_variables(individual.X, problem.vtype) for individual in several)
+            new = len(self._seen) - before
         self.stalled = 0 if new else self.stalled + 1
-        self.n_eval += new if self.stalled <= self.patience else len(pop)
+        self.n_eval += new if self.stalled <= self.patience else len(several)
         return evaluated
+
+    def _bill_of(self, problem: ArchitectureProblem) -> Bill:
+        true = problem.source.true
+        if self.bill is None or (true and self.bill.store is not problem.store):
+            names = [objective.name for objective in problem.objectives]
+            # Predictions are not remembered: what was asked for is counted in a store of the evaluator's own.
+            self.bill = Bill(problem.store if true else Store(problem.space, names))
+        return self.bill
+
+    def _rows(self, problem: ArchitectureProblem, X: Sequence[Any]) -> IntArray:
+        genotypes = problem.genotypes(np.array(X))
+        store = self._bill_of(problem).store
+        return store.find(genotypes) if problem.source.true else store.ask(genotypes)
+
+
+def _variables(x: Any, vtype: Any) -> str:
+    """Variables of an individual as text, equal where they are: integers that came as real numbers included."""
+    if isinstance(x, dict):
+        return repr([(name, x[name]) for name in sorted(x, key=str)])
+    values = np.atleast_1d(x)
+    if values.dtype.kind == "f" and vtype in (int, bool, np.int64):
+        values = np.rint(values)
+    return repr(values.tolist() if values.dtype.kind not in "iub" else values.astype(np.float64).tolist())

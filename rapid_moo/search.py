@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
@@ -21,6 +22,7 @@ from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import PredictorSet, Spec, prediction_metrics
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.store import own_name
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, Triplet
 
@@ -135,31 +137,44 @@ class SearchResult:
         frame = _described(self.table, self.X[rows], self.raw[rows])
         predicted = self.predictors.predict(self.X[rows])
         for k, objective in enumerate(self.objectives):
-            frame[f"predicted_{objective.name}"] = predicted[:, k]
+            frame[own_name(f"predicted_{objective.name}", [*frame.columns])] = predicted[:, k]
         _write_csv(frame.sort_values(self.objectives[0].name, kind="stable"), path / FRONT_FILE)
         write_text(path / SUMMARY_FILE, json.dumps(self.summary(), indent=2) + "\n")
 
 
 def write_evaluations(folder: Path, table: ArchitectureTable, X: IntArray, raw: FloatArray, n_train: int) -> None:
-    """Write every billed architecture in order; ``phase`` tells the sample from what was chosen."""
+    """Write every billed architecture in order; ``phase`` tells the sample from what was chosen.
+
+    A column of ours has underscores behind its name where an objective is called like it.
+    """
     frame = _described(table, X, raw)
-    frame.insert(0, "evaluation", np.arange(1, len(X) + 1))
-    frame.insert(1, "phase", np.where(np.arange(len(X)) < n_train, "sample", "chosen"))
+    frame.insert(0, own_name("evaluation", [*frame.columns]), np.arange(1, len(X) + 1))
+    phase = np.where(np.arange(len(X)) < n_train, "sample", "chosen")
+    frame.insert(1, own_name("phase", [*frame.columns]), phase)
     _write_csv(frame, folder / EVALUATIONS_FILE)
 
 
 def _described(table: ArchitectureTable, X: IntArray, raw: FloatArray) -> pd.DataFrame:
     space = table.space
+    names = [objective.name for objective in table.objectives]
     frame = pd.DataFrame(
         {
-            "architecture": [space.to_string(x) for x in X],
-            "genotype": [str(x.tolist()) for x in X],
-            "vector": [str(vector.tolist()) for vector in space.decode(X)] if len(X) else [],
+            own_name("architecture", names): [space.to_string(x) for x in X],
+            own_name("genotype", names): [str(x.tolist()) for x in X],
+            own_name("vector", names): [_vector_text(vector) for vector in space.decode(X)] if len(X) else [],
         }
     )
     for k, objective in enumerate(table.objectives):
         frame[objective.name] = raw[:, k]
     return frame
+
+
+def _vector_text(vector: NDArray[Any]) -> str:
+    """A vector as its file shows it: integers in brackets, or JSON with null for an inactive gene."""
+    values = vector.tolist()
+    if vector.dtype.kind != "O":
+        return str(values)
+    return json.dumps([None if value != value else value for value in values], ensure_ascii=False)
 
 
 def _write_csv(frame: pd.DataFrame, path: Path) -> None:
@@ -210,7 +225,14 @@ class Search:
         self.tuner = tuner or ADRSTuner(seed=settings.seed)
         constraints: Sequence[Constraint | str] = settings.constraints
         self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
+        self._n_partial = len(table.partial[0]) if table.partial is not None else 0
         self.seconds = {"sample": 0.0, "tune": 0.0, "fit": 0.0, "search": 0.0, "report": 0.0}
+
+    @property
+    def evaluated(self) -> tuple[IntArray, FloatArray]:
+        """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them."""
+        store = self.problem.store
+        return store.X[~store.free], store.raw[~store.free]
 
     def run(self, progress: Progress | None = None) -> SearchResult:
         """Run all phases; ``progress(phase, evaluations)`` is called after each step."""
@@ -223,7 +245,7 @@ class Search:
         while algorithm.has_next():
             algorithm.next()
             if progress is not None:
-                progress("search", len(self.problem.store))
+                progress("search", self.problem.n_evaluations)
         predictors = algorithm.predictors
         if predictors is None or algorithm.searched is None:
             raise InputError(
@@ -246,7 +268,7 @@ class Search:
         """RAPID as the settings want it: iterating, in a stated number of rounds, or one-shot."""
         settings = self.settings
         common: dict[str, Any] = {
-            "n_initial": self.n_train,
+            "n_initial": self.n_train + self._n_partial,
             "tuner": self.tuner,
             "specs": self._specs(),
             "search": settings.algorithm,
@@ -264,8 +286,8 @@ class Search:
         self, predictors: PredictorSet, triplet: Triplet | None, reference: FloatArray, searched: IntArray
     ) -> SearchResult:
         start = time.perf_counter()
-        table, store = self.table, self.problem.store
-        X, raw = store.X, store.raw
+        table = self.table
+        X, raw = self.evaluated
         predicted, std = predictors.predict(table.X, return_std=True)
         unseen = np.ones(len(table), dtype=np.bool_)
         unseen[table.find(predictors.sample_.X)] = False

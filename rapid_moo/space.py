@@ -12,6 +12,7 @@ A genotype is a row of codes ``0 .. k-1``, one per gene, so ``X`` has shape (n, 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
@@ -67,7 +68,8 @@ class SearchSpace:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if isinstance(cls.__dict__.get("genes"), tuple):
+        if isinstance(cls.__dict__.get("genes"), tuple | list):
+            cls.genes = tuple(cls.genes)
             check_genes(cls.name or cls.__name__, cls.genes, cls.inactive)
 
     # ---------------------------------------------------------------- geometry
@@ -115,16 +117,21 @@ class SearchSpace:
         InputError
             If the shape, a type or a code is wrong; the message names row and gene.
         """
-        array = np.atleast_2d(np.asarray(X))
+        try:
+            array = np.atleast_2d(np.asarray(X))
+        except ValueError as error:
+            raise InputError(f"{self.name}: expected rows of {self.n_var} codes: {error}") from error
         if array.ndim != 2 or array.shape[1] != self.n_var:
             raise InputError(f"{self.name}: expected genotypes of shape (n, {self.n_var}), got {array.shape}")
         try:
-            codes: IntArray = np.asarray(array, dtype=np.float64).round().astype(np.int64)
-            exact = bool((np.asarray(array, dtype=np.float64) == codes).all())
+            numbers = np.asarray(array, dtype=np.float64)
+            # Beyond any code, and beyond what an integer can hold: infinite values and NaN.
+            exact = bool(((np.abs(numbers) < 2**31) & (numbers == np.round(numbers))).all())
         except (TypeError, ValueError):
             exact = False
         if not exact:
             raise InputError(f"{self.name}: expected integer codes, got {array[:1].tolist()}")
+        codes: IntArray = numbers.astype(np.int64)
         wrong = (codes < 0) | (codes > self.xu)
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
@@ -156,7 +163,7 @@ class SearchSpace:
             raise InputError(f"{self.name}: {self.size:.3g} architectures are too many to enumerate")
         grid = np.indices(tuple(self.n_choices), dtype=np.int16).reshape(self.n_var, -1).T
         repaired = self._repair(np.ascontiguousarray(grid, dtype=np.int64))
-        return repaired if len(repaired) == self.size else repaired[unique_rows(repaired)[0]]
+        return repaired if bool((repaired == grid).all()) else repaired[unique_rows(repaired)[0]]
 
     @cached_property
     def _members(self) -> IntArray:
@@ -172,8 +179,14 @@ class SearchSpace:
         drawn independently, and an architecture with inactive genes comes more often.
         """
         rng = as_generator(seed)
+        if n < 0:
+            raise InputError(f"{self.name}: expected a number of architectures, got {n}")
         if self.n_genotypes <= REMEMBERED:
             return self._members[rng.permutation(len(self._members))[:n]]
+        if self.enumerable and 4 * n > self.size:
+            # So many are drawn sooner from the list than one after the other.
+            members = self.enumerate()
+            return members[rng.permutation(len(members))[:n]]
         found = np.empty((0, self.n_var), dtype=np.int64)
         for _ in range(64):
             drawn = self._repair(rng.integers(0, self.n_choices, size=(n, self.n_var)))
@@ -256,8 +269,15 @@ class SearchSpace:
         row = self.repair(x)
         if len(row) != 1:
             raise InputError(f"{self.name}: expected one genotype, got {len(row)}")
-        active = self._active(row)[0]
-        return {gene.name: gene.choices[code] for gene, code, on in zip(self.genes, row[0], active, strict=True) if on}
+        return self._dicts(row)[0]
+
+    def _dicts(self, X: IntArray) -> list[dict[str, Any]]:
+        """Repaired genotypes as :meth:`to_dict` gives them, many at a time."""
+        genes = [(gene.name, gene.choices) for gene in self.genes]
+        return [
+            {name: choices[code] for (name, choices), code, on in zip(genes, row, active, strict=True) if on}
+            for row, active in zip(X.tolist(), self._active(X).tolist(), strict=True)
+        ]
 
     def from_dict(self, architecture: Mapping[str, Any], /) -> IntArray:
         """The genotype of shape (n_var,) of an architecture that :meth:`to_dict` gave.
@@ -462,44 +482,37 @@ def _feature_names(gene: Gene) -> list[str]:
 
 
 def _count_architectures(genes: Sequence[Gene], conditions: Sequence[tuple[int, int, BoolArray]]) -> int:
-    """Distinct architectures: over what the deciding genes can be, the product of the choices of all other active ones.
+    """Distinct architectures, gene by gene: how many choices so far leave the same later genes inactive.
 
-    Genes that no condition joins are independent, so their numbers multiply.
+    A gene without later ones that depend on it goes first, so that few different cases are open at a time.
     """
-    total = 1
-    for group in _joined(len(genes), conditions):
-        inside = [(k, parent, allowed) for k, parent, allowed in conditions if k in group]
-        deciding = sorted({parent for _, parent, _ in inside})
-        sizes = tuple(len(genes[k].choices) for k in deciding)
-        if math.prod(sizes) > ENUMERABLE:
-            raise InputError(
-                f"expected conditions on at most {ENUMERABLE:,} combinations of genes, got {math.prod(sizes):.3g}"
-            )
-        codes = dict(zip(deciding, np.indices(sizes).reshape(len(deciding), math.prod(sizes)), strict=True))
-        active = {k: np.ones(math.prod(sizes), dtype=np.bool_) for k in group}
-        for k, parent, allowed in inside:
-            active[k] &= active[parent] & allowed[codes[parent]]
-        # An inactive deciding gene counts once, at code 0.
-        counted = np.all([active[k] | (codes[k] == 0) for k in deciding], axis=0) if deciding else np.array([True])
-        others = [k for k in group if k not in deciding]
-        patterns = np.array([active[k][counted] for k in others], dtype=np.bool_).reshape(len(others), -1)
-        kinds, times = np.unique(patterns, axis=1, return_counts=True) if others else (patterns[:, :1], [counted.sum()])
-        total *= sum(
-            int(n) * math.prod(len(genes[k].choices) for k, on in zip(others, kind, strict=True) if on)
-            for kind, n in zip(kinds.T, times, strict=True)
-        )
-    return total
+    children: dict[int, list[tuple[int, BoolArray]]] = {k: [] for k in range(len(genes))}
+    for k, parent, allowed in conditions:
+        children[parent].append((k, allowed))
+    counts: dict[frozenset[int], int] = {frozenset(): 1}
+    waiting = set(range(len(genes)))
+    while waiting:
+        blocked = {k for parent in waiting for k, _ in children[parent]}
+        gene = min(waiting - blocked, key=lambda k: (len(children[k]), k))
+        waiting.remove(gene)
+        counts = _counted(counts, gene, len(genes[gene].choices), children[gene])
+        if len(counts) > ENUMERABLE:
+            raise InputError("conditions: expected genes that depend on few others, got too many cases to count")
+    return sum(counts.values())
 
 
-def _joined(n: int, conditions: Sequence[tuple[int, int, BoolArray]]) -> list[set[int]]:
-    """Groups of genes that conditions join, directly or through others."""
-    groups = [{k} for k in range(n)]
-    for k, parent, _ in conditions:
-        first = next(g for g in groups if k in g)
-        second = next(g for g in groups if parent in g)
-        if first is not second:
-            groups = [g for g in groups if g is not first and g is not second] + [first | second]
-    return groups
+def _counted(
+    counts: Mapping[frozenset[int], int], gene: int, n_choices: int, children: Sequence[tuple[int, BoolArray]]
+) -> dict[frozenset[int], int]:
+    """Numbers by the set of inactive later genes, after one more gene has got its choice."""
+    everyone = frozenset(k for k, _ in children)
+    effects = Counter(frozenset(k for k, allowed in children if not allowed[code]) for code in range(n_choices))
+    found: dict[frozenset[int], int] = {}
+    for inactive, n in counts.items():
+        left = inactive - {gene}
+        for effect, times in [(everyone, 1)] if gene in inactive else effects.items():
+            found[left | effect] = found.get(left | effect, 0) + n * times
+    return found
 
 
 class GridSpace(SearchSpace):
@@ -532,7 +545,7 @@ class GridSpace(SearchSpace):
         self.objectives = tuple(objectives)
         self.functions = {objective.name: function for objective, function in (computed or {}).items()}
         self.computed = tuple(computed or ())
-        self._known: dict[str, dict[bytes, float]] = {}
+        self._values: dict[str, dict[bytes, float]] = {}
 
     @classmethod
     def infer(cls, name: str, vectors: NDArray[Any], objectives: Sequence[Objective]) -> GridSpace:
@@ -544,13 +557,19 @@ class GridSpace(SearchSpace):
         return cls(name, genes, objectives)
 
     def _compute(self, X: IntArray, name: str) -> FloatArray:
-        function, known = self.functions[name], self._known.setdefault(name, {})
-        keys = [x.tobytes() for x in X]
-        for key, x in zip(keys, X, strict=True):
-            # A user's function may be slow, and is asked about the same architectures in every round.
-            if key not in known:
-                known[key] = _number(function(self.to_dict(x)), f"{self.name}: computed {name!r}")
+        """Values of the owner's function, which may be slow and is asked once for each architecture."""
+        known = self._values.setdefault(name, {})
+        if len(known) > ENUMERABLE:
+            known.clear()
+        keys = [key.tobytes() for key in row_keys(X)]
+        new = np.array([i for i, key in enumerate(keys) if key not in known], dtype=np.int64)
+        for i, architecture in zip(new, self._dicts(X[new]), strict=True):
+            if keys[i] not in known:
+                known[keys[i]] = _number(self.functions[name](architecture), f"{self.name}: computed {name!r}")
         return np.array([known[key] for key in keys], dtype=np.float64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_values": {}}
 
 
 def _number(value: Any, where: str) -> float:

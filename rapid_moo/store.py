@@ -15,6 +15,8 @@ A store only grows by *events*, which the SQLite home writes down before they ta
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -56,8 +58,8 @@ class Store:
     """
 
     def __init__(self, space: SearchSpace, objectives: Sequence[str]) -> None:
-        if len(set(objectives)) != len(objectives) or not objectives:
-            raise InputError(f"store: expected distinct objectives, at least one, got {list(objectives)}")
+        if isinstance(objectives, str) or len(set(objectives)) != len(objectives) or not len(objectives):
+            raise InputError(f"store: expected distinct objectives, at least one, got {objectives!r}")
         self.space = space
         self.objectives: tuple[str, ...] = tuple(objectives)
         self._rows: dict[bytes, int] = {}
@@ -149,6 +151,11 @@ class Store:
         return np.flatnonzero(self._work[: self._n] == ASKED)
 
     @property
+    def begun(self) -> IntArray:
+        """How often an evaluation of each row was begun here, shape (n,)."""
+        return self._begun[: self._n].copy()
+
+    @property
     def n_evaluations(self) -> int:
         """Evaluations that were begun here, which is what a budget counts; imports are none."""
         return int(self._begun[: self._n].sum())
@@ -169,6 +176,10 @@ class Store:
         computed = [objective.name for objective in self.space.computed]
         measured = [on for name, on in zip(self.objectives, known, strict=True) if name not in computed]
         return "partial" if any(measured) or not self._broken[row].any() else "failed"
+
+    def settled_objectives(self, row: int) -> BoolArray:
+        """Which objectives of a row have a value or have failed, shape (n_objectives,)."""
+        return np.asarray((self._count[row] > 0) | self._broken[row])
 
     def repeats_of(self, row: int) -> IntArray:
         """How often each objective of one row was measured, shape (n_objectives,)."""
@@ -254,7 +265,12 @@ class Store:
     def start(self, row: int, who: str = "") -> None:
         """Somebody begins to work on a row."""
         with self.transaction():
-            self._record([Event("start", int(row), time.time(), {"who": who})])
+            self._record([Event("start", self._known_row(row), time.time(), {"who": who})])
+
+    def _known_row(self, row: int) -> int:
+        if not 0 <= row < self._n:
+            raise InputError(f"store: expected a row of 0..{self._n - 1}, got {row}")
+        return int(row)
 
     def tell(
         self,
@@ -286,7 +302,7 @@ class Store:
         wrong = [n for n in (*values, *(reasons or {})) if n and n not in self.objectives]
         if wrong:
             raise InputError(f"store: expected objectives {list(self.objectives)}, got {wrong[0]!r}")
-        if bad := [f"{name} = {value!r}" for name, value in values.items() if not np.isfinite(value)]:
+        if bad := [f"{name} = {value!r}" for name, value in values.items() if not _is_finite(value)]:
             raise InputError(f"store: expected finite values, got {', '.join(bad)}")
         body = {
             "values": {name: float(value) for name, value in values.items()},
@@ -296,19 +312,19 @@ class Store:
             "more": more,
         }
         with self.transaction():
-            self._record([Event("tell", int(row), time.time(), body)])
+            self._record([Event("tell", self._known_row(row), time.time(), body)])
 
     def requeue(self, rows: Sequence[int], *, forget: bool = False) -> None:
         """Rows whose work was lost wait again; with ``forget`` their failures were in vain and are forgotten."""
         now = time.time()
         with self.transaction():
-            self._record([Event("requeue", int(row), now, {"forget": forget}) for row in rows])
+            self._record([Event("requeue", self._known_row(row), now, {"forget": forget}) for row in rows])
 
     def drop(self, rows: Sequence[int]) -> None:
         """Rows that wait do so no longer; what is known of them stays."""
         now = time.time()
         with self.transaction():
-            self._record([Event("drop", int(row), now, {}) for row in rows])
+            self._record([Event("drop", self._known_row(row), now, {}) for row in rows])
 
     def add(
         self, X: ArrayLike, raw: ArrayLike, who: str = IMPORT, *, free: bool = True, seconds: float = 0.0
@@ -338,7 +354,7 @@ class Store:
     def note(self, key: str, content: Any) -> None:
         """Remember something in JSON's types beside the evaluations, such as an algorithm's state."""
         with self.transaction():
-            self.notes[key] = content
+            self.notes[key] = json.loads(json.dumps(content))
 
     def add_objectives(self, names: Sequence[str]) -> None:
         """Further objectives, of which nothing is known yet."""
@@ -365,7 +381,7 @@ class Store:
 
     def settled(self, row: int) -> bool:
         """Whether every objective of a row has a value or has failed."""
-        return bool(((self._count[row] > 0) | self._broken[row]).all())
+        return bool(self.settled_objectives(row).all())
 
     def _apply(self, event: Event) -> None:
         getattr(self, f"_on_{event.kind}")(event)
@@ -499,6 +515,13 @@ class Bill:
         return other
 
 
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
 def own_name(name: str, taken: Sequence[str]) -> str:
     """A column name of ours that no gene or objective has: with underscores behind it where one does."""
     while name in taken:
@@ -512,7 +535,8 @@ def gene_frame(space: SearchSpace, X: IntArray) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for k, gene in enumerate(space.genes):
         values = [gene.choices[code] if on else np.nan for code, on in zip(X[:, k], active[:, k], strict=True)]
-        columns[gene.name] = pd.Series(values, dtype=None if active[:, k].all() and len(X) else object)
+        plain = active[:, k].all() and len(X) and None not in gene.choices
+        columns[gene.name] = pd.Series(values, dtype=None if plain else object)
     return pd.DataFrame(columns)
 
 

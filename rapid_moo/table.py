@@ -7,7 +7,7 @@ front is the *true* front where the table holds at least 95 % of its space, else
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -20,6 +20,7 @@ from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices, front_points
 from rapid_moo.space import SearchSpace
+from rapid_moo.store import gene_frame, own_name
 
 COMPLETE = 0.95
 
@@ -47,6 +48,11 @@ class ArchitectureTable:
         Name for reports.
     n_rows : int
         Rows of the source, repeated measurements included.
+    further : mapping of str to ndarray of shape (n,)
+        Further numeric columns of the source, which constraints may bound.
+    partial : tuple of ndarray or None
+        Genotypes and raw values of architectures that lack objectives, NaN there: no members of the table, but a
+        problem on it knows them.
     """
 
     space: SearchSpace
@@ -55,6 +61,8 @@ class ArchitectureTable:
     raw: FloatArray
     name: str = "table"
     n_rows: int = 0
+    further: Mapping[str, FloatArray] = field(default_factory=dict, repr=False)
+    partial: tuple[IntArray, FloatArray] | None = field(default=None, repr=False)
     _index: dict[bytes, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -76,8 +84,11 @@ class ArchitectureTable:
         X: ArrayLike,
         raw: ArrayLike,
         name: str = "table",
+        further: Mapping[str, ArrayLike] | None = None,
     ) -> ArchitectureTable:
         """Make a table from genotypes and raw values; repeated architectures become their mean.
+
+        ``further`` holds more numeric columns, see the class.
 
         Raises
         ------
@@ -98,12 +109,10 @@ class ArchitectureTable:
                 f"{name}: row {row}: expected a finite {objectives[column].name}, got {values[row, column]}"
             )
         first, inverse = unique_rows(repaired)
-        counts = np.bincount(inverse)
-        # A power of two, so nothing is rounded: the sum of huge values must not overflow.
-        unit = 2.0 ** len(values).bit_length()
-        means = np.column_stack([np.bincount(inverse, weights=column / unit) / counts * unit for column in values.T])
-        means = np.where(counts[:, None] == 1, values[first], means)
-        return cls(space, tuple(objectives), repaired[first], means, name, len(values))
+        means = _means(values, first, inverse)
+        more = {key: np.asarray(column, dtype=np.float64)[:, None] for key, column in (further or {}).items()}
+        kept = {key: _means(column, first, inverse)[:, 0] for key, column in more.items()}
+        return cls(space, tuple(objectives), repaired[first], means, name, len(values), kept)
 
     def __len__(self) -> int:
         return len(self.X)
@@ -147,8 +156,9 @@ class ArchitectureTable:
     def take(self, rows: ArrayLike, name: str | None = None) -> ArchitectureTable:
         """The table of the given rows."""
         index = np.asarray(rows, dtype=np.int64)
+        further = {key: column[index] for key, column in self.further.items()}
         return ArchitectureTable(
-            self.space, self.objectives, self.X[index], self.raw[index], name or self.name, len(index)
+            self.space, self.objectives, self.X[index], self.raw[index], name or self.name, len(index), further
         )
 
     def sample(self, size: float | int, seed: Seed = None) -> ArchitectureTable:
@@ -177,7 +187,24 @@ class ArchitectureTable:
         return int(size)
 
     def to_frame(self) -> pd.DataFrame:
-        """Architecture strings and raw values, one row per architecture."""
-        frame = pd.DataFrame(self.raw, columns=[objective.name for objective in self.objectives])
-        frame.insert(0, "architecture", [self.space.to_string(x) for x in self.X])
+        """One row per architecture: its text, its genes as they are (None where inactive), and its raw values.
+
+        Whatever reads tables reads this one. The text's column has underscores behind its name where a gene or an
+        objective is called like it.
+        """
+        names = [objective.name for objective in self.objectives]
+        genes = gene_frame(self.space, self.X)
+        shared = [name for name in genes.columns if name in names]
+        frame = pd.concat([genes.drop(columns=shared), pd.DataFrame(self.raw, columns=names)], axis=1)
+        text = [self.space.to_string(x) for x in self.X]
+        frame.insert(0, own_name("architecture", [*genes.columns, *names]), text)
         return frame
+
+
+def _means(values: FloatArray, first: IntArray, inverse: IntArray) -> FloatArray:
+    """Mean of the rows of each architecture, shape (n_unique, n_columns); a single row stays as it is."""
+    counts = np.bincount(inverse)
+    # A power of two, so nothing is rounded: the sum of huge values must not overflow.
+    unit = 2.0 ** len(values).bit_length()
+    means = np.column_stack([np.bincount(inverse, weights=column / unit) / counts * unit for column in values.T])
+    return np.where(counts[:, None] == 1, values[first], means)

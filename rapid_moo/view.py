@@ -19,11 +19,13 @@ from rapid_moo.objectives import Objective, signs, to_minimised, to_raw
 from rapid_moo.predictors import PredictorSet
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.space import Gene, GridSpace, SearchSpace
-from rapid_moo.store import Bill, Store
+from rapid_moo.store import IMPORT, Bill, Store
 from rapid_moo.table import ArchitectureTable
 
 CANDIDATES = ("auto", "members", "space")
 LISTABLE = 200_000
+WIDEST = 10_000
+"""Values of an integer variable beyond which a problem is not taken for one of finite choices."""
 POOL = 5_000
 DRAWS = 200
 EQUAL = 1e-4
@@ -202,7 +204,10 @@ class SpaceView:
             for i, x in enumerate(X):
                 found[i] = _typed(self.space.to_dict(x), self.problem.vars)
             return found
-        return X if self.native else X + np.ceil(self.problem.xl).astype(np.int64)
+        if self.native:
+            return X
+        found = X + np.ceil(self.problem.xl).astype(np.int64)
+        return found.astype(np.bool_) if self.problem.vtype in (bool, np.bool_) else found
 
     @property
     def _columns(self) -> list[str]:
@@ -211,24 +216,45 @@ class SpaceView:
         limits = [f"g{k + 1}" for k in range(problem.n_ieq_constr)] + [f"h{k + 1}" for k in range(problem.n_eq_constr)]
         return [*(objective.name for objective in self.objectives), *limits]
 
-    def take_in(self, infills: Population) -> IntArray:
-        """Put told individuals into the store, where they are not yet; returns their rows, shape (n,)."""
+    def take_in(self, infills: Population, *, free: bool = False) -> IntArray:
+        """Put told individuals into the store, where they are not yet; returns their rows, shape (n,).
+
+        With ``free`` they were known beforehand and are not billed.
+        """
         X = self.genotypes(infills.get("X"))
+        values = self._told_values(infills)
         rows = self.store.find(X)
-        told = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(X), -1)
-        values = to_raw(told, self.objectives)
-        if not self.native and self.problem.has_constraints():
-            values = np.hstack(
-                [values, *(np.asarray(infills.get(name), dtype=float).reshape(len(X), -1) for name in "GH")]
-            )
         with self.store.transaction():
             for i, line in enumerate(values):
+                # Asked for again at each, since the same architecture may come twice.
+                rows[i] = self.store.find(X[i][None])[0]
                 if rows[i] < 0 or not self.store.settled(int(rows[i])):
-                    rows[i] = self._tell(X[i], line)
+                    rows[i] = self._tell(X[i], line, free)
         return rows
 
-    def _tell(self, x: IntArray, line: FloatArray) -> int:
-        row = int(self.store.ask(x[None])[0])
+    def _told_values(self, infills: Population) -> FloatArray:
+        """Raw objectives of told individuals, and a foreign problem's constraints, shape (n, n_columns)."""
+        parts = [to_raw(_values_of(infills, "F", self.problem.n_obj), self.objectives)]
+        if not self.native and self.problem.has_constraints():
+            parts += [
+                _values_of(infills, name, width)
+                for name, width in (("G", self.problem.n_ieq_constr), ("H", self.problem.n_eq_constr))
+                if width
+            ]
+        return np.hstack(parts)
+
+    def complete_told(self, infills: Population, rows: IntArray) -> None:
+        """Give told individuals what the store knows of them: a failed one is infinite and feasible nowhere."""
+        known = self.population(rows)
+        told = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(infills), -1)
+        failed = ~np.isfinite(told).all(axis=1, keepdims=True)
+        infills.set("F", np.where(failed, np.inf, told))
+        for name, width in (("G", self.problem.n_ieq_constr), ("H", self.problem.n_eq_constr)):
+            if width:
+                infills.set(name, known.get(name))
+
+    def _tell(self, x: IntArray, line: FloatArray, free: bool) -> int:
+        row = int(self.store.ask(x[None], IMPORT if free else "", free=free)[0])
         names = self.store.objectives
         known = {name: float(value) for name, value in zip(names, line, strict=True) if np.isfinite(value)}
         missing = {name: "no finite value" for name in names if name not in known}
@@ -327,25 +353,52 @@ def _space_of(problem: Problem) -> GridSpace:
     if problem.xl is None or problem.xu is None:
         raise InputError("problem: expected bounds on every variable, got none")
     low, high = np.ceil(problem.xl).astype(int), np.floor(problem.xu).astype(int)
-    integer = problem.vtype in (int, bool, np.integer, np.bool_)
-    if not integer or (low > high).any():
+    if not _integral(problem.vtype) or (low > high).any():
         raise InputError(
             f"problem: expected integer variables (vtype=int) with xl <= xu, got vtype={problem.vtype},"
             f" xl={problem.xl}, xu={problem.xu}"
         )
-    genes = [Gene(f"x{k + 1}", tuple(range(a, b + 1))) for k, (a, b) in enumerate(zip(low, high, strict=True))]
+    genes = [_range_gene(f"x{k + 1}", a, b) for k, (a, b) in enumerate(zip(low.tolist(), high.tolist(), strict=True))]
     return GridSpace(type(problem).__name__, genes)
+
+
+def _integral(vtype: Any) -> bool:
+    return isinstance(vtype, type) and issubclass(vtype, int | np.integer | np.bool_)
+
+
+def _range_gene(name: str, low: int, high: int) -> Gene:
+    if high - low >= WIDEST:
+        raise InputError(
+            f"problem: variable {name!r}: expected at most {WIDEST:,} values, got {low}..{high}: RAPID searches finite"
+            " spaces; give a few values of it as a Choice"
+        )
+    return Gene(name, tuple(range(low, high + 1)))
+
+
+def _values_of(infills: Population, name: str, width: int) -> FloatArray:
+    """Told values of shape (n, width).
+
+    Raises
+    ------
+    InputError
+        If they were not told.
+    """
+    found = infills.get(name)
+    try:
+        rows = [np.asarray(item, dtype=np.float64).reshape(width) for item in found]
+        return np.array(rows, dtype=np.float64).reshape(len(infills), width)
+    except (TypeError, ValueError):
+        raise InputError(f"told individuals: expected {width} values of {name} each, got {found[:1]!r}") from None
 
 
 def _gene_of(name: str, variable: Any) -> Gene:
     if isinstance(variable, Choice):
-        options = list(variable.options if variable.options is not None else variable.all)
+        options = _options(variable)
         return Gene(name, tuple(range(len(options))), tuple(_labels(options)), ordered=False)
     if isinstance(variable, Binary):
         return Gene(name, (False, True))
     if isinstance(variable, Integer) and None not in variable.bounds:
-        low, high = variable.bounds
-        return Gene(name, tuple(range(int(low), int(high) + 1)))
+        return _range_gene(name, int(variable.bounds[0]), int(variable.bounds[1]))
     raise InputError(
         f"problem: variable {name!r}: expected Choice, Integer with bounds or Binary, got {type(variable).__name__}:"
         " RAPID searches finite spaces; give a few values of it as a Choice"
@@ -355,7 +408,32 @@ def _gene_of(name: str, variable: Any) -> Gene:
 def _labels(options: Sequence[Any]) -> list[str]:
     """Readable and distinct, whatever the options are: they need not even be hashable."""
     texts = [str(option) for option in options]
-    return [text if texts.count(text) == 1 else f"{text}#{i}" for i, text in enumerate(texts)]
+    return texts if len(set(texts)) == len(texts) else [f"{text}#{i}" for i, text in enumerate(texts)]
+
+
+def _options(variable: Choice) -> list[Any]:
+    return list(variable.options if variable.options is not None else variable.all)
+
+
+def _option_code(value: Any, options: Sequence[Any], name: Any) -> int:
+    """Position of an option, which may be any object: the same one, or one that is equal."""
+    for i, option in enumerate(options):
+        if option is value:
+            return i
+    for i, option in enumerate(options):
+        if type(option) is type(value) and _equal(option, value):
+            return i
+    for i, option in enumerate(options):
+        if _equal(option, value):
+            return i
+    raise InputError(f"problem: variable {name!r}: expected one of {list(options)}, got {value!r}")
+
+
+def _equal(a: Any, b: Any) -> bool:
+    try:
+        return bool(np.all(a == b))
+    except Exception:  # whatever a strange object raises
+        return False
 
 
 def _items(variables: Any) -> list[tuple[Any, Any]]:
@@ -368,9 +446,7 @@ def _plain(individual: Any, variables: Any) -> dict[str, Any]:
     for name, variable in _items(variables):
         value = individual[name]
         if isinstance(variable, Choice):
-            options = list(variable.options if variable.options is not None else variable.all)
-            value = next((i for i, option in enumerate(options) if option is value), None)
-            value = options.index(individual[name]) if value is None else value
+            value = _option_code(value, _options(variable), name)
         found[str(name)] = bool(value) if isinstance(variable, Binary) else int(value)
     return found
 
@@ -381,6 +457,6 @@ def _typed(architecture: dict[str, Any], variables: Any) -> dict[Any, Any]:
     for name, variable in _items(variables):
         value = architecture[str(name)]
         if isinstance(variable, Choice):
-            value = list(variable.options if variable.options is not None else variable.all)[value]
+            value = _options(variable)[value]
         found[name] = value
     return found

@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
+import copy
+import json
+import pickle
+
 import numpy as np
 import pytest
-from pymoo.core.problem import Problem
+from pymoo.core.evaluator import Evaluator
+from pymoo.core.population import Population
+from pymoo.core.problem import ElementwiseProblem, Problem
 from pymoo.optimize import minimize
+from pymoo.termination import get_termination
+from pymoo.termination.max_eval import MaximumFunctionCallTermination
 
-from rapid_moo import RAPID, ADRSTuner, ArchitectureProblem, OneShotRAPID, PredictorSpec, adrs, get_problem
+from rapid_moo import (
+    RAPID,
+    ADRSTuner,
+    ArchitectureProblem,
+    Gene,
+    GridSpace,
+    Objective,
+    OneShotRAPID,
+    PredictorSpec,
+    adrs,
+    get_problem,
+)
 from rapid_moo.errors import InputError
 
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
+FAST = [RIDGE, RIDGE, None]
 
 
 def test_failed_evaluations_are_billed_and_never_selected():
@@ -42,7 +62,9 @@ def test_what_raises_or_is_interrupted_loses_nothing():
     with pytest.raises(KeyboardInterrupt):
         problem.evaluate(space.sample(6, 0))
     assert problem.n_evaluations == 4
-    assert np.isnan(problem.store.raw).all(axis=1).tolist() == [False, False, True, False]
+    assert np.isnan(problem.store.raw).any(axis=1).tolist() == [False, False, True, False, True]
+    assert problem.store.failed.tolist() == [False, False, True, False, False]
+    assert problem.store.reason(2) == "RuntimeError: out of memory"
 
 
 def test_budget_is_exact_and_repeats_in_another_run():
@@ -174,7 +196,7 @@ def test_a_first_sample_that_fails_is_followed_by_another(caplog):
     result = minimize(problem, RAPID(specs=[RIDGE, RIDGE, None]), ("n_eval", 40), seed=0)
     assert problem.n_evaluations == 40
     assert np.isfinite(result.F).all()
-    assert "all 16 evaluations failed" in caplog.text
+    assert "none of 16 evaluations succeeded" in caplog.text
 
 
 def test_a_batch_says_how_far_it_came_out_from_where_it_was_predicted():
@@ -194,3 +216,339 @@ class Small(Problem):
 
     def _evaluate(self, x, out, *args, **kwargs):
         out["F"] = np.column_stack([x[:, 0] - x[:, 1], x[:, 1] + 2 * x[:, 0]])
+
+
+def keys_of(problem, population):
+    return set(problem.space.keys(problem.genotypes(population.get("X"))))
+
+
+class TestPending:
+    def test_architectures_are_never_proposed_again(self):
+        problem = get_problem("digits")
+        algorithm = RAPID(batch_size=4, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 60), seed=1)
+        asked = [algorithm.ask()]
+        algorithm.evaluator.eval(problem, asked[0])
+        algorithm.tell(infills=asked[0])
+        asked += [algorithm.ask() for _ in range(3)]
+        # The second batch comes back in part, and before the first.
+        algorithm.evaluator.eval(problem, asked[2][:2])
+        algorithm.tell(infills=asked[2][:2])
+        asked.append(algorithm.ask())
+        everyone = [key for batch in asked for key in keys_of(problem, batch)]
+        assert [len(batch) for batch in asked] == [16, 4, 4, 4, 4]
+        assert len(set(everyone)) == len(everyone) == 32
+        assert len(algorithm.pop) == 18
+        assert len(algorithm.bill) == 18
+
+    def test_architectures_count_for_the_budget(self):
+        problem = get_problem("digits")
+        algorithm = RAPID(batch_size=4, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 22), seed=1)
+        first = algorithm.ask()
+        algorithm.evaluator.eval(problem, first)
+        algorithm.tell(infills=first)
+        assert [len(algorithm.ask()) for _ in range(4)] == [4, 2, 0, 0]
+
+    def test_the_first_sample_need_not_be_told_first(self):
+        problem = get_problem("digits")
+        algorithm = RAPID(n_initial=6, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 20), seed=1)
+        first, second = algorithm.ask(), algorithm.ask()
+        assert len(first) == len(second) == 6
+        assert not keys_of(problem, first) & keys_of(problem, second)
+        for batch in (second, first):
+            algorithm.evaluator.eval(problem, batch)
+            algorithm.tell(infills=batch)
+        assert len(algorithm.pop) == 12
+        assert len(algorithm.ask())
+
+    def test_what_was_never_asked_for_may_be_told(self):
+        problem = get_problem("digits")
+        algorithm = RAPID(n_initial=4, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 20), seed=1)
+        mine = Population.new("X", problem.table.sample(10, seed=2).X)
+        algorithm.ask()
+        algorithm.evaluator.eval(problem, mine)
+        algorithm.tell(infills=mine)
+        assert len(algorithm.pop) == 10
+        assert not keys_of(problem, algorithm.ask()) & keys_of(problem, mine)
+
+    @pytest.mark.parametrize("n", [1, 3])
+    def test_a_table_is_used_up_one_by_one(self, n):
+        table = get_problem("digits").table.sample(20, seed=0)
+        problem = ArchitectureProblem(table.space, table)
+        algorithm = RAPID(n_initial=5, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 100), seed=1)
+        seen = []
+        while len(X := algorithm.propose(n)):
+            assert len(X) <= n
+            seen += problem.space.keys(X)
+            infills = Population.new("X", X)
+            algorithm.evaluator.eval(problem, infills)
+            algorithm.tell(infills=infills)
+        assert len(seen) == len(set(seen)) == 20
+
+    def test_history_is_kept(self):
+        problem = get_problem("digits")
+        result = minimize(problem, RAPID(batch_size=4, specs=FAST), ("n_eval", 28), seed=1, save_history=True)
+        assert [len(entry.bill) for entry in result.history] == [16, 20, 24, 28]
+        assert [len(entry.pop) for entry in result.history] == [16, 20, 24, 28]
+        assert problem.n_evaluations == 28
+
+
+class TestSampling:
+    def known(self, n=30):
+        problem = get_problem("digits")
+        X = problem.table.sample(n, seed=3).X
+        return problem, X
+
+    def test_evaluated_individuals_are_learnt_from_and_cost_nothing(self):
+        elsewhere, X = self.known()
+        pop = Evaluator().eval(elsewhere, Population.new("X", X))
+        problem = get_problem("digits")
+        algorithm = minimize(problem, RAPID(sampling=pop, specs=FAST), ("n_eval", 20), seed=1).algorithm
+        assert len(algorithm.bill) == problem.n_evaluations == algorithm.evaluator.n_eval == 20
+        assert len(algorithm.pop) == 50
+        # 30 are more than a first sample, so the first proposals are already chosen by predictions.
+        assert algorithm.predictors is not None
+        assert algorithm.n_iter > 2
+
+    @pytest.mark.parametrize("kind", [np.asarray, lambda X: X.tolist(), lambda X: Population.new("X", X)])
+    def test_variables_are_evaluated_first(self, kind):
+        problem, X = self.known()
+        minimize(problem, RAPID(sampling=kind(X), specs=FAST), ("n_eval", 40), seed=1)
+        assert (problem.store.X[:30] == X).all()
+        assert problem.n_evaluations == 40
+
+    def test_what_the_problem_knows_is_not_evaluated_again(self):
+        problem, X = self.known()
+        problem.evaluate(X[:10])
+        algorithm = minimize(problem, RAPID(sampling=X[:15], specs=FAST), ("n_eval", 20), seed=1).algorithm
+        assert len(algorithm.bill) == 20
+        assert len(algorithm.pop) == 30
+        assert problem.n_evaluations == 30
+
+    def test_a_mix_of_evaluated_ones_and_others(self):
+        problem, X = self.known(10)
+        told, other = Population.new("X", X[:5]), Population.new("X", X[5:])
+        pop = Population.merge(Evaluator().eval(get_problem("digits"), told), other)
+        minimize(problem, RAPID(n_initial=4, sampling=pop, specs=FAST), ("n_eval", 8), seed=1)
+        assert problem.n_evaluations == 8
+        assert problem.store.free[problem.store.find(X[:5])].all()
+        assert not problem.store.free[problem.store.find(X[5:])].any()
+
+    def test_repeats_in_it_are_evaluated_once(self):
+        problem, X = self.known(4)
+        algorithm = RAPID(n_initial=4, sampling=np.vstack([X, X]), specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 8), seed=1)
+        assert len(algorithm.ask()) == 4
+
+    def test_a_large_one_is_asked_for_in_parts(self):
+        problem, X = self.known()
+        algorithm = RAPID(sampling=X, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 25), seed=1)
+        parts = [algorithm.propose(10) for _ in range(4)]
+        assert [len(part) for part in parts] == [10, 10, 5, 0]
+        assert (np.vstack(parts) == X[:25]).all()
+
+    def test_failed_individuals_teach_where_it_fails(self):
+        problem, X = self.known(10)
+        pop = Population.new("X", X, "F", np.where(np.arange(10)[:, None] < 3, np.inf, 1.0) * np.ones((1, 3)))
+        pop.apply(lambda individual: individual.evaluated.add("F"))
+        algorithm = minimize(problem, RAPID(sampling=pop, specs=FAST), ("n_eval", 10), seed=1).algorithm
+        assert problem.store.failed.sum() == 3
+        assert algorithm.success is not None
+        assert np.isfinite(algorithm.opt.get("F")).all()
+
+    @pytest.mark.parametrize("sampling", ["best", "lhs"])
+    def test_an_unknown_name(self, sampling):
+        with pytest.raises(InputError, match=f"sampling: expected one of designed, random, got '{sampling}'"):
+            RAPID(sampling=sampling)
+
+    def test_variables_of_another_problem(self):
+        problem, _ = self.known()
+        with pytest.raises(InputError, match=r"expected genotypes of shape \(n, 7\), got \(1, 3\)"):
+            minimize(problem, RAPID(sampling=np.zeros((1, 3))), ("n_eval", 20), seed=1)
+
+
+class TestMoreBudget:
+    @pytest.mark.parametrize("more", [60, 31])
+    def test_a_finished_run_goes_on(self, more):
+        problem = get_problem("digits")
+        done = minimize(problem, RAPID(specs=FAST), ("n_eval", 30), seed=1).algorithm
+        done.termination = MaximumFunctionCallTermination(more)
+        result = minimize(problem, done, copy_algorithm=False)
+        assert problem.n_evaluations == len(result.pop) == more
+        # As if it had been given the larger budget at once, but for a batch that the smaller one cut off.
+        at_once = get_problem("digits")
+        minimize(at_once, RAPID(specs=FAST), ("n_eval", more), seed=1)
+        assert (at_once.store.X[:30] == problem.store.X[:30]).all()
+
+    def test_of_a_copy_and_of_a_pickled_one(self):
+        problem = get_problem("digits")
+        done = minimize(problem, RAPID(specs=FAST), ("n_eval", 30), seed=1).algorithm
+        runs = []
+        for other in (copy.deepcopy(done), pickle.loads(pickle.dumps(done)), done):
+            other.termination = MaximumFunctionCallTermination(40)
+            result = minimize(other.problem, other, copy_algorithm=False)
+            assert len(result.pop) == len(other.bill) == 40
+            runs.append(result.pop.get("X"))
+        assert (runs[0] == runs[1]).all()
+        assert (runs[0] == runs[2]).all()
+
+    def test_in_generations(self):
+        problem = get_problem("digits")
+        done = minimize(problem, RAPID(batch_size=3, specs=FAST), ("n_gen", 3), seed=1).algorithm
+        done.termination = get_termination("n_gen", 5)
+        assert len(minimize(problem, done, copy_algorithm=False).pop) == 16 + 4 * 3
+
+    def test_of_a_foreign_problem(self):
+        done = minimize(Foreign(n_var=4), RAPID(specs=[RIDGE] * 2), ("n_eval", 20), seed=1).algorithm
+        done.termination = MaximumFunctionCallTermination(26)
+        result = minimize(done.problem, done, copy_algorithm=False)
+        assert len(np.unique(result.pop.get("X"), axis=0)) == 26
+
+
+class TestState:
+    def test_a_run_that_is_set_up_again_goes_on_as_it_would_have(self):
+        runs = []
+        known = get_problem("digits").table.sample(44, seed=0)
+        for stops in ((), (46, 51)):
+            problem = get_problem("digits")
+            problem.store.add(known.X, known.raw)
+            algorithm = RAPID(specs=None, tuner=ADRSTuner(2, families=["bayesian_ridge"]))
+            algorithm.setup(problem, termination=("n_eval", 1000), seed=5)
+            while len(problem.store) < 54:
+                if len(problem.store) in stops:
+                    state = json.loads(json.dumps(algorithm.state()))
+                    algorithm = RAPID(specs=None, tuner=ADRSTuner(2, families=["bayesian_ridge"]))
+                    algorithm.setup(problem, termination=("n_eval", 1000), seed=99)
+                    algorithm.follow()
+                    algorithm.restore(state)
+                for x in algorithm.propose(1):
+                    problem.evaluate(x)
+                algorithm.follow()
+            runs.append(problem.store.X)
+        assert (runs[0] == runs[1]).all()
+
+    @pytest.mark.parametrize("state", [{}, {"random": 3}, {"random": {}, "chosen": [3]}])
+    def test_something_else_is_one_error(self, state):
+        algorithm = RAPID()
+        algorithm.setup(get_problem("digits"), termination=("n_eval", 20), seed=1)
+        with pytest.raises(InputError, match="state: expected that of a run of RAPID, got"):
+            algorithm.restore(state)
+
+    def test_what_is_pending_in_the_store_is_not_proposed(self):
+        problem = get_problem("digits")
+        table = problem.table.sample(12, seed=0)
+        problem = ArchitectureProblem(table.space, table)
+        problem.store.ask(table.X[:5])
+        algorithm = RAPID(n_initial=12, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 100), seed=1)
+        algorithm.follow()
+        assert set(problem.space.keys(algorithm.propose())) == set(problem.space.keys(table.X[5:]))
+
+
+class TestSettings:
+    @pytest.mark.parametrize("cls", [RAPID, OneShotRAPID])
+    def test_unknown_ones_are_refused(self, cls):
+        with pytest.raises(
+            InputError, match=f"{cls.__name__}: unknown batchsize, n_init; expected some of .*batch_size"
+        ):
+            cls(batchsize=8, n_init=30)
+
+    def test_those_of_pymoo_are_taken(self):
+        seen = []
+        algorithm = RAPID(specs=FAST, seed=3, verbose=False, callback=lambda a: seen.append(a.n_iter))
+        minimize(get_problem("digits"), algorithm, ("n_eval", 20))
+        assert seen == [1, 2, 3]
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"n_initial": 0}, "n_initial: expected a positive number, got 0"),
+            ({"batch_size": 0}, "batch_size: expected a positive number"),
+            ({"rounds": -1}, "rounds: expected a positive number, got -1"),
+            ({"search": "grid"}, "search: expected one of .*, got 'grid'"),
+            ({"retune": 1.0}, "retune: expected a factor above 1, got 1.0"),
+        ],
+    )
+    def test_wrong_values_are_refused(self, options, message):
+        with pytest.raises(InputError, match=message):
+            RAPID(**options)
+
+
+class TestImports:
+    def test_are_learnt_from_and_cost_nothing(self):
+        table = get_problem("digits").table
+        problem = get_problem("digits")
+        sample = table.sample(60, seed=0)
+        problem.store.add(sample.X, sample.raw)
+        result = minimize(problem, RAPID(specs=FAST), ("n_eval", 20), seed=1)
+        assert len(result.pop) == 80
+        assert problem.n_evaluations == len(result.algorithm.bill) == 20
+        assert result.algorithm.n_iter > 3
+        assert adrs(table.front, result.pop.get("F")) < adrs(table.front, sample.F)
+
+    def test_in_part_are_completed_first(self):
+        space = get_problem("digits").space
+        calls = []
+
+        def accuracy(a):
+            calls.append("accuracy")
+            return 90.0 - a["depth"]
+
+        def latency(a):
+            calls.append("latency")
+            return 1.0 + a["depth"]
+
+        measure = {"accuracy": accuracy, "latency": latency}
+        problem = ArchitectureProblem(space, measure=measure)
+        X = space.sample(10, 0)
+        problem.store.add(X, np.column_stack([np.full(10, 80.0), np.full(10, np.nan), space.compute(X, "memory")]))
+        minimize(problem, RAPID(n_initial=6, specs=FAST), ("n_eval", 6), seed=1)
+        assert calls == ["latency"] * 6
+        assert len(problem.store) == 10
+
+    def test_of_everything_leave_nothing_to_do(self):
+        table = get_problem("digits").table.sample(20, seed=0)
+        problem = ArchitectureProblem(table.space, table)
+        problem.store.add(table.X, table.raw)
+        result = minimize(problem, RAPID(specs=FAST), ("n_eval", 20), seed=1)
+        assert problem.n_evaluations == 0
+        assert len(result.F) == len(table.front)
+
+
+class TestSmallThings:
+    def test_a_run_without_a_success_can_be_watched(self, capsys):
+        problem = get_problem("digits", source=lambda X: [np.nan] * 3)
+        result = minimize(problem, RAPID(n_initial=4), ("n_eval", 10), seed=1, verbose=True)
+        assert result.F is None
+        assert "n_nds" in capsys.readouterr().out
+
+    def test_one_objective(self):
+        class One(ElementwiseProblem):
+            def __init__(self):
+                super().__init__(n_var=2, n_obj=1, xl=0, xu=3, vtype=int)
+
+            def _evaluate(self, x, out, *args, **kwargs):
+                out["F"] = float(x.sum()) if x[0] else np.nan
+
+        result = minimize(One(), RAPID(n_initial=4, specs=[RIDGE]), ("n_eval", 12), seed=1)
+        assert (result.X.tolist(), result.F.tolist()) == ([1, 0], [1.0])
+
+    def test_one_architecture(self):
+        space = GridSpace("one", [Gene("op", ("only",))])
+        objectives = [Objective("x", "min"), Objective("y", "max")]
+        problem = ArchitectureProblem(space, measure=lambda a: {"x": 1, "y": 2}, objectives=objectives)
+        result = minimize(problem, RAPID(), ("n_eval", 10), seed=1)
+        assert (result.X.tolist(), result.F.tolist()) == ([[0]], [[1.0, -2.0]])
+
+    def test_one_shot_with_a_sample_of_ones_own(self):
+        problem = get_problem("digits")
+        X = problem.table.sample(20, seed=0).X
+        result = minimize(problem, OneShotRAPID(specs=FAST, sampling=X), ("n_eval", 500), seed=1)
+        assert (problem.store.X[:20] == X).all()
+        assert len(result.pop) > 22
+        assert result.algorithm.n_iter == 3

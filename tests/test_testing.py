@@ -11,14 +11,18 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from rapid_moo import ArchitectureProblem, ArchitectureTable, Gene, Objective, RapidMooError, SearchSpace, get_space
 from rapid_moo.predictors import FAMILIES, GaussianProcess, Predictor
 from rapid_moo.problems import get_problem
+from rapid_moo.store import ASKED, Event, Store
+from rapid_moo.study import SQLiteStore
 from rapid_moo.testing import (
     PREDICTOR_CHECKS,
     PROBLEM_CHECKS,
     SPACE_CHECKS,
+    STORE_CHECKS,
     ConformanceError,
     check_predictor,
     check_problem,
     check_space,
+    check_store,
 )
 
 SPACES = ["digits", "nasbench201", "nasbench_asr", "flexibert", "hw_gpt_s", "hw_gpt_m", "hw_gpt_l"]
@@ -107,6 +111,16 @@ class StringsLoseAGene(Small):
         return super().to_string(x).rpartition(" ")[0]
 
 
+class DictsHoldInactiveGenes(Small):
+    def to_dict(self, x):
+        return {gene.name: gene.choices[code] for gene, code in zip(self.genes, self.repair(x)[0], strict=True)}
+
+
+class DictsAreNotRead(Small):
+    def from_dict(self, architecture):
+        return super().from_dict({**architecture, "op": 0})
+
+
 class FeaturesAreNaN(Small):
     def _features(self, X):
         return np.log(X - 1.0)
@@ -158,16 +172,12 @@ class DistanceIsBlind(Small):
 
 
 class NamesTwice(Small):
-    genes = (*Small.genes, Gene("depth", (0, 1)))
-
-
-class DictsLoseAGene(Small):
-    def to_dict(self, x):
-        return {name: choice for name, choice in super().to_dict(x).items() if name != "op"}
+    @property
+    def genes(self):
+        return (*Small.genes, Gene("depth", (0, 1)))
 
 
 BROKEN_SPACES = {
-    "dicts": (DictsLoseAGene, "to_dict: expected"),
     "repair": (RepairMoves, "not idempotent"),
     "repair changes its input": (RepairInPlace, "changes its input"),
     "inactive_genes": (InactiveMatters, "inactive gene"),
@@ -175,6 +185,8 @@ BROKEN_SPACES = {
     "vectors": (VectorsLoseAGene, "encode"),
     "vectors_are_read_strictly": (ReadsAnything, "without an error"),
     "strings": (StringsLoseAGene, "from_string"),
+    "dicts": (DictsHoldInactiveGenes, "expected the active genes"),
+    "dicts are not read": (DictsAreNotRead, "from_dict"),
     "features": (FeaturesAreNaN, "not finite"),
     "features of the batch": (FeaturesOfTheBatch, "depend on the other rows"),
     "features at random": (FeaturesAtRandom, "not the same twice"),
@@ -417,3 +429,177 @@ class TestPredictors:
 
     def test_every_check_has_something_to_find(self):
         assert set(PREDICTOR_CHECKS) <= set(BROKEN_PREDICTORS)
+
+
+class HasARow(Store):
+    def __init__(self, space, objectives):
+        super().__init__(space, objectives)
+        self.ask(np.zeros((1, space.n_var)))
+
+
+class AsksTwice(Store):
+    def _ask(self, repaired, who, free):
+        self._record(
+            [
+                Event("ask", self._n + i, 0.0, {"x": x.tolist(), "who": who, "free": free})
+                for i, x in enumerate(repaired)
+            ]
+        )
+
+
+class KeepsVariants(Store):
+    def ask(self, X, who="", *, free=False):
+        first = len(self)
+        rows = super().ask(X, who, free=free)
+        for row, x in zip(rows, np.atleast_2d(X), strict=True):
+            if row >= first:
+                self._X[row] = x[::-1]
+        return rows
+
+
+class TellsARowTooFar(Store):
+    def tell(self, row, values, reasons=None, **kwargs):
+        super().tell(row - 1 if row > 0 else row, values, reasons, **kwargs)
+
+
+class KeepsTheLast(Store):
+    def tell(self, row, values, reasons=None, **kwargs):
+        for name in values:
+            self._count[row, self.objectives.index(name)] = self._total[row, self.objectives.index(name)] = 0
+        super().tell(row, values, reasons, **kwargs)
+
+
+class LosesTheRow(Store):
+    """A failure of one objective loses what else was measured."""
+
+    def tell(self, row, values, reasons=None, **kwargs):
+        super().tell(row, {} if reasons else values, reasons, **kwargs)
+
+
+class TakesAnything(Store):
+    def tell(self, row, values, reasons=None, **kwargs):
+        super().tell(min(row, len(self) - 1) % len(self), {n: v for n, v in values.items() if n == "error" and v == v})
+
+
+class ChangesFirst(Store):
+    """Keeps the values that came before the wrong one."""
+
+    def tell(self, row, values, reasons=None, **kwargs):
+        for name, value in values.items():
+            super().tell(row, {name: value}, reasons, **kwargs)
+        if not values:
+            super().tell(row, values, reasons, **kwargs)
+
+
+class NeverRuns(Store):
+    def _on_start(self, event):
+        self._begun[event.row] += 1
+
+
+class BillsLostWork(Store):
+    def _on_requeue(self, event):
+        begun = self._begun[event.row]
+        super()._on_requeue(event)
+        self._begun[event.row] = begun
+
+
+class BillsImports(Store):
+    @property
+    def n_evaluations(self):
+        return len(self)
+
+
+class ImportsWait(Store):
+    def _on_ask(self, event):
+        super()._on_ask(event)
+        self._work[event.row] = ASKED
+
+    def drop(self, rows):
+        pass
+
+
+class TakesImportsForMeasured(Store):
+    @property
+    def free(self):
+        return np.zeros(len(self), dtype=bool)
+
+
+class NotesChange(Store):
+    def note(self, key, content):
+        self.notes[key] = content
+
+
+class ForgetsItsFailures(Store):
+    def __getstate__(self):
+        return {**self.__dict__, "_reasons": [{} for _ in self._reasons]}
+
+
+class FrameOfCodes(Store):
+    def to_frame(self):
+        frame = super().to_frame()
+        frame["depth"] = self.X[:, 0]
+        return frame
+
+
+class AlwaysNew(Store):
+    def refresh(self):
+        return True
+
+
+BROKEN_STORES = {
+    "empty": (HasARow, "a new store: expected no rows, got 1"),
+    "asking": (AsksTwice, "an architecture has one row"),
+    "asking keeps variants": (KeepsVariants, "expected repaired genotypes"),
+    "telling": (TellsARowTooFar, r"expected \[0.1, 3.0\] as told"),
+    "repeats": (KeepsTheLast, "repeats count with their mean"),
+    "failures": (LosesTheRow, "a failure of one objective loses another"),
+    "refusals": (TakesAnything, "expected an InputError, got none"),
+    "refusals change": (ChangesFirst, "refused and changed the store"),
+    "states": (NeverRuns, "state when begun"),
+    "lost_work": (BillsLostWork, "lost work is not billed"),
+    "imports": (BillsImports, "imports are not billed"),
+    "imports wait": (ImportsWait, "do not wait to be measured"),
+    "bills": (TakesImportsForMeasured, "costs nothing"),
+    "notes": (NotesChange, "a later change"),
+    "copies": (ForgetsItsFailures, "pickling: expected the same evaluations"),
+    "frame": (FrameOfCodes, "the choices as they are"),
+    "transactions": (AlwaysNew, "refresh: expected False"),
+}
+
+
+class TestStores:
+    def test_in_memory(self):
+        check_store(Store)
+
+    def test_in_a_file(self, tmp_path):
+        check_store(lambda space, names: SQLiteStore(tmp_path / f"{next(counter)}.sqlite", space, names))
+
+    @pytest.mark.parametrize("case", BROKEN_STORES)
+    def test_broken_one(self, case):
+        broken, said = BROKEN_STORES[case]
+
+        def make(space, names):
+            return broken(space, names)
+
+        with pytest.raises(ConformanceError, match=said):
+            STORE_CHECKS[case.split(" ")[0]](make(space_of_the_checks(), ("error", "latency")))
+        with pytest.raises(ConformanceError):
+            check_store(make)
+
+    def test_every_check_has_something_to_find(self):
+        assert set(STORE_CHECKS) <= set(BROKEN_STORES)
+
+    def test_something_else(self):
+        with pytest.raises(ConformanceError, match="expected a Store, got dict"):
+            check_store(lambda space, names: {})
+
+
+def space_of_the_checks():
+    spaces = []
+
+    def make(space, names):
+        spaces.append(space)
+        return Store(space, names)
+
+    check_store(make)
+    return spaces[0]

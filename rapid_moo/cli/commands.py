@@ -19,12 +19,13 @@ from rapid_moo import data
 from rapid_moo._util import check_ratio, write_text
 from rapid_moo.audit import audit as audit_table
 from rapid_moo.cli.common import writable
+from rapid_moo.cli.dataset import dataset_name, dataset_words, read_dataset, reading_of
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.indicators import adrs
 from rapid_moo.objectives import to_minimised
 from rapid_moo.predictors import prediction_metrics
 from rapid_moo.preferences import preferred_point
-from rapid_moo.problems import open_table, space_names
+from rapid_moo.problems import space_names
 from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.report import search_text, write_front_figure
 from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
@@ -98,9 +99,13 @@ def audit(options: Namespace) -> int:
     """Audit a table."""
     if options.out is not None:
         writable(options.out)
-    raw, space, name = open_raw(_dataset(options), options.space)
+    raw, space, name = open_raw(
+        dataset_name(options), options.space, objectives=options.objectives, reading=reading_of(options)
+    )
     objectives = audited_objectives(raw, space, options.objectives, options.memory, options.energy)
-    report = audit_table(raw, space, objectives, name, seed=options.seed)
+    computed = {objective.name for objective in space.computed} if space is not None else set()
+    measured = [objective for objective in objectives if objective.name not in computed]
+    report = audit_table(raw.settled(measured), space, objectives, name, seed=options.seed)
     print(report.to_text())
     if options.out is not None:
         write_text(options.out / "audit.json", json.dumps(report.to_dict(), indent=2) + "\n")
@@ -111,7 +116,7 @@ def audit(options: Namespace) -> int:
 def tune(options: Namespace) -> int:
     """Tune predictors on a sample of a table."""
     writable(options.dir)
-    table = _table(options)
+    table = read_dataset(options)
     train_ratio = check_ratio(options.train_ratio, "--train-ratio")
     val_ratio = check_ratio(options.val_ratio, "--val-ratio") if options.val_ratio is not None else 0.0
     n_train = table.count(train_ratio)
@@ -144,12 +149,7 @@ def tune(options: Namespace) -> int:
 
 def _next_command(options: Namespace) -> str:
     """The search that uses the triplet, on the same table and objectives."""
-    words = ["rapid-moo", "search", "--dataset", _dataset(options)]
-    for name in ("space", "objectives", "memory"):
-        value = getattr(options, name)
-        words += [f"--{name}", value] if value is not None else []
-    words += ["--energy"] if options.energy else []
-    return shlex.join([*words, "--tuner", str(options.dir)])
+    return shlex.join(["rapid-moo", "search", *dataset_words(options), "--tuner", str(options.dir)])
 
 
 def _ranking_text(ranking: pd.DataFrame) -> str:
@@ -183,7 +183,7 @@ def _judged(triplet: Triplet, train: ArchitectureTable, unseen: ArchitectureTabl
 
 def search(options: Namespace) -> int:
     """Search a table."""
-    table = _table(options)
+    table = read_dataset(options)
     settings = SearchSettings(
         train_ratio=check_ratio(options.train_ratio, "--train-ratio"),
         algorithm=options.algorithm,
@@ -209,7 +209,7 @@ def search(options: Namespace) -> int:
         task = bar.add_task("search", total=run.budget)
 
         def show(_phase: str, evaluations: int) -> None:
-            found = to_minimised(run.problem.store.raw, table.objectives)
+            found = to_minimised(run.evaluated[1], table.objectives)
             quality = adrs(reference, found) if reference is not None and len(reference) else np.nan
             bar.update(task, completed=evaluations, description=f"{evaluations} evaluations, ADRS {quality:.4f}")
 
@@ -244,29 +244,10 @@ def _interruptible(run: Search, out: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        store = run.problem.store
-        write_evaluations(out, run.table, store.X, store.raw, run.n_train)
-        print(f"\n{len(store)} evaluations are in {out / EVALUATIONS_FILE}", file=sys.stderr)
+        X, raw = run.evaluated
+        write_evaluations(out, run.table, X, raw, run.n_train)
+        print(f"\n{len(X)} evaluations are in {out / EVALUATIONS_FILE}", file=sys.stderr)
         raise
-
-
-def _dataset(options: Namespace) -> str:
-    if options.name and options.dataset:
-        raise InputError(f"dataset: expected it once, got {options.name!r} and --dataset {options.dataset!r}")
-    stated: str | None = options.name or options.dataset
-    if not stated:
-        raise InputError("dataset: expected a table's name or a CSV file, got none (--dataset)")
-    return stated
-
-
-def _table(options: Namespace) -> ArchitectureTable:
-    return open_table(
-        _dataset(options),
-        space=options.space,
-        objectives=options.objectives,
-        memory=options.memory,
-        energy=options.energy,
-    )
 
 
 def _tuner(options: Namespace) -> ADRSTuner:

@@ -18,13 +18,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from rapid_moo._util import write_text
+from rapid_moo.cli.dataset import add_dataset, read_dataset
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.registry import available_methods, method_names
 from rapid_moo.comparison.tables import ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, read_results
 from rapid_moo.errors import InputError, MissingExtraError
-from rapid_moo.problems import open_table
 from rapid_moo.table import ArchitectureTable
 
 REPORT_FILE = "report.md"
@@ -43,7 +43,7 @@ per run.
 """
 
 
-def add_parser(commands_of: Any, add_dataset: Any) -> None:
+def add_parser(commands_of: Any) -> None:
     """Add the command to the parser's subcommands."""
     parser: argparse.ArgumentParser = commands_of.add_parser(
         "compare",
@@ -149,14 +149,7 @@ class _Bar:
 
 def _table(options: Namespace) -> ArchitectureTable:
     """The table, its name telling other objectives than the default ones apart."""
-    if options.name and options.dataset:
-        raise InputError(f"dataset: expected it once, got {options.name!r} and --dataset {options.dataset!r}")
-    stated = options.name or options.dataset
-    if not stated:
-        raise InputError("dataset: expected a table's name or a CSV file, got none (--dataset)")
-    table = open_table(
-        stated, space=options.space, objectives=options.objectives, memory=options.memory, energy=options.energy
-    )
+    table = read_dataset(options)
     tail = [options.memory] if options.memory and options.memory != table.space.default_memory else []
     return replace(table, name="-".join([table.name, *tail, *(["energy"] if options.energy else [])]))
 

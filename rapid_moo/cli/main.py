@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from rapid_moo._util import one_line
 from rapid_moo.cli import commands, compare, study
 from rapid_moo.cli.common import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from rapid_moo.cli.dataset import add_dataset
 from rapid_moo.errors import RapidMooError
 from rapid_moo.view import CANDIDATES
 
@@ -21,6 +23,9 @@ examples:
   rapid-moo search --dataset gpt_l_rtx3080.csv --iterate --budget 300   a small sample, then where it pays
   rapid-moo search --dataset gpt_l_rtx3080.csv --tuner NASBench201      mix and match
   rapid-moo search --dataset mine.csv --objectives accuracy:max,latency:min,mem:min
+  rapid-moo search --dataset runs.parquet --objectives err:min,lat:min --genes kernel,width,op --drop-missing
+  rapid-moo search --dataset acc.csv --join lat.csv:arch --vector arch --objectives "Top-1 (%):max,lat:min" \\
+      --constraint '"Top-1 (%)" >= 72' --constraint 'params <= 4e6'
 
 It samples the table, tunes one predictor per objective on the sample (or takes the triplet of --tuner), searches the
 predictions, evaluates as many architectures as the predicted front has, in parts that it learns from, and reports.
@@ -85,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify.set_defaults(run=commands.data_verify)
 
     audit = commands_of.add_parser("audit", help="what a table is worth: repeats, gaps, learnability, drift")
-    _add_dataset(audit)
+    add_dataset(audit)
     audit.add_argument("--seed", type=_seed, default=0)
     audit.add_argument("--out", type=Path, metavar="DIR", help="also write audit.json there")
     audit.set_defaults(run=commands.audit)
@@ -96,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_TUNE_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_dataset(tune)
+    add_dataset(tune)
     tune.add_argument("--dir", type=Path, required=True, metavar="DIR", help="where the result goes")
     tune.add_argument("--train-ratio", type=float, default=0.1, metavar="R", help="share to tune on (default 0.1)")
     tune.add_argument(
@@ -115,7 +120,7 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=_SEARCH_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_dataset(search)
+    add_dataset(search)
     search.add_argument("--tuner", type=Path, metavar="DIR", help="triplet of 'rapid-moo tune --dir DIR'")
     search.add_argument("--train-ratio", type=float, default=0.1, metavar="R", help="share to train on (default 0.1)")
     search.add_argument(
@@ -149,27 +154,20 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="W,W,…",
         help="weights of the objectives: also name the architecture of the front that suits them best",
     )
-    search.add_argument("--constraint", action="append", default=[], metavar="'latency <= 20'")
+    search.add_argument(
+        "--constraint",
+        action="append",
+        default=[],
+        metavar="'latency <= 20'",
+        help="bound (<=, >=, <, >) on an objective, a gene, or any other column of numbers; may come several times",
+    )
     _add_tuner(search, "--tuner-budget")
     search.add_argument("--seed", type=_seed, default=0)
     search.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default runs/DATASET-seed)")
     search.set_defaults(run=commands.search)
-    compare.add_parser(commands_of, _add_dataset)
+    compare.add_parser(commands_of)
     study.add_parsers(commands_of)
     return parser
-
-
-def _add_dataset(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="DATASET", help="short for --dataset")
-    parser.add_argument("--dataset", metavar="CSV|NAME", help="a table's name, or a CSV file in the published layout")
-    parser.add_argument(
-        "--space", metavar="NAME", help="the search space of a file that is not named like a published one"
-    )
-    parser.add_argument("--objectives", metavar="COLUMN:min,...", help="columns and directions, min or max")
-    parser.add_argument(
-        "--memory", metavar="KIND", help="memory objective: profiled, or params or flops where computed"
-    )
-    parser.add_argument("--energy", action="store_true", help="add energy as a further objective (HW-GPT)")
 
 
 def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
@@ -180,6 +178,11 @@ def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
     parser.add_argument("--n-jobs", type=_jobs, default=1, metavar="N", help="fits at the same time (default 1)")
 
 
+def _printable(message: str) -> str:
+    """A message whose control characters cannot change what a terminal shows; line ends stay."""
+    return "\n".join(one_line(line, len(line) * 8) for line in message.split("\n"))
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code: 0, 2 for bad input, 130 after Ctrl-C."""
     parser = build_parser()
@@ -188,11 +191,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else EXIT_BAD_INPUT
     level = logging.INFO if options.verbose else logging.WARNING
-    logging.basicConfig(level=level, format="%(name)s: %(message)s", stream=sys.stderr)
+    form = "%(name)s: %(message)s" if options.verbose else "note: %(message)s"
+    logging.basicConfig(level=level, format=form, stream=sys.stderr)
     try:
         code: int = options.run(options)
     except RapidMooError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {_printable(str(error))}", file=sys.stderr)
         return EXIT_BAD_INPUT
     except BrokenPipeError:
         sys.stderr.close()

@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import math
+import shutil
 import sys
 import time
 from argparse import Namespace
@@ -20,8 +21,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rapid_moo._util import atomic_path, write_text
 from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, writable
-from rapid_moo.errors import InputError, MeasureError, MissingExtraError, StudyError
-from rapid_moo.measure import FIRST_RAISED, SAME_RAISED
+from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
+from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, user_trace
 from rapid_moo.objectives import Objective, parse_objectives
 from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import get_space, space_names
@@ -30,7 +31,7 @@ from rapid_moo.store import Store, own_name
 from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.spacefile import TEMPLATE, read_space_file
-from rapid_moo.study.status import Status, duration
+from rapid_moo.study.status import Status, duration, rate_text
 from rapid_moo.study.study import Study
 
 LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
@@ -115,6 +116,7 @@ def _add_run(commands_of: Any) -> None:
         metavar="CSV",
         help="what was measured before, free of charge",
     )
+    run.add_argument("--retry", action="store_true", help="make the failed evaluations again")
     run.add_argument("--confirm", action="store_true", help="measure the front again where noise may have flattered it")
     run.add_argument(
         "--max-errors",
@@ -171,15 +173,25 @@ def run_study(options: Namespace) -> int:
 
 
 def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
+    begun = study.status().begun
+    if options.budget is not None and begun >= options.budget and not options.retry:
+        print(f"note: {begun} evaluations are begun already; for more give a larger --budget", file=sys.stderr)
     try:
         with _Shown(study, options.budget) as shown:
-            study.run(options.budget, confirm=options.confirm, progress=shown.show)
+            study.run(options.budget, confirm=options.confirm, retry=options.retry, progress=shown.show)
     except KeyboardInterrupt:
         print(_report(study, weights))
         print(f"\ninterrupted; go on with: rapid-moo run {study.folder}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except MeasureError as error:
         print(f"{error}\nAfter mending it go on with: rapid-moo run {study.folder}", file=sys.stderr)
+        return EXIT_FAILED
+    except RapidMooError:
+        raise
+    except Exception as error:  # the user's own function of the genes
+        print(
+            f"{user_trace(error).rstrip()}\nAfter mending it go on with: rapid-moo run {study.folder}", file=sys.stderr
+        )
         return EXIT_FAILED
     print(_report(study, weights))
     return 0
@@ -254,7 +266,7 @@ def _measure(options: Namespace) -> Any:
         return Reference.parse(LIVE[options.target])
     if not options.measure:
         return None
-    parts = [_measure_part(text) for text in options.measure]
+    parts = [_measure_part(text, options) for text in options.measure]
     if len(parts) == 1 and parts[0][0] is None:
         return parts[0][1]
     if any(names is None for names, _ in parts):
@@ -262,7 +274,7 @@ def _measure(options: Namespace) -> Any:
     return dict(parts)
 
 
-def _measure_part(text: str) -> tuple[str | None, Any]:
+def _measure_part(text: str, options: Namespace) -> tuple[str | None, Any]:
     """Objectives, if stated, and a reference or command line."""
     names, separator, rest = text.partition("=")
     stated = bool(separator) and bool(names) and not any(c.isspace() or c in "/\\.:'\"-" for c in names) and bool(rest)
@@ -272,7 +284,17 @@ def _measure_part(text: str) -> tuple[str | None, Any]:
         measure = Reference.parse(told.strip())
         if not callable(measure.load()):
             raise InputError(f"--measure {told!r}: expected a function, got {type(measure.load()).__name__}")
+    elif not options.dask:
+        _check_command(told)
     return (names if stated else None), measure
+
+
+def _check_command(line: str) -> None:
+    """Refuse a command that cannot be started, before a study is begun with it."""
+    word = Command(line).words[0]
+    if shutil.which(word) is None:
+        hint = f"; did you mean 'python {word}' or '{word}:FUNCTION'?" if word.endswith(".py") else ""
+        raise InputError(f"--measure {line!r}: expected a command, found none named {word!r}{hint}")
 
 
 def _worker_kind(options: Namespace) -> int | str:
@@ -358,7 +380,7 @@ class _Shown:
         if status.hypervolume is not None:
             told += f", hypervolume {status.hypervolume:.4f}"
         if status.rate is not None:
-            told += f", {status.rate:.3g}/h"
+            told += f", {rate_text(status.rate)}"
         if status.eta is not None:
             told += f", {duration(status.eta)} to go"
         if self.interactive:
@@ -379,9 +401,9 @@ def _report(study: Study, weights: Sequence[float] | None) -> str:
             "knee of the front" if weights is None else f"preferred with weights {','.join(f'{w:g}' for w in weights)}"
         )
         chosen = study.best(weights)
-        lines += ["", f"{name}: " + ", ".join(f"{key}={_short(value)}" for key, value in chosen.items())]
-    elif status.done:
-        lines += ["", "No architecture meets all bounds yet."]
+        genes = {gene.name: gene for gene in study.space.genes}
+        told = {key: _label(genes[key], value) if key in genes else _short(value) for key, value in chosen.items()}
+        lines += ["", f"{name}: " + ", ".join(f"{key}={value}" for key, value in told.items())]
     lines += ["", f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}"]
     return "\n".join(lines)
 
@@ -403,10 +425,17 @@ def _noise_lines(study: Study) -> list[str]:
 def _table(study: Study) -> str:
     frame = study.front()
     for gene in study.space.genes:
-        names = {str(choice): label for choice, label in zip(gene.choices, gene.labels, strict=True)}
-        frame[gene.name] = frame[gene.name].map(lambda choice, names=names: names.get(str(choice), choice))
+        frame[gene.name] = [_label(gene, choice) for choice in frame[gene.name]]
+    frame = frame.rename(columns={objective.name: objective.label for objective in study.objectives})
     text = frame.head(SHOWN).fillna("").to_string(index=False, float_format=lambda value: f"{value:.6g}")
     return text if len(frame) <= SHOWN else f"{text}\n… and {len(frame) - SHOWN} more in front.csv"
+
+
+def _label(gene: Gene, choice: Any) -> Any:
+    """How a choice is called; empty for an inactive gene."""
+    if _is_nan(choice):
+        return ""
+    return next((label for known, label in zip(gene.choices, gene.labels, strict=True) if known == choice), choice)
 
 
 def _is_nan(value: Any) -> bool:
@@ -439,8 +468,8 @@ def ask_study(options: Namespace) -> int:
 def tell_study(options: Namespace) -> int:
     """Tell what a CSV file holds."""
     study = Study(options.folder)
-    rows = study.tell_file(options.file)
-    print(f"{rows} rows told\n{study.status().to_text()}")
+    rows, new = study.tell_file(options.file)
+    print(f"{rows} rows read, {new} of them said something new\n{study.status().to_text()}")
     return 0
 
 
@@ -487,11 +516,13 @@ def _encoded(frame: pd.DataFrame, kind: str, genes: Sequence[Gene]) -> bytes:
         return (json.dumps(records, indent=2, default=lambda value: value.item()) + "\n").encode()
     for gene in genes:
         # One type a column, and None told from an inactive gene: what is no column of numbers is text.
-        if frame[gene.name].dtype == object or kind == "csv":
+        if gene.numeric and kind == "parquet":
+            frame[gene.name] = pd.to_numeric(frame[gene.name])
+        elif frame[gene.name].dtype == object or kind == "csv":
             frame[gene.name] = [None if _is_nan(v) else choice_text(gene, v) for v in frame[gene.name]]
     if kind == "csv":
         return frame.to_csv(index=False, lineterminator="\n").encode()
     try:
         return bytes(frame.to_parquet(index=False))
     except ImportError as error:
-        raise MissingExtraError("--format parquet needs pyarrow: pip install pyarrow") from error
+        raise MissingExtraError("--format parquet needs pyarrow: pip install 'rapid-moo[parquet]'") from error

@@ -29,6 +29,8 @@ def pack(fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) 
     pickler = pickle.Pickler if main_can_be_imported() else _Pickler
     try:
         pickler(buffer, protocol=pickle.HIGHEST_PROTOCOL).dump((fn, args, kwargs))
+    except InputError:
+        raise
     except Exception as error:  # classes may raise anything when they are pickled
         raise InputError(
             f"{label_of(fn)} and its arguments cannot be sent to a worker process: {error}; "

@@ -23,7 +23,7 @@ import numpy as np
 
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError, WorkTimeoutError
-from rapid_moo.measure import Attempt, Guard, Outcome, Packed, measure_times, shortened
+from rapid_moo.measure import FIRST_RAISED, Attempt, Guard, Outcome, Packed, measure_times, shortened
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
 from rapid_moo.store import BY_HAND, Store
 
@@ -129,6 +129,7 @@ class Engine:
         self._again: deque[int] = deque()
         self._noisy: set[str] = set()
         self._exhausted = False
+        self._barren: list[str] | None = None if problem.store.complete.any() else []
 
     # -------------------------------------------------------------------- loop
     def run(self, budget: int, again: Sequence[int] = (), noisy: Collection[str] = ()) -> None:
@@ -345,6 +346,25 @@ class Engine:
         self.publish(False)
         if in_vain is not None:
             in_vain.stop()
+        self._warn_if_barren(row)
+
+    def _warn_if_barren(self, row: int) -> None:
+        """Say so when the first evaluations all failed alike without raising: that is seldom the networks' fault."""
+        if self._barren is None or self.store.pending[row]:
+            return
+        reason = self.store.reason(row)
+        if self.store.complete[row] or not reason or (self._barren and reason != self._barren[0]):
+            self._barren = None
+            return
+        self._barren.append(reason)
+        if len(self._barren) == FIRST_RAISED:
+            logger.warning(
+                "the first %d evaluations all failed alike: %s; if that is a mistake in the measure, stop (Ctrl-C),"
+                " mend it and make them again with --retry",
+                FIRST_RAISED,
+                reason,
+            )
+            self._barren = None
 
 
 @contextmanager
@@ -379,8 +399,3 @@ def ask(algorithm: RAPID, store: Store, size: int | None = None, limit: int | No
     with store.transaction():
         store.ask(X, "rapid")
         store.note(STATE, algorithm.state())
-
-
-def busy(pools: Sequence[Pool]) -> dict[str, Any]:
-    """How many calls run and wait, for progress."""
-    return {"running": sum(len(pool.running) for pool in pools), "waiting": sum(len(pool.waiting) for pool in pools)}

@@ -8,26 +8,28 @@ likelihood from the mean of n measurements).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
-from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.acquisition import draw_truths, probability_nondominated
+from rapid_moo.objectives import Objective, signs, to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import GaussianProcess
 from rapid_moo.store import Store
-from rapid_moo.table import ArchitectureTable
-from rapid_moo.tuning import early_specs
 
+KINDS = ("engineered", "all")
+TEMPER = 10.0
+"""By so much must the logarithm of the likelihood differ for a process to count e times less than another."""
 FEWEST_ROWS = 8
 FEWEST_REPEATS = 5
 NEGLIGIBLE = 0.005
 """Noise below this share of an objective's range among the measured ones is none worth speaking of."""
 UNSURE = 0.01
 """Of a front, what is less sure than this share of the front's range is worth measuring again."""
-MOST_REPEATS = 5
+MOST_REPEATS, N_DRAWS = 5, 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +49,7 @@ class Expected:
     front, expected_front : ndarray
         Positions among ``rows`` of the front of the measured and of the expected values.
     again : ndarray
-        Positions worth measuring again, the least sure first.
+        Positions worth measuring again, the most open question first: does it belong to the front?
     """
 
     rows: IntArray
@@ -61,9 +63,7 @@ class Expected:
 
 
 @one_blas_thread
-def expected_values(
-    store: Store, objectives: Sequence[Objective], feasible: BoolArray | None = None, seed: int = 0
-) -> Expected:
+def expected_values(store: Store, objectives: Sequence[Objective], feasible: BoolArray | None = None) -> Expected:
     """Expected values of everything that was measured completely.
 
     Parameters
@@ -74,56 +74,96 @@ def expected_values(
         Names and directions of its columns.
     feasible : ndarray of shape (n_rows,), optional
         Which rows of the store may be part of a front.
-    seed : int
-        Seed of the folds by which a predictor is chosen.
     """
     rows = np.flatnonzero(store.complete)
     measured = store.raw_of(rows)
     mean, std, noise = measured.copy(), np.zeros_like(measured), np.zeros(len(objectives))
     computed = {objective.name for objective in store.space.computed}
     if len(rows) >= FEWEST_ROWS:
-        table = ArchitectureTable.build(store.space, objectives, store.X[rows], measured)
-        specs = early_specs(table, seed)
+        features = {kind: store.space.features(store.X[rows], kind) for kind in KINDS}
         for k, objective in enumerate(objectives):
             if objective.name not in computed and np.ptp(measured[:, k]) > 0:
-                process = GaussianProcess(**specs[k].params)
-                found = _posterior(store, rows, k, process, store.space.features(store.X[rows], specs[k].features))
-                mean[:, k], std[:, k], noise[k] = found
+                mean[:, k], std[:, k], noise[k] = _posterior(store, rows, k, features)
     allowed = np.arange(len(rows)) if feasible is None else np.flatnonzero(feasible[rows])
     front = _front(to_minimised(measured, objectives), allowed)
     expected_front = _front(to_minimised(mean, objectives), allowed)
-    again = _again(store, rows, mean, std, np.union1d(front, expected_front), expected_front)
+    again = _again(store, objectives, rows, mean, std, np.union1d(front, expected_front), expected_front, allowed)
     return Expected(rows, measured, mean, std, noise, front, expected_front, again)
 
 
+@dataclass(frozen=True, eq=False)
+class _Guess:
+    """What a process foretells of rows from all others: mean and variance of the truth, the variance of its noise."""
+
+    mean: FloatArray
+    variance: FloatArray
+    noise: float
+    likelihood: float
+
+
 def _posterior(
-    store: Store, rows: IntArray, k: int, process: GaussianProcess, features: FloatArray
+    store: Store, rows: IntArray, k: int, features: Mapping[str, FloatArray]
 ) -> tuple[FloatArray, FloatArray, float]:
-    """Posterior mean and spread of the truths of one objective, and the noise of one measurement."""
-    y = store.raw_of(rows)[:, k]
-    process.fit(features, y)
-    seen = process.rows_
-    loo_mean, loo_std = process.leave_one_out()
-    fitted = process.noise_ * float(y.std())
-    noise = _repeat_noise(store, rows, k)
-    noise = fitted if noise is None else noise
-    if noise < NEGLIGIBLE * float(np.ptp(y)):
-        return y, np.zeros_like(y), 0.0
-    n = store.repeats[rows, k].astype(np.float64)
-    # What the process says of an architecture it has not seen holds the noise of one measurement.
-    prior = np.full(len(y), np.inf)
-    prior[seen] = np.maximum(loo_std**2 - fitted**2, 1e-4 * float(y.var()))
-    centre = y.copy()
-    centre[seen] = loo_mean
-    weight = 1.0 / prior
-    own = n / noise**2
-    return (weight * centre + own * y) / (weight + own), np.sqrt(1.0 / (weight + own)), noise
+    """Posterior mean and spread of the truths of one objective, and the noise of one measurement.
+
+    Where the logarithm makes unseen rows likelier, errors are taken to grow with the value; the noise is then that of
+    the median.
+    """
+    raw = y = store.raw_of(rows)[:, k]
+    guess, logarithm = _foretold(y, features), False
+    if (raw > 0.0).all():
+        other = _foretold(np.log(raw), features)
+        # Densities of raw values, whatever the scale.
+        logarithm = other.likelihood - np.log(raw).sum() > guess.likelihood
+        guess, y = (other, np.log(raw)) if logarithm else (guess, y)
+    repeated = _repeat_noise(store, rows, k, logarithm)
+    noise = np.sqrt(guess.noise) if repeated is None else repeated
+    if noise < NEGLIGIBLE * np.ptp(y):
+        return raw, np.zeros_like(raw), 0.0
+    weight = 1.0 / np.maximum(guess.variance, 1e-4 * y.var())
+    own = store.repeats[rows, k] / noise**2
+    mean, std = (weight * guess.mean + own * y) / (weight + own), np.sqrt(1.0 / (weight + own))
+    if logarithm:
+        return np.exp(mean), std * np.exp(mean), float(noise * np.median(raw))
+    return mean, std, float(noise)
 
 
-def _repeat_noise(store: Store, rows: IntArray, k: int) -> float | None:
-    """Pooled standard deviation between repeats; None where there are too few."""
+def _foretold(y: FloatArray, features: Mapping[str, FloatArray]) -> _Guess:
+    return _average([_guess(y, features[kind], ard) for kind in KINDS for ard in (True, False)])
+
+
+def _guess(y: FloatArray, features: FloatArray, ard: bool) -> _Guess:
+    process = GaussianProcess(ard=ard, max_rows=len(y)).fit(features, y)
+    mean, std = process.leave_one_out()
+    noise = (process.noise_ * float(y.std())) ** 2
+    likelihood = float(np.sum(-0.5 * ((y - mean) / std) ** 2 - np.log(std)))
+    # What the process says of a measurement it has not seen holds the noise of one.
+    return _Guess(mean, np.maximum(std**2 - noise, 0.0), noise, likelihood)
+
+
+def _average(guesses: Sequence[_Guess]) -> _Guess:
+    """What several processes say, the likelier the louder.
+
+    One alone is at times deceived: with one length scale for all features much noise looks like a function that varies
+    fast, with one for each a part of it is fitted.
+    """
+    best = max(guess.likelihood for guess in guesses)
+    loud = np.array([np.exp((guess.likelihood - best) / TEMPER) for guess in guesses])
+    loud /= loud.sum()
+    return _Guess(
+        np.tensordot(loud, [guess.mean for guess in guesses], 1),
+        np.tensordot(loud, [guess.variance for guess in guesses], 1),
+        float(loud @ [guess.noise for guess in guesses]),
+        best,
+    )
+
+
+def _repeat_noise(store: Store, rows: IntArray, k: int, relative: bool = False) -> float | None:
+    """Pooled standard deviation between repeats, as a share of the mean if asked for; None where there are too few."""
     counts = store.repeats[rows, k] - 1
     variance = store.repeat_variance[rows, k]
+    if relative:
+        variance = variance / store.raw_of(rows)[:, k] ** 2
     several = counts > 0
     if counts[several].sum() < FEWEST_REPEATS:
         return None
@@ -135,9 +175,20 @@ def _front(F: FloatArray, allowed: IntArray) -> IntArray:
 
 
 def _again(
-    store: Store, rows: IntArray, mean: FloatArray, std: FloatArray, either: IntArray, expected_front: IntArray
+    store: Store,
+    objectives: Sequence[Objective],
+    rows: IntArray,
+    mean: FloatArray,
+    std: FloatArray,
+    either: IntArray,
+    expected_front: IntArray,
+    allowed: IntArray,
 ) -> IntArray:
-    """Which of the two fronts' architectures are worth another measurement, the least sure first."""
+    """Which of the two fronts' architectures are worth another measurement, the most open question first.
+
+    The question is whether an architecture belongs to the front: of a lucky one that surely does not, and of one that
+    surely does, another measurement changes nothing.
+    """
     if not len(either):
         return either
     span = np.ptp(mean[expected_front], axis=0)
@@ -145,5 +196,12 @@ def _again(
     scale = np.where(span > 0, span, np.where(whole > 0, whole, 1.0))
     doubt = (std[either] / scale).max(axis=1)
     often = store.repeats[rows[either]].max(axis=1) >= MOST_REPEATS
-    open_ones = np.flatnonzero((doubt > UNSURE) & ~often)
-    return either[open_ones[np.argsort(-doubt[open_ones], kind="stable")]]
+    candidates: IntArray = np.asarray(either[(doubt > UNSURE) & ~often])
+    if not len(candidates):
+        return candidates
+    rng = np.random.default_rng(0)
+    draws = draw_truths(mean[allowed], std[allowed], N_DRAWS, rng) * signs(objectives)
+    chance = np.zeros(len(rows))
+    chance[allowed] = probability_nondominated(draws, np.empty((0, len(objectives))))
+    question = (chance * (1.0 - chance))[candidates]
+    return np.asarray(candidates[np.argsort(-question, kind="stable")])

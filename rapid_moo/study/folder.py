@@ -20,7 +20,7 @@ import numpy as np
 
 from rapid_moo._util import IntArray, write_text
 from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
-from rapid_moo.measure import Command
+from rapid_moo.measure import Command, shortened
 from rapid_moo.objectives import Objective
 from rapid_moo.problems import get_space
 from rapid_moo.space import GridSpace, SearchSpace
@@ -125,6 +125,21 @@ def space_from_dict(content: Mapping[str, Any]) -> SearchSpace:
     if [gene_to_dict(gene) for gene in space.genes] != content["genes"]:
         raise InputError(f"space {space.name!r}: its genes are others than when the study was begun; begin a new study")
     return space
+
+
+def difference(stored: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str, Any]]) -> str:
+    """The first thing in which two descriptions of genes differ, for people."""
+    before, now = ({gene["name"]: gene for gene in genes} for genes in (stored, given))
+    for name in [*before, *now]:
+        if name not in now:
+            return f"gene {name!r} is missing"
+        if name not in before:
+            return f"gene {name!r} is new"
+        for key in ("choices", "when", "ordered", "labels", "weight"):
+            if before[name][key] != now[name][key]:
+                there, here = (shortened(genes[name][key], 80) for genes in (before, now))
+                return f"gene {name!r} has {key} {there} there, got {here}"
+    return "its genes are in another order"
 
 
 def as_space(found: Any, where: str) -> SearchSpace:

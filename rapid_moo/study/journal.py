@@ -265,8 +265,9 @@ class SQLiteStore(Store):
     def note(self, key: str, content: Any) -> None:
         """Remember something in JSON's types beside the evaluations."""
         with self.transaction():
-            self._write("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, json.dumps(content)))
-            self.notes[key] = content
+            body = json.dumps(content)
+            self._write("INSERT OR REPLACE INTO notes VALUES (?, ?)", (key, body))
+            self.notes[key] = json.loads(body)
 
     def _write(self, sql: str, line: tuple[Any, ...]) -> sqlite3.Cursor:
         """One change within a transaction."""

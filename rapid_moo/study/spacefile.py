@@ -36,7 +36,7 @@ kernel = {{ choices = [3, 5, 7], when = {{ op = "conv" }} }}    # only where op 
 
 [objectives]
 error = {{ direction = "min", unit = "%" }}
-latency = {{ direction = "min", unit = "ms" }}                # repeats = 3 measures it three times
+latency = {{ direction = "min", unit = "ms" }}                # repeats = 3 calls its function three times
 """
 _TOP = ("name", "constraints", "computed", "genes", "objectives")
 _GENE = ("choices", "when", "ordered", "labels", "weight")

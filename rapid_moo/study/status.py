@@ -23,7 +23,7 @@ RECENT = 20
 SHOWN_REASONS = 5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Status:
     """Counts, reasons, best values and time to go.
 
@@ -35,6 +35,8 @@ class Status:
         Evaluations that were begun, which is what the budget counts.
     done, partial, failed, running, waiting, imported : int
         Architectures with all objectives, with some, with none, under way, chosen and not begun, and known beforehand.
+    repeats : int
+        Evaluations that measured an architecture again.
     reasons : dict
         Reasons of failures and how often each came, the most frequent first.
     best : dict
@@ -42,7 +44,7 @@ class Status:
     front : int
         Architectures on the measured front.
     hypervolume : float or None
-        In units of the bounding box of the first 16 complete architectures; never falls.
+        In units of the bounding box of the first 16 complete architectures; None before there are as many.
     cost : float
         What was measured here, each value at its objective's cost.
     rate : float or None
@@ -60,6 +62,7 @@ class Status:
     failed: int
     running: int
     waiting: int
+    repeats: int
     imported: int
     reasons: Mapping[str, int]
     best: Mapping[str, float]
@@ -70,6 +73,9 @@ class Status:
     eta: float | None
     holder: str
 
+    def __repr__(self) -> str:
+        return self.to_text()
+
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         return asdict(self)
@@ -77,21 +83,33 @@ class Status:
     def to_text(self) -> str:
         """For people."""
         goal = f" of {self.budget}" if self.budget is not None else ""
-        counts = f"{self.done} done, {self.partial} partial, {self.failed} failed, {self.running} running"
-        lines = [f"{self.begun}{goal} evaluations begun: {counts}, {self.waiting} waiting"]
+        counts = [f"{self.done} done", f"{self.partial} partial", f"{self.failed} failed"]
+        if self.running:
+            left = "" if self.holder else " (by hand, or when it was stopped: these are made again)"
+            counts.append(f"{self.running} running{left}")
+        counts += [f"{self.repeats} repeats"] if self.repeats else []
+        counts += [f"{self.waiting} chosen and not begun"] if self.waiting else []
+        lines = [f"{self.begun}{goal} evaluations begun: {', '.join(counts)}"]
         if self.imported:
             lines.append(f"{self.imported} known beforehand, free of charge")
         lines += [f"failed {n} times: {reason}" for reason, n in list(self.reasons.items())[:SHOWN_REASONS]]
         if self.best:
             lines.append("best: " + ", ".join(f"{name} {value:.6g}" for name, value in self.best.items()))
-        if self.hypervolume is not None:
-            box = f"hypervolume {self.hypervolume:.4f} (1 is the box of the first {BOX_ROWS})"
-            lines.append(f"front: {self.front} architectures, {box}")
+        if self.front:
+            box = f", hypervolume {self.hypervolume:.4f} (1 is the box of the first {BOX_ROWS})"
+            lines.append(f"front: {self.front} architectures{box if self.hypervolume is not None else ''}")
+        elif self.begun or self.imported:
+            why = "none that has every objective meets all bounds" if self.done else "none has every objective"
+            lines.append(f"no front yet: of the architectures known, {why}")
         if self.rate is not None:
-            left = f", {duration(self.eta)} to go" if self.eta is not None else ""
-            lines.append(f"{self.rate:.3g} evaluations an hour{left}")
+            lines.append(f"{rate_text(self.rate)}{f', {duration(self.eta)} to go' if self.eta is not None else ''}")
         lines.append(f"run by {self.holder}" if self.holder else "not running")
         return "\n".join(lines)
+
+
+def rate_text(rate: float) -> str:
+    """A rate for people."""
+    return f"{rate:,.0f} evaluations an hour" if rate >= 10 else f"{rate:.2g} evaluations an hour"
 
 
 def duration(seconds: float | None) -> str:
@@ -198,6 +216,7 @@ class Board:
             failed=self._counts["failed"],
             running=self._counts["running"],
             waiting=self._counts["asked"],
+            repeats=max(0, store.n_evaluations - int((store.begun > 0).sum())),
             imported=len(self._imports),
             reasons={reason: n for reason, n in self._told.most_common() if n > 0},
             best=best,
@@ -210,7 +229,7 @@ class Board:
         )
 
     def _hypervolume(self, F: FloatArray) -> float | None:
-        if self._counts["done"] < 2 or not len(F):
+        if self._counts["done"] < BOX_ROWS or not len(F):
             return None
         box = self._minimised(np.flatnonzero(self.problem.store.complete)[:BOX_ROWS])
         return float(box_hypervolume(F, box.min(axis=0), box.max(axis=0)))

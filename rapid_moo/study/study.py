@@ -140,6 +140,8 @@ class Study:
             self.definition = self._opened(known, space, measure, objectives, constraints, seed)
         RAPID(**self._options)
         self.problem = self._problem(None)
+        if known is None:
+            self._try_functions()
         self._check_places()
         self.store = self._store(new=known is None)
         self.problem = self._problem(self.store)
@@ -202,7 +204,11 @@ class Study:
         except InputError as error:
             raise InputError(f"{self.folder}: {error}") from error
         if [gene_to_dict(gene) for gene in self.space.genes] != known["space"]["genes"]:
-            raise InputError(f"{self.folder}: holds a study of another space, {known['space'].get('name')!r}")
+            what = files.difference(known["space"]["genes"], [gene_to_dict(gene) for gene in self.space.genes])
+            raise InputError(
+                f"{self.folder}: holds a study of another space: {what}; choose another folder for this one, which may"
+                f" take over what was measured (--known {self.folder / files.EVALUATIONS})"
+            )
         self.seed = int(known["settings"]["seed"])
         if seed is not None and seed != self.seed:
             raise InputError(f"{self.folder}: holds a study with seed {self.seed}, got seed {seed}")
@@ -214,6 +220,10 @@ class Study:
                 raise InputError(
                     f"{self.folder}: {objective.name!r} is to be {before.direction}imised there,"
                     f" got {objective.direction!r}"
+                )
+            if objective.unit and before.unit and objective.unit != before.unit:
+                raise InputError(
+                    f"{self.folder}: {objective.name!r} was measured in {before.unit} there, got {objective.unit!r}"
                 )
         self.objectives = distinct([*stored, *added])
         check_names(self.space, self.objectives)
@@ -235,6 +245,13 @@ class Study:
         if measure is not None:
             changed["measure"] = files.measure_to_dict(self.measure)
         return {**known, **changed}
+
+    def _try_functions(self) -> None:
+        """Call the user's functions of the genes once, so that a mistake in them shows before anything is measured."""
+        x = self.space.sample(1, 0)
+        for objective in self.space.computed:
+            self.space.compute(x, objective.name)
+        self.problem.allowed(x)
 
     def _found_measure(self, content: Mapping[str, Any] | None) -> Any:
         try:
@@ -312,6 +329,7 @@ class Study:
         budget: int | None = None,
         *,
         confirm: bool = False,
+        retry: bool = False,
         progress: ProgressCall | None = None,
         engine: type[Engine] = Engine,
     ) -> Status:
@@ -323,6 +341,8 @@ class Study:
             Evaluations in all, earlier ones included and imports not; that of the earlier run by default.
         confirm : bool
             Measure again what is worth it of the front, instead of new architectures; without a budget each once.
+        retry : bool
+            Make the failed evaluations again; they are no longer billed until they are begun anew.
         progress : callable, optional
             Called with the :class:`Status` after every change.
         engine : type of Engine
@@ -349,6 +369,8 @@ class Study:
         with held(self.folder):
             self._tables.clean()
             self.store.refresh()
+            if retry:
+                self.store.requeue(np.flatnonzero(self.store.failed & ~self.store.pending).tolist(), forget=True)
             again: IntArray = np.empty(0, dtype=np.int64)
             noisy: list[str] = []
             if confirm:
@@ -358,7 +380,7 @@ class Study:
                 if not len(again):
                     return self.status()
             total = self._total(budget, len(again) if confirm else 0)
-            self.definition["settings"]["budget"] = total
+            self.definition["settings"]["budget"] = max(total, self.store.n_evaluations)
             self._write_definition()
             pools, parts, owned = self._places()
             loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
@@ -571,21 +593,32 @@ class Study:
         found = files.read_measured(Path(path), self.store)
         return self._take_over([(x, values, reasons) for _, x, values, reasons in found])
 
-    def tell_file(self, path: Path | str) -> int:
-        """Tell what a CSV file holds, also with some cells still empty; returns how many rows were read."""
+    def tell_file(self, path: Path | str) -> tuple[int, int]:
+        """Tell what a CSV file holds, also with some cells still empty.
+
+        A value that the study holds already says nothing new, since a file may be told again when more of its cells are
+        filled in; another value of the same is a repeat, and both count with their mean.
+
+        Returns
+        -------
+        read, new : int
+            Rows that were read, and those of them that said something new.
+        """
         found = files.read_measured(Path(path), self.store)
+        told = 0
         with self.store.transaction():
             for _, x, values, reasons in found:
                 row = int(self.store.find(x[None])[0])
                 if row < 0:
                     row = int(self.store.ask(x[None], BY_HAND, free=True)[0])
-                k = [self.store.objectives.index(name) for name in values]
-                # A file may be told again when more of its cells are filled in.
-                new = {n: v for n, v in values.items() if not self.store.repeats[row, self.store.objectives.index(n)]}
-                if k or reasons:
-                    self._tell_row(row, new, reasons)
+                known = dict(zip(self.store.objectives, self.store.raw_of([row])[0].tolist(), strict=True))
+                new = {name: value for name, value in values.items() if value != known[name]}
+                failures = {name: text for name, text in reasons.items() if np.isnan(known[name])}
+                if new or failures:
+                    self._tell_row(row, new, failures)
+                    told += 1
         self._tables.publish(now=True)
-        return len(found)
+        return len(found), told
 
     def _take_over(self, rows: Sequence[tuple[IntArray, Mapping[str, float], Mapping[str, str]]]) -> int:
         with self.store.transaction():
@@ -658,7 +691,7 @@ class Study:
     def expected(self) -> Expected:
         """What to expect of everything that was measured completely, and what is worth measuring again."""
         self._tables.take_in()
-        return expected_values(self.store, self.objectives, self._board.feasible, self.seed)
+        return expected_values(self.store, self.objectives, self._board.feasible)
 
     def _expected_frame(self, found: Expected, positions: IntArray) -> pd.DataFrame:
         genes = [gene.name for gene in self.space.genes]

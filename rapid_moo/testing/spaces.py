@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -95,9 +96,9 @@ def _check_vectors(space: SearchSpace, X: IntArray) -> None:
     vectors = unchanged(space.decode, X, f"{space.name}: decode")
     shape = (len(X), space.vector_length)
     require(vectors.shape == shape, f"{space.name}: decode: expected shape {shape}, got {vectors.shape}")
-    kind, told = ("i", "integers") if space.integral else ("O", "choices as objects")
-    require(vectors.dtype.kind == kind, f"{space.name}: decode: expected {told}, got {vectors.dtype}")
-    back = unchanged(space.encode, vectors, f"{space.name}: encode") if space.integral else space.encode(vectors)
+    kind, what = ("i", "integers") if space.integral else ("O", "the choices themselves")
+    require(vectors.dtype.kind == kind, f"{space.name}: decode: expected {what}, got {vectors.dtype}")
+    back = unchanged(space.encode, vectors, f"{space.name}: encode")
     repaired = space.repair(X)
     require_rows((back == repaired).all(axis=1), f"{space.name}: encode(decode(x)) is not repair(x)", repaired, back)
 
@@ -123,22 +124,34 @@ def _check_strings(space: SearchSpace, X: IntArray) -> None:
         text = space.to_string(x)
         require(isinstance(text, str) and bool(text), f"{space.name}: to_string: expected a text, got {text!r}")
         require("\n" not in text, f"{space.name}: to_string: expected one line, got {text!r}")
-        back = np.asarray(space.from_string(text))
+        back = np.asarray(_read_back(space.from_string, text, f"{space.name}: from_string({text!r})"))
         require(
             back.shape == repaired.shape and bool((back == repaired).all()),
             f"{space.name}: from_string({text!r}): expected {repaired.tolist()}, got {back.tolist()}",
         )
 
 
+def _read_back(read: Callable[[Any], Any], written: Any, where: str) -> Any:
+    """What the space reads of what it wrote itself."""
+    try:
+        return read(written)
+    except InputError as error:
+        raise ConformanceError(f"{where}: expected the architecture that it was written from, got: {error}") from error
+
+
 def _check_dicts(space: SearchSpace, X: IntArray) -> None:
-    for x, repaired in zip(X, space.repair(X), strict=True):
-        architecture = space.to_dict(x)
-        active = [gene.name for gene, on in zip(space.genes, space.is_active(x)[0], strict=True) if on]
-        require(list(architecture) == active, f"{space.name}: to_dict: expected {active}, got {list(architecture)}")
-        back = np.asarray(space.from_dict(architecture))
+    names = [gene.name for gene in space.genes]
+    for x, repaired, active in zip(X, space.repair(X), space.is_active(X), strict=True):
+        architecture = unchanged(space.to_dict, x, f"{space.name}: to_dict")
+        wanted = [name for name, on in zip(names, active, strict=True) if on]
+        require(
+            list(architecture) == wanted,
+            f"{space.name}: to_dict: expected the active genes {wanted}, got {list(architecture)}",
+        )
+        back = np.asarray(_read_back(space.from_dict, architecture, f"{space.name}: from_dict({architecture!r})"))
         require(
             back.shape == repaired.shape and bool((back == repaired).all()),
-            f"{space.name}: from_dict({architecture}): expected {repaired.tolist()}, got {back.tolist()}",
+            f"{space.name}: from_dict({architecture!r}): expected {repaired.tolist()}, got {back.tolist()}",
         )
 
 

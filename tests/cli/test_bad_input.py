@@ -36,7 +36,16 @@ TABLES = {
     "binary": (bytes(range(256)) * 10, "readable CSV"),
     "no bytes": (b"", "No columns"),
     "header only": (b"vector,a,b\n", "at least one row"),
-    "semicolons": (b"vector;a;b\n[1,2];1;1\n", "column 'vector'"),
+    "no header": (b"[1,2];1;1\n[1,3];2;1\n", "--columns"),
+    "pointer": (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n", "Git-LFS pointer"),
+    "web page": (b"<!DOCTYPE html><html><body>Sign in</body></html>", "HTML page"),
+    "numbered rows": (b"vector,a,b\n[1],1,1\n[2],1,2\n[3],2,2\n", "--genes A,B"),
+    "digits": (b"vector,a,b\n[021],1,1\n[022],1,2\n[111],2,2\n", "--vector vector"),
+    "an empty element": (b'vector,a,b\n"[1,,2]",1,1\n', "an element is empty"),
+    "gaps": (
+        b'vector,a,b\n"[1, 2]",OOM,1\n"[1, 3]",1,\n"[2, 2]",1,1\n',
+        "2 of 3 rows lack 'a' ('OOM' 1), 'b' (empty 1)",
+    ),
     "surplus field": (b'vector,a,b\n"[1, 2]",1,1\n"[2, 2]",1,2,5\n', "line 3"),
     "surplus field everywhere": (b'vector,a,b\n"[1, 2]",1,1,7\n"[2, 2]",1,2,5\n', "line 2"),
     "missing field": (b'vector,a,b\n"[1, 2]",1,1\n"[2, 2]",1\n', "row 2, column 'b'"),
@@ -109,10 +118,20 @@ OPTIONS = {
     "--constraint a": "got 'a'",
     "--constraint a<=1e": "got 'a<=1e'",
     "--constraint a<=..5": "got 'a<=..5'",
-    "--constraint z<=1": "expected one of ['a', 'b'], got 'z'",
+    "--constraint z<=1": "expected one of ['a', 'b', 'g0', 'g1', 'c'], got 'z'",
     "--constraint a<=-1": "no architecture",
     "--tuner good.csv": "triplet.json",
     "--tuner nowhere": "triplet.json",
+    "--genes i,j": "column 'i' for --genes",
+    "--ignore z": "column 'z' for --ignore",
+    "--vector c --genes c": "either genes or a vector",
+    "--categorical g7": "got 'g7'",
+    "--columns x,y": "expected 4 names",
+    "--join nowhere.csv": "nowhere.csv",
+    "--join nowhere.csv:vector": "nowhere.csv",
+    "--decimal ;": "';'",
+    "--drop-missing --keep-partial": "--keep-partial",
+    "--constraint c<-1": "c is 0 to 9",
     "--algorithm magic": "'magic'",
     "--candidates magic": "'magic'",
     "--magic": "--magic",
@@ -167,6 +186,34 @@ def test_commands(arguments, said, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert said in fails(capsys, *arguments)
     assert list(tmp_path.iterdir()) == []
+
+
+COLUMNS = "kernel,op,bias,a,b\n" + "".join(
+    f"{3 + 2 * i},{'xyz'[j]},{'FT'[k]},{(i - 2) ** 2 + j},{i * i + k}\n"
+    for i in range(5)
+    for j in range(3)
+    for k in range(2)
+)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["audit"],
+        ["tune", "--dir", "out", "--budget", "1", "--train-ratio", "0.5"],
+        ["search", "--out", "out", "--tuner-budget", "1", "--train-ratio", "0.3", "--constraint", "kernel <= 9"],
+        ["compare", "--out", "out", "--methods", "random", "--budgets", "6", "--seeds", "1"],
+    ],
+)
+def test_every_command_reads_genes_in_columns(command, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.csv").write_text(COLUMNS + "5,x,F,OOM,1\n")
+    options = ["--dataset", "mine.csv", *GOALS, "--genes", "kernel,op,bias", "--drop-missing"]
+    assert main([*command, *options]) == 0
+    said = capsys.readouterr()
+    assert "30" in said.out
+    if command[0] == "tune":
+        assert "--genes kernel,op,bias --drop-missing --tuner out" in said.out
 
 
 class TestOddButFine:

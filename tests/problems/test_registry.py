@@ -35,7 +35,39 @@ class TestRegister:
     def test_a_name_is_taken_once(self, name):
         register_space("tiny", tiny)
         with pytest.raises(InputError, match=name):
-            register_space(name, tiny)
+            register_space(name, lambda: tiny())
+
+    def test_the_same_definition_again_replaces_the_first(self):
+        # A notebook's cell is run again: a new class or function of the same name.
+        cell = "class Mine(GridSpace):\n    pass\ndef make():\n    return tiny()\n"
+        for factory in ("Mine", "make", "tiny"):
+            found = []
+            for _ in range(2):
+                scope = {"GridSpace": GridSpace, "tiny": tiny, "__name__": "__main__"}
+                exec(cell, scope)
+                register_space(factory, scope[factory])
+                found.append(scope[factory])
+            assert registry._REGISTERED[factory] is found[1]
+
+    def test_functions_without_a_name_are_the_same_if_they_do_the_same(self):
+        def again(k):
+            return [lambda: tiny(), lambda: tiny().fresh()][k]
+
+        register_space("nameless", again(0))
+        register_space("nameless", again(0))
+        with pytest.raises(InputError, match="nameless"):
+            register_space("nameless", again(1))
+
+    @pytest.mark.parametrize("other", ["class Mine:\n    pass", "def mine():\n    pass", "def Mine():\n    pass"])
+    def test_another_definition_does_not(self, other):
+        scope = {"GridSpace": GridSpace, "__name__": "__main__"}
+        exec("class Mine(GridSpace):\n    pass", scope)
+        register_space("mine", scope["Mine"])
+        name = other.split()[1].partition("(")[0].rstrip(":")
+        scope["__name__"] = "__main__" if name != "Mine" or other.startswith("def") else "elsewhere"
+        exec(other, scope)
+        with pytest.raises(InputError, match="mine"):
+            register_space("mine", scope[name])
 
     def test_no_source(self):
         register_space("tiny", tiny)

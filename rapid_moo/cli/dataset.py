@@ -1,0 +1,124 @@
+"""The options that say which table a command works on, and how its file is read."""
+
+from __future__ import annotations
+
+import argparse
+from argparse import Namespace
+from typing import Any
+
+from rapid_moo.errors import InputError
+from rapid_moo.problems import open_table
+from rapid_moo.reading import Reading
+from rapid_moo.table import ArchitectureTable
+
+_NAMES = ("genes", "vector", "ignore", "categorical", "columns", "decimal")
+_SEVERAL = {"join": "--join", "failure_codes": "--failure-code"}
+_FLAGS = ("drop_missing", "keep_partial")
+
+
+def add_dataset(parser: argparse.ArgumentParser) -> None:
+    """Add the options to a command's parser."""
+    parser.add_argument("name", nargs="?", metavar="DATASET", help="short for --dataset")
+    parser.add_argument(
+        "--dataset",
+        metavar="FILE|NAME",
+        help="a table's name, or a file: CSV in any dialect, JSON, Parquet or Excel, packed or not",
+    )
+    parser.add_argument(
+        "--space", metavar="NAME", help="the search space of a file that is not named like a published one"
+    )
+    parser.add_argument(
+        "--objectives",
+        metavar="COLUMN:min,...",
+        help="columns and directions, min or max; a name with a comma in quotes: '\"Top-1, val\":max,latency:min'",
+    )
+    parser.add_argument(
+        "--memory", metavar="KIND", help="memory objective: profiled, or params or flops where computed"
+    )
+    parser.add_argument("--energy", action="store_true", help="add energy as a further objective (HW-GPT)")
+    reading = parser.add_argument_group("how a file is read, where it does not tell itself")
+    reading.add_argument(
+        "--genes",
+        metavar="A,B",
+        help="columns that are genes (default: the column 'vector', else all but the objectives and --ignore)",
+    )
+    reading.add_argument(
+        "--vector",
+        metavar="COLUMN",
+        help="the column that holds whole architectures: [3, 2], 3-2, JSON, or one digit for each gene",
+    )
+    reading.add_argument("--ignore", metavar="A,B", help="columns that are no genes")
+    reading.add_argument("--categorical", metavar="A,B", help="genes of numbers that have no order")
+    reading.add_argument(
+        "--join",
+        action="append",
+        metavar="FILE[:KEY]",
+        help="a further file with columns of the same architectures, joined by a key or row by row",
+    )
+    reading.add_argument("--columns", metavar="A,B,...", help="names of the columns of a file without a header")
+    reading.add_argument("--decimal", choices=[",", "."], help="decimal sign, where a column does not tell")
+    reading.add_argument(
+        "--failure-code",
+        dest="failure_codes",
+        action="append",
+        metavar="[COLUMN=]CODE",
+        help="what marks a failed measurement, such as -1 or latency=-1: a missing value then",
+    )
+    gaps = reading.add_mutually_exclusive_group()
+    gaps.add_argument("--drop-missing", action="store_true", default=None, help="leave out rows that lack an objective")
+    gaps.add_argument(
+        "--keep-partial",
+        action="store_true",
+        default=None,
+        help="learn from what such rows have; they are no members of the table",
+    )
+
+
+def dataset_name(options: Namespace) -> str:
+    """The stated table.
+
+    Raises
+    ------
+    InputError
+        If it is stated twice or not at all.
+    """
+    if options.name and options.dataset:
+        raise InputError(f"dataset: expected it once, got {options.name!r} and --dataset {options.dataset!r}")
+    stated: str | None = options.name or options.dataset
+    if not stated:
+        raise InputError("dataset: expected a table's name or a CSV file, got none (--dataset)")
+    return stated
+
+
+def reading_options(options: Namespace) -> dict[str, Any]:
+    """What is stated about the file, as :func:`rapid_moo.open_table` takes it."""
+    return {name: getattr(options, name) for name in (*_NAMES, *_SEVERAL, *_FLAGS)}
+
+
+def reading_of(options: Namespace) -> Reading:
+    """What is stated about the file."""
+    return Reading.of(**reading_options(options))
+
+
+def read_dataset(options: Namespace) -> ArchitectureTable:
+    """The table that the options state."""
+    return open_table(
+        dataset_name(options),
+        space=options.space,
+        objectives=options.objectives,
+        memory=options.memory,
+        energy=options.energy,
+        **reading_options(options),
+    )
+
+
+def dataset_words(options: Namespace) -> list[str]:
+    """The options as words of a command line."""
+    words = ["--dataset", dataset_name(options)]
+    for name in ("space", "objectives", "memory", *_NAMES):
+        value = getattr(options, name)
+        words += [f"--{name}", value] if value is not None else []
+    for name, option in _SEVERAL.items():
+        words += [f"{option}={value}" for value in getattr(options, name) or []]
+    words += [f"--{name.replace('_', '-')}" for name in ("energy", *_FLAGS) if getattr(options, name)]
+    return words
