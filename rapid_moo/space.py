@@ -544,7 +544,8 @@ class GridSpace(SearchSpace):
         self.genes = tuple(genes)
         self.objectives = tuple(objectives)
         self.functions = {objective.name: function for objective, function in (computed or {}).items()}
-        self.computed = tuple(computed or ())
+        if computed is not None:
+            self.computed = tuple(computed)
         self._values: dict[str, dict[bytes, float]] = {}
 
     @classmethod

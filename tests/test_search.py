@@ -69,7 +69,7 @@ def test_command_line_search_writes_what_it_says(tmp_path, capsys):
 def test_the_search_error_is_what_the_search_of_the_predictions_missed(complete, tmp_path, monkeypatch):
     members = get_problem("digits").space.enumerate()
     visited = members if complete else members[:50]
-    monkeypatch.setattr(rapid_moo.algorithm, "search_predictions", lambda *_: visited)
+    monkeypatch.setattr(rapid_moo.algorithm, "search_predictions", lambda *_, **__: visited)
     options = ("--train-ratio", 0.02, "--tuner-budget", 1, "--algorithm", "nsga2", "--out", tmp_path)
     assert run("search", "digits", *options) == 0
     missed = json.loads((tmp_path / "summary.json").read_text())["adrs_search"]
