@@ -96,8 +96,10 @@ class Status:
         if self.best:
             lines.append("best: " + ", ".join(f"{name} {value:.6g}" for name, value in self.best.items()))
         if self.front:
-            box = f", hypervolume {self.hypervolume:.4f} (1 is the box of the first {BOX_ROWS})"
-            lines.append(f"front: {self.front} architectures{box if self.hypervolume is not None else ''}")
+            box = ""
+            if self.hypervolume is not None:
+                box = f", hypervolume {self.hypervolume:.4f} (1 is the box of the first {BOX_ROWS})"
+            lines.append(f"front: {self.front} architectures{box}")
         elif self.begun or self.imported:
             why = "none that has every objective meets all bounds" if self.done else "none has every objective"
             lines.append(f"no front yet: of the architectures known, {why}")

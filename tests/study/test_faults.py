@@ -360,10 +360,11 @@ def test_a_command_with_a_bug_stops_the_run_and_shows_its_standard_error(space_f
     assert "lerning_rate" in (folder / "logs" / "stderr.log").read_text()
 
 
-def test_a_command_that_is_not_there_stops_the_run(space_file, capsys):
-    code, _ = run(space_file, "no-such-command --fast")
-    assert code == 1
-    assert "cannot be run" in capsys.readouterr().err
+def test_a_command_that_is_not_there_is_refused(space_file, capsys):
+    code, folder = run(space_file, "no-such-command --fast")
+    assert code == 2
+    assert "found none named 'no-such-command'" in capsys.readouterr().err
+    assert not folder.exists()
 
 
 # ----------------------------------------------------------------------- python
@@ -448,42 +449,42 @@ NEW = {
     "no space": (["nothing.toml"], "nothing.toml"),
     "no such space": (["nowhere"], "found neither"),
     "no measure": (["{toml}", "--budget", "5"], "--measure"),
-    "no budget": (["{toml}", "--measure", "m"], "--budget"),
-    "budget 0": (["{toml}", "--measure", "m", "--budget", "0"], "positive"),
-    "budget text": (["{toml}", "--measure", "m", "--budget", "ten"], "positive"),
-    "workers": (["{toml}", "--measure", "m", "--budget", "5", "--workers", "many"], "many"),
-    "no workers": (["{toml}", "--measure", "m", "--budget", "5", "--workers", "0"], "0"),
-    "timeout 0": (["{toml}", "--measure", "m", "--budget", "5", "--timeout", "0"], "timeout"),
-    "timeout nan": (["{toml}", "--measure", "m", "--budget", "5", "--timeout", "nan"], "timeout"),
+    "no budget": (["{toml}", "--measure", "true"], "--budget"),
+    "budget 0": (["{toml}", "--measure", "true", "--budget", "0"], "positive"),
+    "budget text": (["{toml}", "--measure", "true", "--budget", "ten"], "positive"),
+    "workers": (["{toml}", "--measure", "true", "--budget", "5", "--workers", "many"], "many"),
+    "no workers": (["{toml}", "--measure", "true", "--budget", "5", "--workers", "0"], "0"),
+    "timeout 0": (["{toml}", "--measure", "true", "--budget", "5", "--timeout", "0"], "timeout"),
+    "timeout nan": (["{toml}", "--measure", "true", "--budget", "5", "--timeout", "nan"], "timeout"),
     "timeout of threads": (
-        ["{toml}", "--measure", "m", "--budget", "5", "--timeout", "3", "--workers", "threads:2"],
+        ["{toml}", "--measure", "true", "--budget", "5", "--timeout", "3", "--workers", "threads:2"],
         "threads cannot be ended",
     ),
-    "places": (["{toml}", "--measure", "m", "--budget", "5", "--places", "power=1"], "power"),
-    "places 0": (["{toml}", "--measure", "m", "--budget", "5", "--places", "latency=0"], "latency=0"),
+    "places": (["{toml}", "--measure", "true", "--budget", "5", "--places", "power=1"], "power"),
+    "places 0": (["{toml}", "--measure", "true", "--budget", "5", "--places", "latency=0"], "latency=0"),
     "quotes": (["{toml}", "--measure", "python 'm", "--budget", "5"], "command line"),
     "empty": (["{toml}", "--measure", " ", "--budget", "5"], "command line"),
     "no function": (["{toml}", "--measure", "{py}:nothing", "--budget", "5"], "nothing"),
     "no callable": (["{toml}", "--measure", "{py}:NUMBER", "--budget", "5"], "function"),
     "no file": (["{toml}", "--measure", "none.py:f", "--budget", "5"], "none.py"),
-    "half covered": (["{toml}", "--measure", "error=m", "--budget", "5"], "latency"),
+    "half covered": (["{toml}", "--measure", "error=true", "--budget", "5"], "latency"),
     "covered twice": (
-        ["{toml}", "--measure", "error=m", "--measure", "error,latency=m", "--budget", "5"],
+        ["{toml}", "--measure", "error=true", "--measure", "error,latency=true", "--budget", "5"],
         "error",
     ),
-    "unnamed parts": (["{toml}", "--measure", "m", "--measure", "latency=m", "--budget", "5"], "OBJECTIVE=MEASURE"),
-    "constraint": (["{toml}", "--measure", "m", "--budget", "5", "--constraint", "latency ~ 3"], "latency ~ 3"),
-    "unknown bound": (["{toml}", "--measure", "m", "--budget", "5", "--constraint", "power <= 3"], "power"),
-    "objectives": (["{toml}", "--measure", "m", "--budget", "5", "--objectives", "error"], "error"),
-    "weights": (["{toml}", "--measure", "m", "--budget", "5", "--prefer", "1"], "--prefer"),
-    "known": (["{toml}", "--measure", "m", "--budget", "5", "--known", "none.csv"], "none.csv"),
-    "bad known": (["{toml}", "--measure", "m", "--budget", "5", "--known", "{bad}"], "line 2"),
-    "errors": (["{toml}", "--measure", "m", "--budget", "5", "--max-errors", "x"], "--max-errors"),
-    "seed": (["{toml}", "--measure", "m", "--budget", "5", "--seed", "-1"], "seed"),
+    "unnamed parts": (["{toml}", "--measure", "true", "--measure", "latency=true", "--budget", "5"], "OBJECTIVE=MEASURE"),
+    "constraint": (["{toml}", "--measure", "true", "--budget", "5", "--constraint", "latency ~ 3"], "latency ~ 3"),
+    "unknown bound": (["{toml}", "--measure", "true", "--budget", "5", "--constraint", "power <= 3"], "power"),
+    "objectives": (["{toml}", "--measure", "true", "--budget", "5", "--objectives", "error"], "error"),
+    "weights": (["{toml}", "--measure", "true", "--budget", "5", "--prefer", "1"], "--prefer"),
+    "known": (["{toml}", "--measure", "true", "--budget", "5", "--known", "none.csv"], "none.csv"),
+    "bad known": (["{toml}", "--measure", "true", "--budget", "5", "--known", "{bad}"], "line 2"),
+    "errors": (["{toml}", "--measure", "true", "--budget", "5", "--max-errors", "x"], "--max-errors"),
+    "seed": (["{toml}", "--measure", "true", "--budget", "5", "--seed", "-1"], "seed"),
     "live": (["{toml}", "--live", "--budget", "5"], "--live"),
-    "no scheduler": (["{toml}", "--measure", "m", "--budget", "5", "--dask", "nonsense"], "--dask"),
+    "no scheduler": (["{toml}", "--measure", "true", "--budget", "5", "--dask", "nonsense"], "--dask"),
     "dask and workers": (
-        ["{toml}", "--measure", "m", "--budget", "5", "--dask", "tcp://127.0.0.1:1", "--workers", "2"],
+        ["{toml}", "--measure", "true", "--budget", "5", "--dask", "tcp://127.0.0.1:1", "--workers", "2"],
         "--dask",
     ),
 }
@@ -519,7 +520,7 @@ def begun(tmp_path):
 OLD = {
     "seed": (["run", "{s}", "--seed", "5"], "seed"),
     "out": (["run", "{s}", "--out", "elsewhere"], "--out"),
-    "weights": (["run", "{s}", "--measure", "m", "--prefer", "1,x"], "--prefer"),
+    "weights": (["run", "{s}", "--measure", "true", "--prefer", "1,x"], "--prefer"),
     "direction": (["run", "{s}", "--objectives", "error:max,latency:min"], "error"),
     "lost measure": (["run", "{s}"], "measure"),
     "folder": (["run", "{tmp}"], "folder of a study"),
