@@ -125,7 +125,7 @@ def write_report() -> None:
     seeds = f"{runs.seed.min()} to {runs.seed.max()}"
     parts = [
         "# Noise is not luck",
-        setting("python benchmarks/noise.py run", seeds),
+        setting("python benchmarks/noise.py run --ways confirm", seeds),
         f"Noise-free hypervolume, share of the true front's, means over the seeds (a made-up space each). *noise*:"
         " standard deviation of the accuracy's errors, share of its range; latency has a fifth of that, in proportion"
         f" to its value. *everything*: all that was evaluated, {BUDGET} measurements; *measured*: the front of the"

@@ -156,7 +156,7 @@ def write_report() -> None:
     frame = pd.DataFrame(rows).fillna("")
     parts = [
         "# Eight workers against one",
-        setting("python benchmarks/workers.py run", f"{runs.seed.min()} to {runs.seed.max()}"),
+        setting("python benchmarks/workers.py run --sigmas 1", f"{runs.seed.min()} to {runs.seed.max()}"),
         "Virtual time: an evaluation takes a log-normal time with a mean of one minute, a choice the processor time"
         " that it took. *idle*: share of the workers' time in which they had nothing to do, until the last evaluation"
         " began; *with the end*: until the last one ended, when nothing is left to begin. *level n*: the median ADRS of"

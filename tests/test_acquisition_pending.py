@@ -8,6 +8,7 @@ import pytest
 from rapid_moo import RAPID, ArchitectureProblem, Gene, GridSpace, Objective
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.acquisition import Candidates, coverage_batch, expected_coverage
+from rapid_moo.algorithm import default_batch_size
 from rapid_moo.predictors import PredictorSpec
 
 GOALS = (Objective("a", "min"), Objective("b", "min"))
@@ -112,3 +113,22 @@ def test_what_pending_will_dominate_is_no_goal() -> None:
     pending = np.full((8, 1, 2), 0.2)
     known = np.array([[0.0, 1.0], [1.0, 0.0]])
     assert coverage_batch(draws, known, 1, pending=pending, seed=0).tolist() == [3]
+
+
+def test_a_batch_is_the_smaller_the_more_is_under_way() -> None:
+    """Each choice is made in ignorance of what is under way, so further ones wait until something has come in."""
+    problem = ArchitectureProblem(SPACE, values)
+    algorithm = RAPID(specs=[PROCESS] * 2)
+    algorithm.setup(problem, termination=("n_eval", 400), seed=0)
+    known = SPACE.sample(80, 0)
+    problem.store.add(known, values(known), free=False)
+    algorithm.follow()
+    sizes = []
+    for _ in range(3):
+        problem.store.ask(X := algorithm.propose())
+        sizes.append(len(X))
+        algorithm.follow()
+    assert sizes == [default_batch_size(80), 1, 1]
+    problem.store.drop(problem.store.waiting[: len(problem.store.waiting) // 2].tolist())
+    algorithm.follow()
+    assert len(algorithm.propose()) == default_batch_size(80) - int(problem.store.pending.sum())

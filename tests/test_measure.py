@@ -86,7 +86,7 @@ class TestNumbers:
             *(None, "3", b"3", True, np.True_, [3.0], (3.0,), {"a": 3}, 3j, np.array([3.0]), np.array([1.0, 2.0])),
             *(Tensor([1.0, 2.0]), Tensor(True), object(), lambda: 3, np.nan, np.inf, -np.inf, 10**400, Tensor(np.nan)),
         ],
-        ids=repr,
+        ids=lambda value: type(value).__name__,
     )
     def test_are_nothing_else(self, value):
         with pytest.raises(ValueError, match=r"expected a (finite )?number, got"):

@@ -175,3 +175,22 @@ def test_search_of_predictions_keeps_to_what_probably_succeeds() -> None:
     fails = dict(zip(SPACE.keys(X), failed, strict=True))
     lost = [float(np.mean([fails[key] for key in SPACE.keys(found)])) for found in (blind, seeing)]
     assert lost[1] < 0.7 * lost[0]
+
+
+def test_a_lucky_first_sample_does_not_make_the_search_timid_for_ever() -> None:
+    """None of the first sample failed; what the model has learnt since says that a quarter of the space does."""
+    failed = largest(0.25)
+    algorithm = RAPID(specs=[PROCESS] * 2)
+    problem = ArchitectureProblem(SPACE, values)
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.choice(np.flatnonzero(~failed), 16), rng.permutation(len(X))[:60]])
+    for row in dict.fromkeys(rows.tolist()):
+        told = {} if failed[row] else dict(zip(("acc", "lat"), values(X[[row]])[0].tolist(), strict=True))
+        reasons = {"acc": "too large", "lat": "too large"} if failed[row] else {}
+        problem.store.tell(int(problem.store.ask(X[[row]])[0]), told, reasons)
+    algorithm.setup(problem, termination=("n_eval", 200), seed=0)
+    algorithm.follow()
+    algorithm.propose(2)
+    assert algorithm.success is not None
+    assert algorithm.success.rate_ > 0.95
+    assert 0.1 < algorithm._failing_share() < 0.25
