@@ -472,7 +472,10 @@ NEW = {
         ["{toml}", "--measure", "error=true", "--measure", "error,latency=true", "--budget", "5"],
         "error",
     ),
-    "unnamed parts": (["{toml}", "--measure", "true", "--measure", "latency=true", "--budget", "5"], "OBJECTIVE=MEASURE"),
+    "unnamed parts": (
+        ["{toml}", "--measure", "true", "--measure", "latency=true", "--budget", "5"],
+        "OBJECTIVE=MEASURE",
+    ),
     "constraint": (["{toml}", "--measure", "true", "--budget", "5", "--constraint", "latency ~ 3"], "latency ~ 3"),
     "unknown bound": (["{toml}", "--measure", "true", "--budget", "5", "--constraint", "power <= 3"], "power"),
     "objectives": (["{toml}", "--measure", "true", "--budget", "5", "--objectives", "error"], "error"),
