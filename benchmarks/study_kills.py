@@ -440,9 +440,13 @@ def table(results: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def keep(case: str, result: dict[str, Any], command: str, seed: int, out: Path) -> None:
+def keep(case: str, result: dict[str, Any], seed: int, out: Path) -> None:
     """Remember a case's result, and print it."""
     from rapid_moo.study.folder import environment
+
+    what = "dask" if case == "dask" else "controller"
+    sizes = " ".join(f"--{name} {result[name]}" for name in ("kills", "evaluations", "workers"))
+    command = f"python benchmarks/study_kills.py {what} {sizes} --seed {seed}"
 
     out.mkdir(parents=True, exist_ok=True)
     head = {"command": command, "seed": seed, "date": time.strftime("%Y-%m-%d"), "versions": environment()}
@@ -485,7 +489,6 @@ def main() -> None:
     if options.what == "report":
         write_report(options.out)
         return
-    command = "python benchmarks/study_kills.py " + " ".join(sys.argv[1:])
     import rapid_moo.study.study  # noqa: F401 - before the forks, so that each of them starts at once
 
     with tempfile.TemporaryDirectory() as temporary:
@@ -493,13 +496,13 @@ def main() -> None:
         work.mkdir(parents=True, exist_ok=True)
         if options.what == "dask":
             kills, evaluations, n = options.kills or 100, options.evaluations or 500, int(options.workers or 4)
-            keep("dask", kill_on_dask(work, kills, evaluations, n, options.seed), command, options.seed, options.out)
+            keep("dask", kill_on_dask(work, kills, evaluations, n, options.seed), options.seed, options.out)
         else:
             kills, evaluations = options.kills or 200, options.evaluations or 1000
             for n in [int(part) for part in (options.workers or "1,4").split(",")]:
                 case = "alone" if n == 1 else f"{n} workers"
                 result = kill_controllers(work, kills, evaluations, n, options.seed)
-                keep(case, result, command, options.seed, options.out)
+                keep(case, result, options.seed, options.out)
     write_report(options.out)
 
 

@@ -162,6 +162,7 @@ def write_template(options: Namespace) -> int:
 # ------------------------------------------------------------------------- run
 def run_study(options: Namespace) -> int:
     """Begin a study or go on with one."""
+    _worker_kind(options)  # refused before a cluster is asked
     with _client(options.dask) as executor:
         study = _study(options, executor)
         weights = _weights(options.prefer, study.objectives)

@@ -36,8 +36,9 @@ EVALUATIONS, FRONT, EXPECTED = "evaluations.csv", "front.csv", "expected_front.c
 LOCK, LOGS = "lock", "logs"
 APPLICATION, FORMAT = "rapid-moo study", 1
 PACKAGES = ("rapid-moo", "numpy", "scikit-learn", "xgboost", "nevergrad", "pymoo")
-QUICK, SHARE = 0.01, 20.0
-"""Seconds that writing the tables may take at every evaluation; what takes longer, at most each so many times that."""
+ALWAYS, QUICK, SHARE = 2_000, 0.01, 20.0
+"""Tables of up to so many rows are written at every evaluation. Larger ones are too if that takes no longer than so many
+seconds; else at most once in so many times of what it takes."""
 LEFT_SECONDS = 60.0
 HOLD_TRIES, HOLD_PAUSE = 10, 0.05
 
@@ -285,7 +286,8 @@ class Tables:
         """
         self.take_in()
         start = time.monotonic()
-        if not now and self._took > QUICK and start - self._last < SHARE * self._took:
+        large = len(self.store) > ALWAYS
+        if not now and large and self._took > QUICK and start - self._last < SHARE * self._took:
             return
         # Of several processes that write, the last one must not be the one that knows least.
         with self.store.transaction():

@@ -361,15 +361,9 @@ def test_a_command_with_a_bug_stops_the_run_and_shows_its_standard_error(space_f
     assert "lerning_rate" in (folder / "logs" / "stderr.log").read_text()
 
 
-def test_a_command_that_is_not_there_stops_the_run(space_file, capsys):
-    code, _ = run(space_file, "no-such-command --fast")
-    assert code == 2
-    assert "found none named 'no-such-command'" in capsys.readouterr().err
-
-
 def test_a_command_that_goes_missing_stops_the_run_at_the_first_evaluation(space_file, tmp_path, capsys):
     script = tmp_path / "measure.sh"
-    script.write_text("#!/bin/sh\necho '{\"error\": 1, \"latency\": 2}'\n")
+    script.write_text('#!/bin/sh\necho \'{"error": 1, "latency": 2}\'\n')
     script.chmod(0o755)
     out = tmp_path / "gone"
     begun = ["run", str(space_file), "--measure", str(script), "--budget", "2", "--out", str(out)]
@@ -379,6 +373,13 @@ def test_a_command_that_goes_missing_stops_the_run_at_the_first_evaluation(space
     with pytest.raises(MeasureError, match="cannot be run"):
         fresh.run(4)
     assert fresh.status().begun == 0
+
+
+def test_a_command_that_is_not_there_is_refused(space_file, capsys):
+    code, folder = run(space_file, "no-such-command --fast")
+    assert code == 2
+    assert "found none named 'no-such-command'" in capsys.readouterr().err
+    assert not folder.exists()
 
 
 # ----------------------------------------------------------------------- python
@@ -481,12 +482,15 @@ NEW = {
     "no function": (["{toml}", "--measure", "{py}:nothing", "--budget", "5"], "nothing"),
     "no callable": (["{toml}", "--measure", "{py}:NUMBER", "--budget", "5"], "function"),
     "no file": (["{toml}", "--measure", "none.py:f", "--budget", "5"], "none.py"),
-    "half covered": (["{toml}", "--measure", "error=m", "--budget", "5"], "latency"),
+    "half covered": (["{toml}", "--measure", "error=true", "--budget", "5"], "latency"),
     "covered twice": (
-        ["{toml}", "--measure", "error=m", "--measure", "error,latency=m", "--budget", "5"],
+        ["{toml}", "--measure", "error=true", "--measure", "error,latency=true", "--budget", "5"],
         "error",
     ),
-    "unnamed parts": (["{toml}", "--measure", "true", "--measure", "latency=true", "--budget", "5"], "OBJECTIVE=MEASURE"),
+    "unnamed parts": (
+        ["{toml}", "--measure", "true", "--measure", "latency=true", "--budget", "5"],
+        "OBJECTIVE=MEASURE",
+    ),
     "constraint": (["{toml}", "--measure", "true", "--budget", "5", "--constraint", "latency ~ 3"], "latency ~ 3"),
     "unknown bound": (["{toml}", "--measure", "true", "--budget", "5", "--constraint", "power <= 3"], "power"),
     "objectives": (["{toml}", "--measure", "true", "--budget", "5", "--objectives", "error"], "error"),
