@@ -37,8 +37,8 @@ LOCK, LOGS = "lock", "logs"
 APPLICATION, FORMAT = "rapid-moo study", 1
 PACKAGES = ("rapid-moo", "numpy", "scikit-learn", "xgboost", "nevergrad", "pymoo")
 ALWAYS, QUICK, SHARE = 2_000, 0.01, 20.0
-"""Tables of up to so many rows are written at every evaluation. Larger ones are too if that takes no longer than so many
-seconds; else at most once in so many times of what it takes."""
+"""Tables of up to so many rows are written at every evaluation. Larger ones are too if that takes no longer than so
+many seconds; else at most once in so many times of what it takes."""
 LEFT_SECONDS = 60.0
 HOLD_TRIES, HOLD_PAUSE = 10, 0.05
 
