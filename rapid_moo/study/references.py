@@ -7,11 +7,21 @@ import importlib.util
 import sys
 import zlib
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from rapid_moo.errors import InputError
+
+
+class _Source(SourceFileLoader):
+    """Compiles a file each time: kept bytecode of an edit in the same second would be taken for the present one."""
+
+    def get_code(self, fullname: str) -> CodeType:
+        path = self.get_filename(fullname)
+        code: CodeType = self.source_to_code(self.get_data(path), path)
+        return code
 
 
 @dataclass(frozen=True)
@@ -85,7 +95,7 @@ class Reference:
         if str(path.parent) not in sys.path:
             # Its neighbours can be imported, as if it were run as a script.
             sys.path.insert(0, str(path.parent))
-        spec = importlib.util.spec_from_file_location(name, path)
+        spec = importlib.util.spec_from_file_location(name, path, loader=_Source(name, str(path)))
         if spec is None or spec.loader is None:
             raise InputError(f"{self}: expected a Python file, got {path}")
         module = importlib.util.module_from_spec(spec)

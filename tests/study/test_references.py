@@ -156,3 +156,13 @@ def test_what_the_users_file_raises_comes_as_it_is_and_may_be_mended(folder, cod
             Reference.parse(text).load()
     path.write_text("value = 'mended'  # longer than what was broken")
     assert Reference.parse("own_broken.py:value").load() == "mended"
+
+
+def test_a_file_that_is_edited_within_a_second_is_read_anew(tmp_path):
+    path = tmp_path / "quick.py"
+    for told in ("one", "two"):
+        path.write_text(f"def say():\n    return {told!r}\n")
+        run = "import sys; from rapid_moo.study.references import Reference; print(Reference.parse(sys.argv[1])())"
+        done = subprocess.run([sys.executable, "-c", run, f"{path}:say"], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == told
+    assert not (tmp_path / "__pycache__").exists()
