@@ -495,8 +495,10 @@ def test_a_forked_child_that_exits_leaves_the_workers_alone(controller):
 
 def test_interrupt_does_not_reach_workers(controller):
     process, found = controller(
-        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    print('interrupted', flush=True)\n    time.sleep(60)"
+        "try:\n    print('waiting', flush=True)\n    time.sleep(60)\n"
+        "except KeyboardInterrupt:\n    print('interrupted', flush=True)\n    time.sleep(60)"
     )
+    assert process.stdout.readline() == b"waiting\n"
     os.killpg(process.pid, signal.SIGINT)
     assert process.stdout.readline() == b"interrupted\n"
     time.sleep(0.3)
