@@ -23,12 +23,11 @@ from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.registry import available_methods, method_names
-from rapid_moo.comparison.tables import ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, read_results
+from rapid_moo.comparison.tables import RESULT_FILES, read_results
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.table import ArchitectureTable
 
 REPORT_FILE = "report.md"
-RESULT_FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
 EXAMPLES = """
 examples:
   rapid-moo compare --dataset digits --methods rapid,nsga2,random --budgets 0.02,0.05,0.15 --seeds 5 --out runs/digits
