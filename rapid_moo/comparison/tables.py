@@ -101,7 +101,7 @@ def _rule(name: str, cells: pd.Series[str]) -> tuple[str, BoolArray]:
     if name in WHOLE:
         return "a whole number", cells.str.fullmatch(r"\d{1,18}").to_numpy(bool)
     written = cells.str.fullmatch(r"\d+(\.\d*)?([eE][+-]?\d+)?").to_numpy(bool)
-    values = pd.to_numeric(cells.where(written, "nan")).to_numpy(dtype=np.float64)
+    values = np.array([float(cell) if fits else np.nan for cell, fits in zip(cells, written, strict=True)])
     with np.errstate(invalid="ignore"):
         least = values > 0 if name == "budget" else values >= 0
         return f"a number that is not negative and at most {LARGEST:g}", written & least & (values <= LARGEST)
