@@ -214,15 +214,15 @@ def overhead_table(results: pd.DataFrame) -> str:
 def made_table(results: pd.DataFrame) -> str:
     """What the runs were made with, as they say it themselves; the machine that reports is not told."""
     runs = results.drop_duplicates(["dataset", "method", "seed", *MADE])
-    counts = runs.groupby(MADE)["method"].agg(["size", lambda names: ", ".join(sorted(set(names)))])
     lines = [
         "### What the runs were made with",
         "",
         _row(["runs", "methods", "commit", "versions", "machine"]),
         _row(["---:", "---", "---", "---", "---"]),
     ]
-    for made, (count, methods) in zip(counts.index, counts.itertuples(index=False), strict=True):
-        lines.append(_row([count, methods, *(text or "not recorded" for text in made)]))
+    for made, group in runs.groupby(MADE):
+        methods = ", ".join(sorted(set(group["method"])))
+        lines.append(_row([len(group), methods, *(text or "not recorded" for text in made)]))
     return "\n".join(lines)
 
 

@@ -99,7 +99,8 @@ class RunRecord:
         if not isinstance(content, Mapping):
             raise InputError(f"expected the record of a run, got {shown(content)}")
         try:
-            record = cls(**{key: tuple(v) if key in _LISTS else v for key, v in content.items()})
+            values: dict[str, Any] = {key: tuple(v) if key in _LISTS else v for key, v in content.items()}
+            record = cls(**values)
         except TypeError as error:
             raise InputError(f"expected the record of a run: {error}") from error
         for names, kind in _KINDS:

@@ -97,7 +97,9 @@ def _rule(name: str, cells: pd.Series[str]) -> tuple[str, BoolArray]:
         return "any text", np.ones(len(cells), dtype=np.bool_)
     if name in TEXTS:
         # The names become those of files.
-        return "a name without slash or control characters", cells.str.fullmatch(r"[^\x00-\x1f\x7f/\\\\]+").to_numpy(bool)
+        return "a name without slash or control characters", cells.str.fullmatch(r"[^\x00-\x1f\x7f/\\\\]+").to_numpy(
+            bool
+        )
     if name in WHOLE:
         return "a whole number", cells.str.fullmatch(r"\d{1,18}").to_numpy(bool)
     written = cells.str.fullmatch(r"\d+(\.\d*)?([eE][+-]?\d+)?").to_numpy(bool)
@@ -107,8 +109,9 @@ def _rule(name: str, cells: pd.Series[str]) -> tuple[str, BoolArray]:
         return f"a number that is not negative and at most {LARGEST:g}", written & least & (values <= LARGEST)
 
 
-def _typed(frame: pd.DataFrame) -> pd.DataFrame:
-    """The cells with their types."""
+def read_result_file(path: Path, name: str) -> pd.DataFrame:
+    """One file of the kind of a result file, wherever it lies; raises as :func:`read_results`."""
+    frame = _read(path, COLUMNS[name])
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in frame.columns if name not in TEXTS})
 
 
@@ -151,7 +154,7 @@ def read_results(folders: Iterable[Path | str], name: str = RESULTS_FILE) -> pd.
         path = Path(folder) / name
         if not path.is_file():
             raise DataNotFoundError(f"{path}: expected the result of 'rapid-moo compare --out {folder}', found nothing")
-        frames.append(_typed(_read(path, COLUMNS[name])))
+        frames.append(read_result_file(path, name))
     if not frames:
         raise InputError("results: expected at least one folder, got none")
     joined = pd.concat(frames, ignore_index=True)

@@ -171,9 +171,7 @@ class Bench:
         for (k, spec), wanted in zip(jobs, rows, strict=True):
             transform, goal = self._goal(k, spec.transform)
             inputs = self.features[spec.features]
-            tasks.append(
-                delayed(fit)(spec, inputs, goal, transform, self.folds, wanted, self._counts(spec), self.seed)
-            )
+            tasks.append(delayed(fit)(spec, inputs, goal, transform, self.folds, wanted, self._counts(spec), self.seed))
         if not tasks:
             return []
         # Threads would fight for the interpreter, and processes cost more than they save on a single worker.

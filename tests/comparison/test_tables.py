@@ -56,7 +56,14 @@ def test_a_file_of_other_columns_is_refused_and_kept(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("column", "cell"),
-    [("seed", "1.5"), ("seed", "-1"), ("adrs", "nan"), ("adrs", "1e400"), ("budget", "0"), ("dataset", "../../elsewhere")],
+    [
+        ("seed", "1.5"),
+        ("seed", "-1"),
+        ("adrs", "nan"),
+        ("adrs", "1e400"),
+        ("budget", "0"),
+        ("dataset", "../../elsewhere"),
+    ],
 )
 def test_a_cell_that_no_comparison_writes_is_refused_by_row_and_column(tmp_path: Path, column: str, cell: str) -> None:
     path = tmp_path / "results.csv"

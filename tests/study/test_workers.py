@@ -18,8 +18,7 @@ from pathlib import Path
 import pytest
 
 from rapid_moo.errors import InputError, WorkerDiedError, WorkTimeoutError
-from rapid_moo.workers import _process
-from rapid_moo.workers import ProcessWorkers, SerialExecutor, SubmititExecutor
+from rapid_moo.workers import ProcessWorkers, SerialExecutor, SubmititExecutor, _process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups are those of POSIX")
 
