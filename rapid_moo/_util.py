@@ -145,6 +145,18 @@ def shown(value: object, length: int = 80) -> str:
 
 
 def one_line(text: str, length: int = 500) -> str:
-    """A message on one line: control characters escaped, cut where it is long."""
-    line = _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
-    return line if len(line) <= length else f"{line[: length - 1]}…"
+    """A message on one line: control characters escaped, cut in the middle where it is long."""
+    return cut(plain(text), length)
+
+
+def plain(text: str) -> str:
+    """Text whose control characters are escaped, so that they change nothing in a terminal."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def cut(text: str, length: int) -> str:
+    """Text of at most so many characters: where it is longer, its middle is left out."""
+    if len(text) <= length:
+        return text
+    begin = (length - 3) * 3 // 5
+    return f"{text[:begin]} … {text[len(text) - (length - 3 - begin) :]}"
