@@ -71,6 +71,11 @@ def check_jobs(value: int, name: str = "n_jobs") -> int:
     return int(value)
 
 
+def as_count(text: str) -> int:
+    """A number in plain digits, at most 18 of them; -1 for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else -1
+
+
 def as_points(values: ArrayLike, /, name: str = "points") -> FloatArray:
     """Coerce to a float array of shape (n_points, n_objectives) without NaN."""
     array = np.asarray(values, dtype=np.float64)

@@ -185,8 +185,8 @@ def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    0 is success, 1 a mistake in the user's measure, 2 bad input, 130 Ctrl-C. Nothing that a file or server holds reaches the terminal
-    as a control character.
+    0 is success, 1 a mistake in the user's measure, 2 bad input, 130 Ctrl-C. No control character of a file or server
+    reaches the terminal.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:
