@@ -310,7 +310,7 @@ def options(rng: np.random.Generator, folder: Path, base: Path) -> Case:
 
 def many_objectives(rng: np.random.Generator, folder: Path, _base: Path) -> Case:
     """More objectives than anybody can trade off."""
-    m = int(rng.integers(9, 40))
+    m = int(rng.integers(7, 40))
     names = [f"o{k}" for k in range(m)]
     values = np.round(rng.random((len(GRID), m)), 3)
     lines = [f'"[{i}, {j}]",' + ",".join(map(str, row)) for (i, j), row in zip(GRID, values.tolist(), strict=True)]
