@@ -133,3 +133,17 @@ def one_line(text: str, length: int = 500) -> str:
     """A message on one line: control characters escaped, cut where it is long."""
     line = _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
     return line if len(line) <= length else f"{line[: length - 1]}…"
+
+
+def same_definition(known: object, new: object) -> bool:
+    """Whether a class or function is one that is known, defined again: of the same name in the same module."""
+    if known is new or known == new:
+        return True
+    first, second = ([getattr(one, part, None) for part in ("__module__", "__qualname__")] for one in (known, new))
+    if first != second or None in first[1:] or isinstance(known, type) != isinstance(new, type):
+        return False
+    # Functions without a name of their own share one: those are the same only if they do the same.
+    if "<lambda>" not in str(first[1]):
+        return True
+    codes = [getattr(one, "__code__", None) for one in (known, new)]
+    return codes[0] is not None and codes[0] == codes[1]
