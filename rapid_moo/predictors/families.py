@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from xgboost import XGBRegressor
 
-from rapid_moo._util import FloatArray, shown
+from rapid_moo._util import FloatArray, same_definition, shown
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.gaussian_process import GaussianProcess
 from rapid_moo.workers import share
@@ -255,17 +255,26 @@ def _families() -> dict[str, Family]:
 
 
 _REGISTRY = _families()
+_BUILT_IN = frozenset(_REGISTRY)
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(_REGISTRY)
 """All registered families by name."""
 
 
-def register_family(family: Family) -> None:
-    """Make a family known to the tuner, here and in its workers; a registered name is not replaced."""
-    if family.name in _REGISTRY:
+def register_family(family: Family) -> Family:
+    """Make a family known to the tuner by its ``name``, here and in its workers, and return it.
+
+    Raises
+    ------
+    InputError
+        If the name is taken by another definition; the same one again (a notebook's cell) replaces the first.
+    """
+    taken = _REGISTRY.get(family.name)
+    if taken is not None and (family.name in _BUILT_IN or not same_definition(taken.make, family.make)):
         raise InputError(f"family {family.name!r}: expected a new name, got one that is registered")
-    adopt_family(family)
+    _REGISTRY[family.name] = family
     share(adopt_family, family)
+    return family
 
 
 def adopt_family(family: Family) -> None:

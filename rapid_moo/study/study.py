@@ -35,7 +35,7 @@ from rapid_moo.workers import ProcessWorkers, SerialExecutor
 
 logger = logging.getLogger(__name__)
 
-ProgressCall = Callable[[Status], None]
+StatusCallback = Callable[[Status], None]
 MOST_PLACES = 10_000
 
 
@@ -331,7 +331,7 @@ class Study:
         *,
         confirm: bool = False,
         retry: bool = False,
-        progress: ProgressCall | None = None,
+        progress: StatusCallback | None = None,
         engine: type[Engine] = Engine,
     ) -> Status:
         """Evaluate until the budget is spent; goes on where an earlier run ended, however it ended.
@@ -475,7 +475,7 @@ class Study:
         source: Any = self.problem.source
         return any(isinstance(attempt.function, Command) for attempt in source.attempts)
 
-    def _publisher(self, budget: int, progress: ProgressCall | None) -> Callable[[bool], None]:
+    def _publisher(self, budget: int, progress: StatusCallback | None) -> Callable[[bool], None]:
         def publish(now: bool) -> None:
             self._tables.publish(now=now)
             if progress is not None:
