@@ -14,7 +14,7 @@ from rapid_moo.predictors.standardised import fit_regressor
 FEWEST_ROWS = 20
 GP_ROWS, TRAIN_ROWS = 400, 2_500
 WILD, MILD, MOST_WILD, AGAIN = 3.0, 2.0, 0.15, 2
-CLIP, WIDE, CLEARLY = 3.0, 2.0, 0.9
+CLIP, SKEWED, CLEARLY = 3.0, 1.2, 0.9
 _TREES = PredictorSpec("xgboost", {"subsample": 0.8, "colsample_bytree": 0.8, "n_estimators": 100}, "all")
 
 
@@ -55,8 +55,8 @@ class Explained:
 def explain(features: FloatArray, values: FloatArray, kept: BoolArray, seed: int) -> Explained:
     """Predict each of the kept rows from other rows.
 
-    Values are taken as they are or, where errors are clearly more alike then, by their logarithms; values that are not
-    all positive by the transform ``tail`` instead.
+    Values are taken as they are or, where errors are clearly more alike then and the values skewed, by the transform
+    ``log`` (to the right) or ``tail`` (to the left).
 
     Parameters
     ----------
@@ -73,13 +73,10 @@ def explain(features: FloatArray, values: FloatArray, kept: BoolArray, seed: int
     y = values[rows]
     low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
     chosen = _explain(features[rows], TargetTransform("none").fit(y).forward(y), seed)
-    other = None
-    if y.min() > 0.0 and high > WIDE * low:
-        other = np.log(y)
-    elif y.min() <= 0.0 and max(high - middle, middle - low) > WIDE * min(high - middle, middle - low):
-        other = TargetTransform("tail").fit(y).forward(y)
+    above, below = high - middle, middle - low
+    other = "log" if above > SKEWED * below else "tail" if below > SKEWED * above else None
     if other is not None:
-        bent = _explain(features[rows], other, seed)
+        bent = _explain(features[rows], TargetTransform(other).fit(y).forward(y), seed)
         chosen = bent if _unlike(bent) < CLEARLY * _unlike(chosen) else chosen
     score, goal, predicted = (np.full(len(values), np.nan) for _ in range(3))
     score[rows], goal[rows], predicted[rows] = chosen.score, chosen.goal, chosen.predicted

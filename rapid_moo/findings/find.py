@@ -17,6 +17,7 @@ from rapid_moo.findings.repeats import lossy_coding
 from rapid_moo.findings.units import mixed_units
 from rapid_moo.findings.values import failure_codes, pile
 from rapid_moo.genes import Gene
+from rapid_moo.predictors import TargetTransform
 
 LEAST_TAU, BELOW, FEW = 0.4, 0.15, 0.02
 
@@ -115,8 +116,8 @@ def few_dominate(name: str, values: FloatArray, seen: Explained, kept: BoolArray
     goal, guess = seen.goal[rows], seen.predicted[rows]
     tau = float(kendalltau(goal, guess).statistic) if np.ptp(guess) > 0.0 and np.ptp(goal) > 0.0 else 0.0
     r2 = _r2(goal, guess)
-    if values[rows].min() > 0.0:
-        r2 = max(r2, _r2_of_line(np.log(values[rows]), guess))
+    bent = TargetTransform("log").fit(values[rows]).forward(values[rows])
+    r2 = max(r2, _r2_of_line(bent, guess))
     if tau < LEAST_TAU or r2 > tau**2 - BELOW:
         return []
     size = np.abs(goal - guess)

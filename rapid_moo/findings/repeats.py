@@ -9,6 +9,7 @@ from scipy.stats import spearmanr
 
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.findings.finding import Finding
+from rapid_moo.predictors import TargetTransform
 
 FEWEST_PAIRS = 12
 EXACT, DIFFERENT, STEPS = 0.15, 0.05, 10.0
@@ -46,8 +47,8 @@ def lossy_coding(
     for name, each in zip(names, values, strict=True):
         difference = each[first] - each[second]
         why = _no_noise(each, difference)
-        if why is None and (each > 0.0).all():
-            logs = np.log(each)
+        if why is None:
+            logs = TargetTransform("log").fit(each).forward(each)
             why = _no_noise(logs, logs[first] - logs[second])
         if why is not None:
             found.append(

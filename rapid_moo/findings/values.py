@@ -12,15 +12,15 @@ CODES = (0.0, -1.0, -2.0, *(sign * (10.0**k - 1.0) for k in range(2, 11) for sig
 CODES_OF_TEN = tuple(sign * 10.0**k for k in range(3, 31) for sign in (1.0, -1.0))
 MOST = 0.5
 PILE, NEARLY, STANDS_OUT = 0.3, 0.05, 0.1
-APART, FAR_APART = 3.0, 5.0
+APART, FAR_APART, BEYOND = 3.0, 5.0, 30.0
 
 
 def failure_codes(name: str, values: FloatArray) -> list[Finding]:
     """Extreme values that several rows share and that stand apart from all others.
 
-    A value that is usual as a code (-1, 0, 999, 1e6) must stand apart from its neighbours; any other must lie farther
-    away than five times the range of the rest, and outside 0 to 100, where the chance level of a classifier gathers
-    networks that learnt nothing.
+    A value that is usual as a code (-1, 0, 999, 1e6), or the only negative one, must stand apart from its neighbours;
+    any other must lie farther away than five times the range of the rest, and not where the chance level of a
+    classifier gathers networks that learnt nothing: between 0 and 100, or between 0 and the rest.
 
     Parameters
     ----------
@@ -92,9 +92,10 @@ def _code(values: FloatArray) -> float | None:
         edge = abs(float(np.quantile(np.repeat(others, ties), 0.05 if at == 0 else 0.95)) - float(distinct[beside]))
         apart = gap > max(APART * step, 0.5 * edge) and count > 2 * np.median(ties)
         signs = code < 0.0 < float(others.min())
-        if usual and (apart or (signs and gap > APART * step)):
+        if (usual and apart) or (signs and gap > APART * step and count > 2 * np.median(ties)):
             return code
-        outside = not 0.0 <= code <= 100.0
+        largest = float(np.abs(others).max())
+        outside = abs(code) > BEYOND * largest or not (0.0 <= code <= 100.0 or 0.0 <= code / largest < 1.0)
         if gap > FAR_APART * span and outside and count > 2 * np.median(ties):
             return code
     return None
