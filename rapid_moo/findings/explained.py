@@ -14,7 +14,7 @@ from rapid_moo.predictors.standardised import fit_regressor
 FEWEST_ROWS = 20
 GP_ROWS, TRAIN_ROWS = 400, 2_500
 WILD, MILD, MOST_WILD, AGAIN = 3.0, 2.0, 0.15, 2
-CLIP, SKEWED, CLEARLY = 3.0, 1.2, 0.9
+CLIP, SKEWED, ORIGINS = 3.0, 1.2, (0.1, 0.4, 1.5)
 _TREES = PredictorSpec("xgboost", {"subsample": 0.8, "colsample_bytree": 0.8, "n_estimators": 100}, "all")
 
 
@@ -55,8 +55,8 @@ class Explained:
 def explain(features: FloatArray, values: FloatArray, kept: BoolArray, seed: int) -> Explained:
     """Predict each of the kept rows from other rows.
 
-    Values are taken as they are or, where errors are clearly more alike then and the values skewed, by the transform
-    ``log`` (to the right) or ``tail`` (to the left).
+    Values are taken as they are or, where they are skewed, by their logarithms (to the right) or the transform ``tail``
+    (to the left), on the scale on which the genes explain most.
 
     Parameters
     ----------
@@ -70,14 +70,8 @@ def explain(features: FloatArray, values: FloatArray, kept: BoolArray, seed: int
         Seed of folds and regressors.
     """
     rows = np.flatnonzero(kept)
-    y = values[rows]
-    low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
-    chosen = _explain(features[rows], TargetTransform("none").fit(y).forward(y), seed)
-    above, below = high - middle, middle - low
-    other = "log" if above > SKEWED * below else "tail" if below > SKEWED * above else None
-    if other is not None:
-        bent = _explain(features[rows], TargetTransform(other).fit(y).forward(y), seed)
-        chosen = bent if _unlike(bent) < CLEARLY * _unlike(chosen) else chosen
+    tried = [_explain(features[rows], goal, seed) for goal in _scales(values[rows])]
+    chosen = min(tried, key=_unexplained)
     score, goal, predicted = (np.full(len(values), np.nan) for _ in range(3))
     score[rows], goal[rows], predicted[rows] = chosen.score, chosen.goal, chosen.predicted
     return Explained(score, goal, predicted, features, seed)
@@ -96,10 +90,26 @@ def _explain(features: FloatArray, goal: FloatArray, seed: int) -> Explained:
     return Explained(_scores(goal - predicted), goal, predicted, features, seed)
 
 
-def _unlike(seen: Explained) -> float:
-    """How much larger large errors are than usual ones."""
-    usual, large = np.quantile(np.abs(seen.score), [0.5, 0.95])
-    return float(large / max(usual, 1e-12))
+def _scales(y: FloatArray) -> list[FloatArray]:
+    """The values as they are, and bent where they are skewed; of few rows, with several origins of the logarithm."""
+    low, middle, high = np.quantile(y, [0.05, 0.5, 0.95])
+    above, below = float(high - middle), float(middle - low)
+    scales = [TargetTransform("none").fit(y).forward(y)]
+    if below > SKEWED * above:
+        scales.append(TargetTransform("tail").fit(y).forward(y))
+    if above > SKEWED * below:
+        scales.append(TargetTransform("log").fit(y).forward(y))
+        unit = float(middle - y.min())
+        if len(y) <= GP_ROWS and unit > 0.0:
+            scales += [np.log((y - y.min()) / unit + gap) for gap in ORIGINS]
+    return scales
+
+
+def _unexplained(seen: Explained) -> float:
+    """Nine in ten errors are smaller than that, in units of the goal's interquartile range."""
+    residuals = seen.goal - seen.predicted
+    low, high = np.quantile(seen.goal, [0.25, 0.75])
+    return float(np.quantile(np.abs(residuals - np.median(residuals)), 0.9)) / max(float(high - low), 1e-300)
 
 
 def shares_explained(features: FloatArray, mark: BoolArray, seed: int) -> float:
@@ -136,7 +146,7 @@ def cross_fitted(features: FloatArray, goal: FloatArray, train: BoolArray, seed:
 
 
 def _process(features: FloatArray, goal: FloatArray, train: BoolArray, seed: int) -> FloatArray:
-    process = GaussianProcess(ard=False, random_state=seed).fit(features[train], goal[train])
+    process = GaussianProcess(ard=False, max_iter=15, random_state=seed).fit(features[train], goal[train])
     guess = np.empty(len(goal))
     guess[process.rows_ if train.all() else np.flatnonzero(train)] = process.leave_folds_out(
         assign_folds(int(train.sum()), seed)
