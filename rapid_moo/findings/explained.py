@@ -140,7 +140,7 @@ def _scores(residuals: FloatArray, usual: BoolArray | None = None) -> FloatArray
 
 
 def cross_fitted(features: FloatArray, goal: FloatArray, train: BoolArray, seed: int) -> FloatArray:
-    """Predictions of shape (n,) of a goal, each from other rows of ``train``; of few rows by a process, else by trees."""
+    """Predictions of shape (n,) of a goal, each from other rows of ``train``: of few rows by a process, else trees."""
     few = len(goal) <= GP_ROWS and train.sum() >= 2
     return _process(features, goal, train, seed) if few else _trees(features, goal, train, seed)
 
