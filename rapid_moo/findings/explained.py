@@ -15,7 +15,7 @@ FEWEST_ROWS = 20
 GP_ROWS, TRAIN_ROWS = 400, 2_500
 WILD, MILD, MOST_WILD, AGAIN = 3.0, 2.0, 0.15, 2
 CLIP, SKEWED, ORIGINS = 3.0, 1.2, (0.1, 0.4, 1.5)
-_TREES = PredictorSpec("xgboost", {"subsample": 0.8, "colsample_bytree": 0.8, "n_estimators": 100}, "all")
+_TREES = PredictorSpec("xgboost", {"subsample": 0.8, "colsample_bytree": 0.8, "n_estimators": 80}, "all")
 
 
 @dataclass(frozen=True, eq=False)
@@ -160,6 +160,8 @@ def _trees(features: FloatArray, goal: FloatArray, train: BoolArray, seed: int) 
     folds = assign_folds(len(goal), seed)
     if len(goal) > TRAIN_ROWS:
         folds = folds % 2
+    elif len(goal) > GP_ROWS:
+        folds = folds % 3
     rng, guess = np.random.default_rng(seed), np.empty(len(goal))
     for fold in np.unique(folds):
         seen: IntArray = rng.permutation(np.flatnonzero(train & (folds != fold)))[:TRAIN_ROWS]
