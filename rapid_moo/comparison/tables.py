@@ -22,6 +22,18 @@ COLUMNS = {
     TRAJECTORIES_FILE: TRAJECTORY_COLUMNS,
     ORACLE_FILE: ["dataset", "rows", "evaluations", *QUALITIES],
 }
+COST = "cost"
+
+
+def with_cost(columns: Sequence[str]) -> list[str]:
+    """The columns of a file where costs are stated: the cost is behind the evaluations."""
+    at = columns.index("evaluations") + 1
+    return [*columns[:at], COST, *columns[at:]]
+
+
+def bill_column(frame: pd.DataFrame) -> str:
+    """The column that says what was spent: ``cost`` where costs are stated, else ``evaluations``."""
+    return COST if COST in frame else "evaluations"
 
 
 def merge_csv(path: Path, new: pd.DataFrame, replaced: Sequence[pd.DataFrame], digits: int = 10) -> None:
@@ -98,11 +110,13 @@ def read_results(folders: Iterable[Path | str], name: str = RESULTS_FILE) -> pd.
         if not path.is_file():
             raise DataNotFoundError(f"{path}: expected the result of 'rapid-moo compare --out {folder}', found nothing")
         frame = pd.read_csv(path)
-        if list(frame.columns) != COLUMNS[name]:
+        if list(frame.columns) not in (COLUMNS[name], with_cost(COLUMNS[name])):
             raise InputError(f"{path}: expected columns {COLUMNS[name]}, got {list(frame.columns)}")
         frames.append(frame)
     if not frames:
         raise InputError("results: expected at least one folder, got none")
+    if len({bill_column(frame) for frame in frames}) > 1:
+        raise InputError("results: expected folders that all have a cost or all have none, got both")
     joined = pd.concat(frames, ignore_index=True)
     steps = [] if name == RESULTS_FILE else ["evaluations"]
     keys = [column for column in [*KEYS, *steps] if column in joined]
