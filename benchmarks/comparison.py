@@ -17,7 +17,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from _report import setting
 
 from rapid_moo import ArchitectureTable, open_table
 from rapid_moo._util import write_text
@@ -34,6 +33,7 @@ from rapid_moo.comparison.tables import (
     RESULTS_FILE,
     TRAJECTORIES_FILE,
     merge_csv,
+    read_result_file,
     read_results,
     replaced_trajectories,
 )
@@ -134,7 +134,7 @@ def packed(name: str) -> str:
 def read_gathered(name: str) -> pd.DataFrame:
     """One of the result files of all tables, without rows where nothing was gathered yet."""
     path = OUT / packed(name)
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=COLUMNS[name])
+    return read_result_file(path, name) if path.is_file() else pd.DataFrame(columns=COLUMNS[name])
 
 
 def read_study() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -146,9 +146,7 @@ def read_study() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 def report() -> None:
     """Write the report, the figures and the README's section."""
     results, trajectories, oracle = read_study()
-    head = setting(
-        "python benchmarks/comparison.py run && python benchmarks/comparison.py report", "by table, see below"
-    )
+    head = "Command: `python benchmarks/comparison.py run && python benchmarks/comparison.py report`."
     seeds = results.groupby(["method", "dataset"])["seed"].nunique().groupby("method").agg(["size", "min", "max"])
     rows = [f"| {m} | {t} | {a if a == b else f'{a} to {b}'} |" for m, t, a, b in seeds.itertuples()]
     table = "\n".join(["| method | tables | seeds of a table |", "| --- | ---: | ---: |", *rows])

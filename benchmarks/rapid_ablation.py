@@ -187,7 +187,12 @@ def report() -> str:
     frame.insert(0, "what", [next(v.meaning for v in VARIANTS if v.name == name) for name in frame.index])
     frame = frame.loc[[v.name for v in VARIANTS if v.name in frame.index]].reset_index()
     seeds = results.groupby("dataset")["seed"].nunique().to_dict()
-    text = setting("python benchmarks/rapid_ablation.py run", f"by table {seeds}") + "\n\n" + markdown(frame) + "\n"
+    text = (
+        setting("python benchmarks/rapid_ablation.py run", f"by table {seeds}", results)
+        + "\n\n"
+        + markdown(frame)
+        + "\n"
+    )
     (OUT / "report.md").write_text(text, encoding="utf-8")
     return text
 

@@ -24,6 +24,8 @@ Seed: TypeAlias = int | np.random.Generator | None
 P = ParamSpec("P")
 R = TypeVar("R")
 QUOTES = ("'", '"')
+MOST_JOBS = 1024
+LARGEST_SEED = 2**63 - 1
 
 
 def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
@@ -49,11 +51,24 @@ def as_generator(seed: Seed) -> np.random.Generator:
     seed : int, numpy.random.Generator or None
         None draws a seed from the operating system.
     """
-    if isinstance(seed, int | np.integer) and seed < 0:
-        raise InputError(f"seed: expected an int that is not negative, got {seed}")
+    if isinstance(seed, int | np.integer) and not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"seed: expected an int in 0..2^63 - 1, got {shown(seed, 40)}")
     if seed is None or isinstance(seed, np.random.Generator | int | np.integer):
         return np.random.default_rng(seed)
     raise InputError(f"seed: expected an int, a numpy Generator or None, got {seed!r}")
+
+
+def check_jobs(value: int, name: str = "n_jobs") -> int:
+    """Return a number of workers, or a negative one for processors: -1 is all of them, -2 all but one.
+
+    Raises
+    ------
+    InputError
+        If it is 0, no integer, or above :data:`MOST_JOBS`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 < abs(int(value)) <= MOST_JOBS:
+        raise InputError(f"{name}: expected 1 to {MOST_JOBS}, or -1 for all processors, got {shown(value, 40)}")
+    return int(value)
 
 
 def as_points(values: ArrayLike, /, name: str = "points") -> FloatArray:
@@ -130,6 +145,18 @@ def shown(value: object, length: int = 80) -> str:
 
 
 def one_line(text: str, length: int = 500) -> str:
-    """A message on one line: control characters escaped, cut where it is long."""
-    line = _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
-    return line if len(line) <= length else f"{line[: length - 1]}…"
+    """A message on one line: control characters escaped, cut in the middle where it is long."""
+    return cut(plain(text), length)
+
+
+def plain(text: str) -> str:
+    """Text whose control characters are escaped, so that they change nothing in a terminal."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def cut(text: str, length: int) -> str:
+    """Text of at most so many characters: where it is longer, its middle is left out."""
+    if len(text) <= length:
+        return text
+    begin = (length - 3) * 3 // 5
+    return f"{text[:begin]} … {text[len(text) - (length - 3 - begin) :]}"

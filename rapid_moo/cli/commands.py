@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rapid_moo import data
 from rapid_moo._util import check_ratio, write_text
 from rapid_moo.audit import audit as audit_table
-from rapid_moo.cli.common import writable
+from rapid_moo.cli.common import complain, writable
 from rapid_moo.cli.dataset import dataset_name, dataset_words, read_dataset, reading_of
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.indicators import adrs
@@ -33,6 +32,7 @@ from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import RANKING_FILE, TRIPLET_FILE, ADRSTuner, Triplet, load_triplet, pick_loss
 
 PICTURE_FILE = "front.png"
+MOST_RETRIES = 100
 
 
 def problems(_options: Namespace) -> int:
@@ -58,8 +58,8 @@ def data_fetch(options: Namespace) -> int:
     """Download tables."""
     if options.url and len(options.names) > 1:
         raise InputError(f"--url: expected one NAME with it, got {len(options.names)}")
-    if options.timeout <= 0 or options.retries < 0:
-        raise InputError(f"fetch: expected timeout > 0 and retries >= 0, got {options.timeout} and {options.retries}")
+    if not 0 <= options.retries <= MOST_RETRIES:
+        raise InputError(f"--retries: expected 0 to {MOST_RETRIES}, got {options.retries}")
     for name in options.names:
         with _progress() as bar:
             task = bar.add_task(f"fetch {name}", total=None)
@@ -199,10 +199,9 @@ def search(options: Namespace) -> int:
     triplet = load_triplet(options.tuner) if options.tuner is not None else None
     run = Search(table, settings, tuner=_tuner(options), triplet=triplet)
     if triplet is not None and len(triplet.specs) != len(table.objectives):
-        print(
+        complain(
             f"note: the triplet has {len(triplet.specs)} predictors for {len(table.objectives)} objectives:"
-            " matched by position, a missing one is a default Gaussian process",
-            file=sys.stderr,
+            " matched by position, a missing one is a default Gaussian process"
         )
     reference = run.problem.reference_front()
     with _interruptible(run, out), _progress() as bar:
@@ -221,7 +220,7 @@ def search(options: Namespace) -> int:
         write_front_figure(result, out / PICTURE_FILE)
         written.append(PICTURE_FILE)
     except MissingExtraError as error:
-        print(f"note: no picture: {error}", file=sys.stderr)
+        complain(f"note: no picture: {error}")
     print(f"\nWritten to {out}: {', '.join(written)}")
     return 0
 
@@ -246,7 +245,7 @@ def _interruptible(run: Search, out: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         X, raw = run.evaluated
         write_evaluations(out, run.table, X, raw, run.n_train)
-        print(f"\n{len(X)} evaluations are in {out / EVALUATIONS_FILE}", file=sys.stderr)
+        complain(f"\n{len(X)} evaluations are in {out / EVALUATIONS_FILE}")
         raise
 
 

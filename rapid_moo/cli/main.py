@@ -6,14 +6,27 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
+from typing import TextIO, cast
 
-from rapid_moo._util import one_line
 from rapid_moo.cli import commands, compare, study
-from rapid_moo.cli.common import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from rapid_moo.cli.common import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    LONGEST,
+    Notes,
+    PlainOutput,
+    check_arguments,
+    complain,
+    jobs,
+    printable,
+    seconds,
+    seed,
+)
 from rapid_moo.cli.dataset import add_dataset
-from rapid_moo.errors import RapidMooError
+from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.view import CANDIDATES
 
 _SEARCH_EXAMPLES = """
@@ -39,23 +52,12 @@ DIR gets adrs.csv (triplets ranked by ADRS) and triplet.json (the best one, for 
 """
 
 
-def _seed(text: str) -> int:
-    if (value := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"expected an integer that is not negative, got {text!r}")
-    return value
-
-
-def _jobs(text: str) -> int:
-    if (value := int(text)) == 0:
-        raise argparse.ArgumentTypeError(f"expected a number of workers, or -1 for all processors, got {text!r}")
-    return value
-
-
 class _Parser(argparse.ArgumentParser):
     """One line per mistake, as for every other bad input."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(EXIT_BAD_INPUT, f"error: {message} (see {self.prog} --help)\n")
+        end = f" (see {self.prog} --help)"
+        self.exit(EXIT_BAD_INPUT, f"{printable(f'error: {message}', LONGEST - len(end))}{end}\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -79,7 +81,9 @@ def build_parser() -> argparse.ArgumentParser:
     fetch = actions.add_parser("fetch", help="download tables into the user's cache")
     fetch.add_argument("names", nargs="+", metavar="NAME")
     fetch.add_argument("--url", help="another address than the manifest's (for one NAME)")
-    fetch.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds without a byte (default 30)")
+    fetch.add_argument(
+        "--timeout", type=seconds, default=10.0, metavar="S", help="seconds without progress (default 10)"
+    )
     fetch.add_argument("--retries", type=int, default=3, metavar="N", help="further attempts (default 3)")
     fetch.set_defaults(run=commands.data_fetch)
     take = actions.add_parser("import", help="copy published tables found in a folder into the user's cache")
@@ -91,7 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     audit = commands_of.add_parser("audit", help="what a table is worth: repeats, gaps, learnability, drift")
     add_dataset(audit)
-    audit.add_argument("--seed", type=_seed, default=0)
+    audit.add_argument("--seed", type=seed, default=0)
     audit.add_argument("--out", type=Path, metavar="DIR", help="also write audit.json there")
     audit.set_defaults(run=commands.audit)
 
@@ -111,7 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="further share on which the chosen triplet is judged, never tuned on (default: none)",
     )
     _add_tuner(tune, "--budget")
-    tune.add_argument("--seed", type=_seed, default=0)
+    tune.add_argument("--seed", type=seed, default=0)
     tune.set_defaults(run=commands.tune)
 
     search = commands_of.add_parser(
@@ -162,7 +166,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="bound (<=, >=, <, >) on an objective, a gene, or any other column of numbers; may come several times",
     )
     _add_tuner(search, "--tuner-budget")
-    search.add_argument("--seed", type=_seed, default=0)
+    search.add_argument("--seed", type=seed, default=0)
     search.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default runs/DATASET-seed)")
     search.set_defaults(run=commands.search)
     compare.add_parser(commands_of)
@@ -175,36 +179,45 @@ def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
         budget, type=int, default=16, metavar="N", dest="tuner_budget", help="tuner trials (default 16)"
     )
     parser.add_argument("--families", metavar="A,B", help="predictor families to consider (default: all)")
-    parser.add_argument("--n-jobs", type=_jobs, default=1, metavar="N", help="fits at the same time (default 1)")
-
-
-def _printable(message: str) -> str:
-    """A message whose control characters cannot change what a terminal shows; line ends stay."""
-    return "\n".join(one_line(line, len(line) * 8) for line in message.split("\n"))
+    parser.add_argument("--n-jobs", type=jobs, default=1, metavar="N", help="fits at the same time (default 1)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 2 for bad input, 130 after Ctrl-C."""
-    parser = build_parser()
+    """Run the command line; returns the exit code.
+
+    0 is success, 1 a mistake in the user's measure, 2 bad input, 130 Ctrl-C. Nothing that a file or server holds reaches the terminal
+    as a control character.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        options = parser.parse_args(arguments)
+        check_arguments(given)
+        options = build_parser().parse_args(given)
+    except InputError as error:
+        complain(f"error: {error}")
+        return EXIT_BAD_INPUT
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else EXIT_BAD_INPUT
-    level = logging.INFO if options.verbose else logging.WARNING
-    form = "%(name)s: %(message)s" if options.verbose else "note: %(message)s"
-    logging.basicConfig(level=level, format=form, stream=sys.stderr)
+    _log(options.verbose)
     try:
-        code: int = options.run(options)
+        with redirect_stdout(cast("TextIO", PlainOutput(sys.stdout))):
+            code: int = options.run(options)
     except RapidMooError as error:
-        print(f"error: {_printable(str(error))}", file=sys.stderr)
+        complain(f"error: {error}")
         return EXIT_BAD_INPUT
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except OSError as error:
-        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        complain(f"error: {error.filename or ''}: {error.strerror or error}")
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        complain("interrupted")
         return EXIT_INTERRUPTED
     return code
+
+
+def _log(verbose: bool) -> None:
+    """Log to standard error; the program's own handlers, where it has some, stay."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Notes("%(name)s: %(message)s" if verbose else "note: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])

@@ -1,7 +1,7 @@
 """One run of one method under the bill that is the same for all.
 
-The bill counts unique architectures, or where costs are stated what was measured of them, each objective at its cost and
-none twice. A genotype stands for an architecture of the table by the rule of
+The bill counts unique architectures; where costs are stated it counts what was measured of them, each objective at its
+cost and none twice. A genotype stands for an architecture of the table by the rule of
 :mod:`rapid_moo.problem` (itself, or its nearest member), so a repeat, an inactive variant or a second genotype of the
 same member is served from memory and costs nothing. A run ends when the bill is full, when the method asks for
 nothing more, or when it has stalled: at least :data:`PATIENCE` batches and ten times as many genotypes in a row that
@@ -13,14 +13,16 @@ carry information such as drift, does not reach them and cannot change a result.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
+from rapid_moo._provenance import provenance
+from rapid_moo._util import BoolArray, FloatArray, IntArray, shown, unique_rows
 from rapid_moo.comparison.method import Method
 from rapid_moo.costs import EPSILON, affordable, costs_stated, prices
 from rapid_moo.errors import InputError
@@ -30,6 +32,13 @@ from rapid_moo.store import Bill
 from rapid_moo.table import ArchitectureTable
 
 PATIENCE = 200
+_LISTS = ("rows", "asked", "seconds", "cpu_seconds", "prices", "measured")
+_KINDS = (
+    (("dataset", "fingerprint", "method", "ended"), str),
+    (("seed", "proposals", "rows", "asked", "measured"), int),
+    (("budget", "seconds", "cpu_seconds", "prices"), int | float),
+    (("settings", "made"), dict),
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,9 @@ class RunRecord:
         Evaluations billed after each batch: how many of ``rows``.
     seconds, cpu_seconds : tuple of float
         Cumulative time in the optimizer (set-up, ask and tell) until each batch was proposed: wall and CPU.
+    made : dict
+        Commit, versions and machine of the run, see :func:`rapid_moo._provenance.provenance`; empty where the run was
+        recorded before these were kept.
     prices : tuple of float
         What each objective costs; empty where no costs are stated.
     measured : tuple of int
@@ -77,6 +89,7 @@ class RunRecord:
     asked: tuple[int, ...]
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
+    made: Mapping[str, str] = field(default_factory=dict)
     prices: tuple[float, ...] = ()
     measured: tuple[int, ...] = ()
 
@@ -122,10 +135,55 @@ class RunRecord:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> RunRecord:
-        """Inverse of :meth:`to_dict`."""
-        lists = ("rows", "asked", "seconds", "cpu_seconds", "prices", "measured")
-        values: dict[str, Any] = {key: tuple(v) if key in lists else v for key, v in content.items()}
-        return cls(**values)
+        """Inverse of :meth:`to_dict`.
+
+        Raises
+        ------
+        InputError
+            If it is no record of a run.
+        """
+        if not isinstance(content, Mapping):
+            raise InputError(f"expected the record of a run, got {shown(content)}")
+        try:
+            values: dict[str, Any] = {key: tuple(v) if key in _LISTS else v for key, v in content.items()}
+            record = cls(**values)
+        except TypeError as error:
+            raise InputError(f"expected the record of a run: {error}") from error
+        for names, kind in _KINDS:
+            for name in names:
+                value = getattr(record, name)
+                parts = value if name in _LISTS else [value]
+                if not all(isinstance(part, kind) and not isinstance(part, bool) for part in parts):
+                    raise InputError(f"expected the record of a run, got {name} {shown(value)}")
+        n, batches = len(record.rows), len(record.asked)
+        if not (n and batches == len(record.seconds) == len(record.cpu_seconds) and record.asked[-1] == n):
+            raise InputError(f"expected a record whose lists belong together, got {n} rows in {batches} batches")
+        if list(record.asked) != sorted(record.asked):
+            raise InputError("expected a record of batches one after the other")
+        if min(record.rows) < 0 or not record._measured_once():
+            raise InputError("expected a record in which nothing is measured twice")
+        if not all(math.isfinite(value) for value in (*record.seconds, *record.cpu_seconds)):
+            raise InputError("expected a record with finite seconds")
+        return record
+
+    def _measured_once(self) -> bool:
+        """Whether each row comes once, or where costs are stated each objective of it."""
+        if not self.prices:
+            return not self.measured and len(set(self.rows)) == len(self.rows)
+        have = dict.fromkeys(self.rows, 0)
+        if len(self.measured) != len(self.rows) or not all(math.isfinite(p) and p >= 0 for p in self.prices):
+            return False
+        for row, part in zip(self.rows, self.measured, strict=True):
+            # What is computed comes along with whatever is measured first.
+            if not 0 < part < 1 << len(self.prices) or have[row] & part & self._billed:
+                return False
+            have[row] |= part
+        return True
+
+    @property
+    def _billed(self) -> int:
+        """The objectives that cost something, as bits."""
+        return sum(1 << k for k, price in enumerate(self.prices) if price > 0)
 
 
 class LimitedBill(Bill):
@@ -317,6 +375,7 @@ def run_method(table: ArchitectureTable, method: type[Method], budget: float, se
         asked=tuple(asked),
         seconds=tuple(seconds),
         cpu_seconds=tuple(cpu_seconds),
+        made=provenance(),
         prices=tuple(problem.prices.tolist()) if costly else (),
         measured=tuple(part for _, part in bill.measured) if costly else (),
     )

@@ -22,6 +22,7 @@ from xgboost import XGBRegressor
 from rapid_moo._util import FloatArray
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.gaussian_process import GaussianProcess
+from rapid_moo.workers import share
 
 Params = Mapping[str, Any]
 Configuration = tuple[Params, str, str]
@@ -243,10 +244,16 @@ FAMILIES: Mapping[str, Family] = MappingProxyType(_REGISTRY)
 
 
 def register_family(family: Family) -> None:
-    """Make a family known to the tuner; a registered name is not replaced."""
+    """Make a family known to the tuner, here and in its workers; a registered name is not replaced."""
     if family.name in _REGISTRY:
         raise InputError(f"family {family.name!r}: expected a new name, got one that is registered")
-    _REGISTRY[family.name] = family
+    adopt_family(family)
+    share(adopt_family, family)
+
+
+def adopt_family(family: Family) -> None:
+    """Make a family known that another process has registered."""
+    _REGISTRY.setdefault(family.name, family)
 
 
 def get_family(name: str) -> Family:

@@ -31,7 +31,7 @@ from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.references import Reference
 from rapid_moo.study.spacefile import check_names, gene_to_dict, objective_to_dict, read_constraints
 from rapid_moo.study.status import Board, Status
-from rapid_moo.study.workers import ProcessWorkers, SerialExecutor
+from rapid_moo.workers import ProcessWorkers, SerialExecutor
 
 logger = logging.getLogger(__name__)
 

@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import rapid_moo
 from rapid_moo import (
     RAPID,
     PredictorSpec,
@@ -21,11 +23,14 @@ from rapid_moo import (
 from rapid_moo import (
     OneShotRAPID as OneShot,
 )
+from rapid_moo._provenance import provenance
 from rapid_moo.cli import main
 from rapid_moo.comparison import Comparison, Method, method_names, register_method, run_method
+from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.methods.rapid_oneshot import OneShotRAPID
 from rapid_moo.comparison.run import sorted_table
+from rapid_moo.comparison.tables import MADE, RESULT_FILES, read_results
 from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.errors import InputError
 
@@ -142,7 +147,7 @@ def test_any_number_of_workers_gives_the_same_results(table, tmp_path):
         out = tmp_path / str(n_jobs)
         Comparison(table, ["random", "nsga2", "mo-rea"], [0.01, 60], 2, out, n_jobs=n_jobs).run()
         results = pd.read_csv(out / "results.csv", dtype=str)
-        assert list(results.columns) == [*STABLE, "seconds"]
+        assert list(results.columns) == [*STABLE, "seconds", *MADE]
         paths = pd.read_csv(out / "trajectories.csv", dtype=str).drop(columns=["seconds", "cpu_seconds"])
         # Seconds are measured, everything else must be the same text.
         files.append((results[STABLE].to_csv(), paths.to_csv()))
@@ -168,6 +173,33 @@ def test_a_killed_comparison_goes_on_where_it_was(table, tmp_path, monkeypatch):
     assert all(path.read_bytes() == content for path, content in kept.items())
     read = [pd.read_csv(out / "results.csv", dtype=str)[STABLE] for out in (whole, killed)]
     pd.testing.assert_frame_equal(*read)
+
+
+def test_runs_say_what_they_were_made_with_and_the_report_says_it_again(table, tmp_path, monkeypatch):
+    made = [{"commit": f"abc{k}", "versions": "numpy 9.9", "machine": f"3 x Toaster {k}"} for k in range(2)]
+    for method, known in zip(("random", "nsga2"), made, strict=True):
+        monkeypatch.setattr("rapid_moo.comparison.run.provenance", lambda known=known: known)
+        Comparison(table, [method], [20], 1, tmp_path).run()
+    found = read_results([tmp_path]).set_index("method")
+    assert [dict(found.loc[method, MADE]) for method in ("random", "nsga2")] == made
+    (path,) = (tmp_path / "runs").rglob("nsga2/*.json")
+    assert json.loads(path.read_text())["made"] == made[1]
+    monkeypatch.setattr("rapid_moo.comparison.run.provenance", lambda: {"commit": "of the report"})
+    text = comparison_markdown(*(read_results([tmp_path], name) for name in RESULT_FILES))
+    assert "| 1 | random | abc0 | numpy 9.9 | 3 x Toaster 0 |" in text
+    assert "| 1 | nsga2 | abc1 | numpy 9.9 | 3 x Toaster 1 |" in text
+    assert "of the report" not in text
+
+
+def test_provenance_is_that_of_this_process():
+    found = provenance()
+    assert f"numpy {np.__version__}" in found["versions"]
+    assert f"python {sys.version_info.major}.{sys.version_info.minor}" in found["versions"]
+    root = Path(__file__).parents[2]
+    git = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(git, capture_output=True, text=True, check=False)
+    if done.returncode == 0 and Path(rapid_moo.__file__).is_relative_to(root):
+        assert found["commit"].removesuffix("-changed") == done.stdout.strip()
 
 
 def test_a_broken_record_is_made_again(table, tmp_path):
@@ -310,7 +342,9 @@ BAD = [
     (["--budgets", "99999"], "2..3400"),
     (["--budgets", ","], "at least one"),
     (["--seeds", "0"], "got 0"),
-    (["--n-jobs", "0"], "got 0"),
+    (["--n-jobs", "0"], "'0'"),
+    (["--n-jobs", "1000000"], "'1000000'"),
+    (["--seeds", "1000000000"], "1000000000"),
     (["--methods", "magic"], "'magic'"),
     (["--methods", "random,random"], "random, random"),
     (["--methods", "no.such:Thing"], "no.such"),
