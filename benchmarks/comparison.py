@@ -21,7 +21,7 @@ import pandas as pd
 from rapid_moo import ArchitectureTable, open_table
 from rapid_moo._util import write_text
 from rapid_moo.algorithm import FIRST_SAMPLE
-from rapid_moo.comparison import Comparison, RunRecord
+from rapid_moo.comparison import Comparison
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown, quality_table
 from rapid_moo.comparison.registry import get_method, method_names
@@ -37,6 +37,7 @@ from rapid_moo.comparison.tables import (
     read_results,
     replaced_trajectories,
 )
+from rapid_moo.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
@@ -106,8 +107,9 @@ def run(names: list[str], methods: list[str], at_most: int, work: Path, anew: bo
             if not seeds:
                 continue
 
-            def show(done: int, total: int, record: RunRecord, quality: float, name: str = name) -> None:
-                print(f"{name} {done}/{total} {record.method} seed {record.seed}: ADRS {quality:.5f}", flush=True)
+            def show(at: Progress, name: str = name) -> None:
+                record = at.latest
+                print(f"{name} {at.done}/{at.total} {record.method} seed {record.seed}: ADRS {at.adrs:.5f}", flush=True)
 
             redo = [method] if anew else []
             Comparison(table, [method], planned(method, name)[0], seeds, work / name, redo=redo).run(progress=show)

@@ -71,6 +71,11 @@ def check_jobs(value: int, name: str = "n_jobs") -> int:
     return int(value)
 
 
+def as_count(text: str) -> int:
+    """A number in plain digits, at most 18 of them; -1 for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else -1
+
+
 def as_points(values: ArrayLike, /, name: str = "points") -> FloatArray:
     """Coerce to a float array of shape (n_points, n_objectives) without NaN."""
     array = np.asarray(values, dtype=np.float64)
@@ -160,3 +165,17 @@ def cut(text: str, length: int) -> str:
         return text
     begin = (length - 3) * 3 // 5
     return f"{text[:begin]} … {text[len(text) - (length - 3 - begin) :]}"
+
+
+def same_definition(known: object, new: object) -> bool:
+    """Whether a class or function is one that is known, defined again: of the same name in the same module."""
+    if known is new or known == new:
+        return True
+    first, second = ([getattr(one, part, None) for part in ("__module__", "__qualname__")] for one in (known, new))
+    if first != second or None in first[1:] or isinstance(known, type) != isinstance(new, type):
+        return False
+    # Functions without a name of their own share one: those are the same only if they do the same.
+    if "<lambda>" not in str(first[1]):
+        return True
+    codes = [getattr(one, "__code__", None) for one in (known, new)]
+    return codes[0] is not None and codes[0] == codes[1]

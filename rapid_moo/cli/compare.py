@@ -16,7 +16,8 @@ from typing import Any, cast
 import pandas as pd
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from rapid_moo._util import one_line, write_text
 from rapid_moo.cli.common import complain, jobs, writable
@@ -27,6 +28,7 @@ from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.registry import available_methods, method_names
 from rapid_moo.comparison.tables import RESULT_FILES, bill_column, read_results
 from rapid_moo.errors import InputError, MissingExtraError
+from rapid_moo.progress import Progress
 from rapid_moo.table import ArchitectureTable
 
 REPORT_FILE = "report.md"
@@ -128,7 +130,7 @@ class _Bar:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         times = (TimeElapsedColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, *times, console=console, disable=not console.is_terminal)
+        self._progress = Bar(*columns, *times, console=console, disable=not console.is_terminal)
         self._task = self._progress.add_task("compare", total=len(study.tasks()))
         self._start, self._evaluations = time.perf_counter(), 0
         self._best = (float("inf"), "")
@@ -140,15 +142,16 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, done: int, total: int, record: RunRecord, adrs: float) -> None:
+    def show(self, at: Progress) -> None:
         """Take one more run into account."""
+        record, adrs = cast("RunRecord", at.latest), at.adrs if at.adrs is not None else float("inf")
         self._evaluations += len(record.rows)
         self._best = min(self._best, (adrs, record.method))
         rate = self._evaluations / max(time.perf_counter() - self._start, 1e-9)
         self._progress.update(
             self._task,
-            completed=done,
-            total=total,
+            completed=at.done,
+            total=at.total,
             description=f"{_name(record.method)} seed {record.seed}: ADRS {adrs:.4f}, best {self._best[0]:.4f}"
             f" ({_name(self._best[1])}), {rate:.0f} evaluations/s",
         )

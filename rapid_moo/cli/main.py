@@ -33,15 +33,16 @@ _SEARCH_EXAMPLES = """
 examples:
   rapid-moo search digits                                   the embedded table: nothing to download
   rapid-moo search --dataset gpt_l_rtx3080.csv --train-ratio 0.1 --out runs/gpt_l
-  rapid-moo search --dataset gpt_l_rtx3080.csv --iterate --budget 300   a small sample, then where it pays
+  rapid-moo search --dataset gpt_l_rtx3080.csv --budget 300 --prefer 2,1,1   and one pick of its front
+  rapid-moo search --dataset gpt_l_rtx3080.csv --oneshot     the published way
   rapid-moo search --dataset gpt_l_rtx3080.csv --tuner NASBench201      mix and match
   rapid-moo search --dataset mine.csv --objectives accuracy:max,latency:min,mem:min
   rapid-moo search --dataset runs.parquet --objectives err:min,lat:min --genes kernel,width,op --drop-missing
   rapid-moo search --dataset acc.csv --join lat.csv:arch --vector arch --objectives "Top-1 (%):max,lat:min" \\
       --constraint '"Top-1 (%)" >= 72' --constraint 'params <= 4e6'
 
-It samples the table, tunes one predictor per objective on the sample (or takes the triplet of --tuner), searches the
-predictions, evaluates as many architectures as the predicted front has, in parts that it learns from, and reports.
+It begins with a few representatives of the space, tunes one predictor per objective on what it has evaluated (or takes
+the triplet of --tuner), evaluates where the predictions promise most of the front, and again until the budget is spent.
 Every evaluation is billed. DIR gets front.csv, evaluations.csv, summary.json and front.png.
 """
 _TUNE_EXAMPLES = """
@@ -50,6 +51,11 @@ example:
 
 DIR gets adrs.csv (triplets ranked by ADRS) and triplet.json (the best one, for 'search --tuner DIR').
 """
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 class _Parser(argparse.ArgumentParser):
@@ -120,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     search = commands_of.add_parser(
         "search",
-        help="find the front of a table: sample, tune, search, verify",
+        help="find the front of a table: sample, tune, search, evaluate, again",
         epilog=_SEARCH_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -139,19 +145,17 @@ def build_parser() -> argparse.ArgumentParser:
         default="auto",
         help="the table's members (auto), or the whole space, where a genotype stands for its nearest member",
     )
-    search.add_argument("--budget", type=int, metavar="N", help="at most N unique evaluations, verification included")
     search.add_argument(
-        "--rounds",
-        type=int,
-        default=1,
+        "--budget",
+        type=_number,
         metavar="N",
-        help="batches after the sample; 1, the default, verifies the predicted front",
+        help="at most N unique evaluations, everything included, or a share below 1 (default: --train-ratio)",
     )
     search.add_argument(
-        "--iterate",
+        "--oneshot",
         action="store_true",
-        help="RAPID's own schedule: a small sample, then batches where they pay, until --budget (or the share of"
-        " --train-ratio) is spent; the same front for far fewer evaluations",
+        help="the published way: one sample of --train-ratio, one tuning, and the predicted front verified on top;"
+        " without it a small sample, then batches where they pay, until the budget is spent",
     )
     search.add_argument(
         "--prefer",
@@ -176,7 +180,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
     parser.add_argument(
-        budget, type=int, default=16, metavar="N", dest="tuner_budget", help="tuner trials (default 16)"
+        budget,
+        type=int,
+        metavar="N",
+        dest="tuner_budget",
+        help="configurations to fit per objective (default: the algorithm's own)",
     )
     parser.add_argument("--families", metavar="A,B", help="predictor families to consider (default: all)")
     parser.add_argument("--n-jobs", type=jobs, default=1, metavar="N", help="fits at the same time (default 1)")
@@ -185,8 +193,8 @@ def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    0 is success, 1 a mistake in the user's measure, 2 bad input, 130 Ctrl-C. Nothing that a file or server holds reaches the terminal
-    as a control character.
+    0 is success, 1 a mistake in the user's measure, 2 bad input, 130 Ctrl-C. No control character of a file or server
+    reaches the terminal.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
     try:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from rapid_moo._util import atomic_path, one_line, write_text
+from rapid_moo._util import as_count, atomic_path, one_line, write_text
 from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, positive, seconds, seed, writable
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, user_trace
@@ -33,7 +33,7 @@ from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, 
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.spacefile import TEMPLATE, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
-from rapid_moo.study.study import Study
+from rapid_moo.study.study import MOST_PLACES, Study
 
 LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
 FORMATS = ("csv", "parquet", "json")
@@ -290,22 +290,22 @@ def _worker_kind(options: Namespace) -> int | str:
     text = options.workers.strip()
     if options.dask and text != "1":
         raise InputError(f"--dask: expected no --workers beside it, got {text!r}")
-    return f"processes:{text}" if text.isdigit() else text
+    return f"processes:{text}" if as_count(text) >= 0 else text
 
 
 def _places(text: str | None) -> dict[str, int]:
     found: dict[str, int] = {}
     for part in text.split(",") if text else []:
         name, _, number = part.rpartition("=")
-        if not name or not number.isdigit() or int(number) < 1:
-            raise InputError(f"--places: expected OBJECTIVE=N, got {part!r}")
+        if not name or not 0 < as_count(number) <= MOST_PLACES:
+            raise InputError(f"--places: expected OBJECTIVE=N with N in 1..{MOST_PLACES}, got {part!r}")
         found[name.strip()] = int(number)
     return found
 
 
 def _max_errors(text: str) -> tuple[int, int]:
     parts = text.split(",")
-    if len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) > 2 or not all(as_count(part.strip()) >= 0 for part in parts):
         raise InputError(f"--max-errors: expected FIRST,SAME, got {text!r}")
     return int(parts[0]), int(parts[-1])
 

@@ -11,7 +11,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +55,7 @@ from rapid_moo.comparison.tables import (
 from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.costs import EPSILON, affordable, cost_text
 from rapid_moo.errors import InputError, RapidMooError
+from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.workers import ProcessWorkers, informed
 
@@ -62,7 +63,6 @@ logger = logging.getLogger(__name__)
 
 SETTINGS_FILE = "comparison.json"
 MOST_SEEDS = 100_000
-Progress = Callable[[int, int, RunRecord, float], None]
 
 
 class RunError(RapidMooError, RuntimeError):
@@ -135,7 +135,7 @@ class Comparison:
             raise InputError(f"redo: expected some of the compared methods, got {', '.join(sorted(unknown))}")
 
     # ----------------------------------------------------------------- running
-    def run(self, progress: Progress | None = None) -> pd.DataFrame:
+    def run(self, progress: ProgressCallback | None = None) -> pd.DataFrame:
         """Make the runs that are missing, write the results and return them.
 
         Whatever ends it early (Ctrl-C, a failing method), complete runs are kept and in the results.
@@ -161,7 +161,7 @@ class Comparison:
                 write_text(self._path(task), json.dumps(record.to_dict()) + "\n")
                 done[task.file] = record
                 if progress is not None:
-                    progress(len(done), len(tasks), record, self._final_adrs(record))
+                    progress(Progress(len(done), len(tasks), self._final_adrs(record), record))
         finally:
             results = self._write([(task, done[task.file]) for task in tasks if task.file in done])
         if failures:

@@ -158,8 +158,8 @@ def test_a_killed_comparison_goes_on_where_it_was(table, tmp_path, monkeypatch):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     Comparison(table, ["random", "nsga2"], [0.02], 3, whole).run()
 
-    def interrupt(done, *_):
-        if done == 4:
+    def interrupt(at):
+        if at.done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -168,7 +168,7 @@ def test_a_killed_comparison_goes_on_where_it_was(table, tmp_path, monkeypatch):
     kept = {path: path.read_bytes() for path in (killed / "runs").rglob("*.json")}
     assert len(kept) == 4
     made = []
-    Comparison(table, ["random", "nsga2"], [0.02], 3, killed).run(progress=lambda done, *_: made.append(done))
+    Comparison(table, ["random", "nsga2"], [0.02], 3, killed).run(progress=lambda at: made.append(at.done))
     assert made == [5, 6]
     assert all(path.read_bytes() == content for path, content in kept.items())
     read = [pd.read_csv(out / "results.csv", dtype=str)[STABLE] for out in (whole, killed)]
@@ -213,9 +213,9 @@ def test_a_broken_record_is_made_again(table, tmp_path):
 
 def test_a_larger_budget_runs_again_and_a_smaller_one_is_read_off(table, tmp_path):
     calls = []
-    Comparison(table, ["random"], [40], 1, tmp_path).run(progress=lambda *_: calls.append(40))
-    Comparison(table, ["random"], [20], 1, tmp_path).run(progress=lambda *_: calls.append(20))
-    Comparison(table, ["random"], [80], 1, tmp_path).run(progress=lambda *_: calls.append(80))
+    Comparison(table, ["random"], [40], 1, tmp_path).run(progress=lambda _: calls.append(40))
+    Comparison(table, ["random"], [20], 1, tmp_path).run(progress=lambda _: calls.append(20))
+    Comparison(table, ["random"], [80], 1, tmp_path).run(progress=lambda _: calls.append(80))
     assert calls == [40, 80]
     results = pd.read_csv(tmp_path / "results.csv")
     assert results["evaluations"].tolist() == results["budget"].tolist() == [20, 40, 80]
@@ -283,8 +283,9 @@ def test_a_users_method_works(table, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(registry, "_REGISTERED", {})
     assert register_method(Perfect) is Perfect
     assert "perfect" in method_names()
+    assert register_method(Perfect) is Perfect
     with pytest.raises(InputError, match="'perfect'"):
-        register_method(Perfect)
+        register_method(type("Other", (Perfect,), {}))
     arguments = ["compare", "--dataset", "digits", "--methods", "perfect,random", "--budgets", "0.02", "--seeds", "1"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     assert "perfect" in capsys.readouterr().out
