@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from rapid_moo._util import FloatArray, atomic_path
+from rapid_moo.costs import cost_text
 from rapid_moo.errors import MissingExtraError
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.predictors import members_of
@@ -45,6 +46,7 @@ def search_text(result: SearchResult, weights: Sequence[float] | None = None) ->
         f"Evaluations billed   {summary['evaluations']} of {summary['table_rows']}"
         f" ({summary['evaluations'] / summary['table_rows']:.1%}): {summary['training_rows']} to train on,"
         f" {summary['evaluations'] - summary['training_rows']} chosen by the predictors",
+        *_cost_line(result),
         f"Front found          {summary['front_size']} points",
         f"ADRS                 {summary['adrs']:.5f}  (0 is the whole front; of everything billed)",
         f"  predictor error    {summary['adrs_predictor']:.5f}  (true values of the predictions' exact front)",
@@ -57,6 +59,17 @@ def search_text(result: SearchResult, weights: Sequence[float] | None = None) ->
         *_picks(result, weights),
     ]
     return "\n".join(lines)
+
+
+def _cost_line(result: SearchResult) -> list[str]:
+    """What was spent, where costs are stated."""
+    if result.cost is None:
+        return []
+    whole = int((result.raw == result.raw).all(axis=1).sum())
+    return [
+        f"Cost billed          {cost_text(result.cost)} of {cost_text(result.budget)}: {whole} architectures"
+        f" measured completely, {len(result.X) - whole} in part"
+    ]
 
 
 def _picks(result: SearchResult, weights: Sequence[float] | None) -> list[str]:
