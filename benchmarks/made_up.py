@@ -4,8 +4,8 @@
     python benchmarks/made_up.py report
 
 Every space is a formula, so that the noise-free value of each architecture is known; what a method sees has errors.
-``run`` appends a line per run to ``runs.jsonl`` and leaves out what is there; ``report`` writes ``report.md``. What counts
-is the noise-free hypervolume of everything evaluated, as a share of that of the best front known.
+``run`` appends a line per run to ``runs.jsonl`` and leaves out what is there; ``report`` writes ``report.md``. A run is
+judged by the noise-free hypervolume of everything evaluated, as a share of that of the best front known.
 """
 
 from __future__ import annotations
