@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
+from rapid_moo.candidates import SEARCHES
 from rapid_moo.constraints import Constraint
 from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices
 from rapid_moo.errors import InputError
@@ -27,6 +28,7 @@ from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.store import own_name
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, Triplet
+from rapid_moo.view import CANDIDATES
 
 FRONT_FILE, EVALUATIONS_FILE, SUMMARY_FILE = "front.csv", "evaluations.csv", "summary.json"
 # Of the training rows, evaluated where the predicted front is shorter: a noisy predictor can make it a few points.
@@ -68,6 +70,11 @@ class SearchSettings:
     oneshot: bool = False
     seed: int = 0
     constraints: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, known in (("algorithm", SEARCHES), ("candidates", CANDIDATES)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, eq=False)
