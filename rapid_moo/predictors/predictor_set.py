@@ -62,7 +62,7 @@ class _Ensemble:
             return 1.0
         places = [np.searchsorted(h.rows, rows) for h in held_out]
         mean, std = self._combined([(h.mean[at], h.std[at]) for h, at in zip(held_out, places, strict=True)])
-        return conformal_scale((y[rows] - mean) / np.maximum(std, TINY))
+        return conformal_scale((y[rows] - mean) / np.maximum(std, TINY * (float(np.ptp(y)) or 1.0)))
 
     def mean(self, features: Mapping[str, FloatArray]) -> FloatArray:
         """Weighted mean of the predictions, shape (n,)."""
