@@ -14,7 +14,7 @@ from rapid_moo.errors import InputError
 
 DIRECTIONS = ("min", "max")
 LARGEST, MOST_REPEATS = 1e30, 10_000
-MOST_OBJECTIVES = 8
+MOST_OBJECTIVES = 6
 """Exact fronts and hypervolumes of more objectives take minutes where these take seconds."""
 
 

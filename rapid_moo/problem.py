@@ -171,7 +171,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     source : ArchitectureTable, callable or fitted PredictorSet, optional
         Where objectives come from. A callable gets codes of shape (1, n_var) and returns a row of raw objectives.
     objectives : sequence of Objective, optional
-        Names, directions and units; those of the table, predictors or space by default.
+        Names, directions and units; those of the table, predictors or space by default. A table or predictors must be
+        of this space and of these objectives.
     measure : callable, mapping or str, optional
         The source instead: a function of the dict of genes that returns a dict of raw objectives, a dict of such
         functions by objective, or a command line; see :mod:`rapid_moo.measure`. What the space computes is filled in.
@@ -213,6 +214,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         check_genes(space.name, space.genes, space.inactive)
         self.space = space
         self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
+        if table is not None:
+            _check_fits("table", space, self.objectives, table)
         self.table = source if isinstance(source, ArchitectureTable) else table
         names = [objective.name for objective in self.objectives]
         self.constraint_set = ConstraintSet(space, names, as_constraints(constraints), self._further())
@@ -544,8 +547,10 @@ def _as_source(
     if (source is None) == (measure is None):
         raise InputError(f"{space.name}: expected either a source or a measure")
     if isinstance(source, ArchitectureTable):
+        _check_fits("table", space, objectives, source)
         return TableSource(source), source.objectives
     if hasattr(source, "predict") and hasattr(source, "objectives"):
+        _check_fits("predictors", space, objectives, source)
         return PredictedSource(source), tuple(source.objectives)
     chosen = tuple(objectives or space.objectives)
     if measure is not None or callable(source):
@@ -555,6 +560,17 @@ def _as_source(
     raise InputError(
         f"source: expected an ArchitectureTable, a profiler function or fitted predictors, got {type(source).__name__}"
     )
+
+
+def _check_fits(what: str, space: SearchSpace, objectives: Sequence[Objective] | None, source: Any) -> None:
+    """Refuse a table or predictors of another space, or of other objectives than are stated."""
+    theirs = getattr(source, "space", space)
+    if tuple(theirs.genes) != tuple(space.genes):
+        raise InputError(f"{what}: expected those of the space {space.name!r}, got those of {theirs.name!r}: other genes")
+    stated, known = ([(o.name, o.direction) for o in several] for several in (objectives or (), source.objectives))
+    if stated and stated != known:
+        told, has = (", ".join(f"{name}:{direction}" for name, direction in several) for several in (stated, known))
+        raise InputError(f"{what}: expected the objectives {told}, got those of {has}")
 
 
 def _attempts(space: SearchSpace, profiler: Any, measure: Any, objectives: Sequence[Objective]) -> tuple[Attempt, ...]:
