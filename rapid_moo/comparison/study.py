@@ -36,7 +36,7 @@ from rapid_moo.comparison.tables import (
     read_results,
     replaced_trajectories,
 )
-from rapid_moo.comparison.trajectory import log_steps, trajectory
+from rapid_moo.trajectory import log_steps, trajectory
 from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.table import ArchitectureTable
 

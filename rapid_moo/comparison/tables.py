@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from rapid_moo._util import atomic_path
-from rapid_moo.comparison.trajectory import QUALITIES
+from rapid_moo.trajectory import QUALITIES
 from rapid_moo.errors import DataNotFoundError, InputError
 
 RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE = "results.csv", "trajectories.csv", "oracle.csv"

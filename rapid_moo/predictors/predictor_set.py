@@ -43,6 +43,7 @@ class _Ensemble:
     def fit(self, features: Mapping[str, FloatArray], y: FloatArray, warm_start: bool) -> None:
         for member in self.members:
             member.predictor.set_params(warm_start=warm_start).fit(features[member.features], y)
+        self._y = y
         self.scale = self._calibrated(y) if len(self.members) > 1 else 1.0
 
     def warm_state(self) -> list[Any]:
@@ -56,13 +57,22 @@ class _Ensemble:
 
     def _calibrated(self, y: FloatArray) -> float:
         """Conformal scale of the committee, from the rows that none of its members had seen."""
+        rows, mean, std = self._held_out()
+        return conformal_scale((y[rows] - mean) / np.maximum(std, TINY)) if len(rows) else 1.0
+
+    def _held_out(self) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Training rows that no member had seen, what is said of them, and its spread before it is scaled."""
         held_out = [m.predictor.held_out_ for m in self.members]
         rows = reduce(np.intersect1d, [h.rows for h in held_out])
-        if not len(rows):
-            return 1.0
-        places = [np.searchsorted(h.rows, rows) for h in held_out]
+        # Rows need not be sorted in a member.
+        places = [np.argsort(h.rows)[np.searchsorted(np.sort(h.rows), rows)] for h in held_out]
         mean, std = self._combined([(h.mean[at], h.std[at]) for h, at in zip(held_out, places, strict=True)])
-        return conformal_scale((y[rows] - mean) / np.maximum(std, TINY))
+        return rows, mean, std
+
+    def held_out(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Measured values of training rows, predictions by members that had not seen them, and their spread."""
+        rows, mean, std = self._held_out()
+        return self._y[rows], mean, std * self.scale
 
     def mean(self, features: Mapping[str, FloatArray]) -> FloatArray:
         """Weighted mean of the predictions, shape (n,)."""
@@ -173,6 +183,14 @@ class PredictorSet:
                 ensemble.fit(seen, y[known], warm_start)
         self.sample_, self._partial = table, more
         return self
+
+    def held_out(self) -> list[tuple[FloatArray, FloatArray, FloatArray] | None]:
+        """How honest the spreads are, by objective: None for one that is computed.
+
+        Each is a tuple of raw measured values of training rows, what predictors that had not seen them say, and the
+        standard deviation that they state; all of shape (n,).
+        """
+        return [None if ensemble is None else ensemble.held_out() for ensemble in self.predictors_]
 
     def warm_state(self) -> dict[str, Any]:
         """What a warm start of another process needs, in JSON's types; see :meth:`warm`."""

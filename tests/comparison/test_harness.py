@@ -26,7 +26,7 @@ from rapid_moo.comparison import Comparison, Method, method_names, register_meth
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.methods.rapid_oneshot import OneShotRAPID
 from rapid_moo.comparison.run import sorted_table
-from rapid_moo.comparison.trajectory import log_steps, trajectory
+from rapid_moo.trajectory import log_steps, trajectory
 from rapid_moo.errors import InputError
 
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})

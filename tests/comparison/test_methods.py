@@ -12,7 +12,7 @@ from rapid_moo import adrs
 from rapid_moo.comparison import get_method, run_method
 from rapid_moo.comparison.registry import available_methods
 from rapid_moo.comparison.run import sorted_table
-from rapid_moo.comparison.trajectory import trajectory
+from rapid_moo.trajectory import trajectory
 from rapid_moo.errors import MissingExtraError
 from rapid_moo.problem import ArchitectureProblem
 
