@@ -99,8 +99,8 @@ def quality(front: FloatArray, world: World, rows: IntArray, failed: Any) -> dic
     return {
         "failures": float(failed[rows].sum()),
         "late": float(failed[late].sum()),
-        "adrs": adrs(front, done),
-        "hypervolume": hypervolume(front, done),
+        "adrs": adrs(done, reference=front),
+        "hypervolume": hypervolume(done, reference=front),
     }
 
 

@@ -76,7 +76,7 @@ def run(kind: str, noise: float, way: str, seed: int) -> dict[str, Any]:
             at = np.array([measure.position[key] for key in world.space.keys(study.store.X[found.rows])])
 
             def worth(positions: IntArray) -> float:
-                return hypervolume(front, world.minimised[at[positions]])
+                return hypervolume(world.minimised[at[positions]], reference=front)
 
             noise_found = found.noise / measure.span
             return {

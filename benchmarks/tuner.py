@@ -93,7 +93,7 @@ def run_rapid_moo(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[
     n_picks = len(np.setdiff1d(front_indices(predicted), rows))
     picks = unseen[gain_picks(predictors, sample, table.X[unseen], n_picks, seed)]
     cell["pick_cpu"] = time.process_time() - picking
-    cell["gain_adrs"] = adrs(table.front, table.F[np.concatenate([rows, picks])])
+    cell["gain_adrs"] = adrs(table.F[np.concatenate([rows, picks])], reference=table.front)
     size = min(len(sample), ADRSTuner().max_rows, len(unseen))
     return {
         **cell,
@@ -111,7 +111,7 @@ def gain_picks(predictors: PredictorSet, known: ArchitectureTable, X: IntArray, 
     rng = np.random.default_rng(seed)
     sign = signs(known.objectives)
     mean, std = predictors.predict(X, return_std=True)
-    candidates = Candidates(mean * sign, std, known.F, lambda rows, n: predictors.sample_y(X[rows], n, rng) * sign)
+    candidates = Candidates(mean * sign, std, known.F, lambda rows, n: predictors.draw(X[rows], n, rng) * sign)
     return expected_coverage(candidates, size, rng)
 
 
@@ -169,10 +169,10 @@ def run_cell(table: ArchitectureTable, ratio: float, seed: int, method: str) -> 
         "rows": len(table),
         "bill": bill,
         "front": len(front),
-        "adrs": adrs(table.front, table.F[np.concatenate([rows, front])]),
-        "sample_adrs": adrs(table.front, table.F[rows]),
+        "adrs": adrs(table.F[np.concatenate([rows, front])], reference=table.front),
+        "sample_adrs": adrs(table.F[rows], reference=table.front),
         **cell,
-        "curve": [[int(b), float(f"{adrs(table.front, table.F[billed[:b]]):.6g}")] for b in bills],
+        "curve": [[int(b), float(f"{adrs(table.F[billed[:b]], reference=table.front):.6g}")] for b in bills],
     }
 
 

@@ -65,7 +65,7 @@ def run(name: str, optimizer: str, seed: int) -> dict[str, object]:
         "n_fits": found.n_fits,
         "cpu_s": seconds,
         "loss": found.trace[-1],
-        "adrs": adrs(table.front, table.F[np.concatenate([rows, picks])]),
+        "adrs": adrs(table.F[np.concatenate([rows, picks])], reference=table.front),
         "trace": " ".join(f"{value:.5f}" for value in found.trace),
     }
 

@@ -116,7 +116,7 @@ def run(table: str, places: int, sigma: float, seed: int) -> dict[str, Any]:
     budget = levels[-1] if places == 1 else round(MORE * levels[-1])
     problem, clock = search(table, places, sigma, budget, seed)
     front, F = problem.reference_front(), problem.minimised(problem.store.raw)
-    trajectory = [float(adrs(front, F[: n + 1])) for n in range(len(F))]
+    trajectory = [float(adrs(F[: n + 1], reference=front)) for n in range(len(F))]
     return {
         "table": table,
         "places": places,

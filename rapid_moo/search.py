@@ -305,11 +305,11 @@ class Search:
         minimised = to_minimised(predicted, table.objectives)
         exact = front_indices(minimised)
         quality = {
-            "adrs": adrs(reference, F[kept]),
-            "adrs_predictor": adrs(reference, table.F[exact]),
-            "adrs_search": adrs(minimised[exact], predictors.predict_minimised(searched)),
-            "hypervolume": hypervolume(reference, F[kept]),
-            "igd_plus": igd_plus(reference, F[kept]),
+            "adrs": adrs(F[kept], reference=reference),
+            "adrs_predictor": adrs(table.F[exact], reference=reference),
+            "adrs_search": adrs(predictors.predict_minimised(searched), reference=minimised[exact]),
+            "hypervolume": hypervolume(F[kept], reference=reference),
+            "igd_plus": igd_plus(F[kept], reference=reference),
         }
         self.seconds["report"] = time.perf_counter() - start
         return SearchResult(

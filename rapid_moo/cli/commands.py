@@ -210,7 +210,7 @@ def search(options: Namespace) -> int:
 
         def show(_phase: str, evaluations: int) -> None:
             found = to_minimised(run.evaluated[1], table.objectives)
-            quality = adrs(reference, found) if reference is not None and len(reference) else np.nan
+            quality = adrs(found, reference=reference) if reference is not None and len(reference) else np.nan
             bar.update(task, completed=evaluations, description=f"{evaluations} evaluations, ADRS {quality:.4f}")
 
         result = run.run(progress=show)

@@ -129,9 +129,9 @@ def test_trajectory_equals_the_indicators(table):
     assert {7, 150, 300} <= set(steps)
     for line in path.itertuples():
         found = F[: line.evaluations]
-        assert line.adrs == pytest.approx(adrs(table.front, found), rel=1e-12)
-        assert line.hypervolume == pytest.approx(hypervolume(table.front, found), rel=1e-12)
-        assert line.igd_plus == pytest.approx(igd_plus(table.front, found), rel=1e-9)
+        assert line.adrs == pytest.approx(adrs(found, reference=table.front), rel=1e-12)
+        assert line.hypervolume == pytest.approx(hypervolume(found, reference=table.front), rel=1e-12)
+        assert line.igd_plus == pytest.approx(igd_plus(found, reference=table.front), rel=1e-9)
     assert path["adrs"].is_monotonic_decreasing
     assert path["hypervolume"].is_monotonic_increasing
 

@@ -99,7 +99,7 @@ class TestPredictions:
     def test_draws_have_that_mean_and_spread(self, sample, table):
         predictors = fitted(sample, MIXED)
         mean, std = predictors.predict(table.X[:30], return_std=True)
-        draws = predictors.sample_y(table.X[:30], 4000, seed=0)[:, :, 0]
+        draws = predictors.draw(table.X[:30], 4000, seed=0)[:, :, 0]
         assert np.abs(draws.mean(axis=0) - mean[:, 0]).max() < 0.1 * std[:, 0].max()
         assert draws.std(axis=0) == pytest.approx(std[:, 0], rel=0.15)
 
