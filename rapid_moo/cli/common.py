@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from pathlib import Path
 
 from rapid_moo.errors import InputError
@@ -20,3 +22,8 @@ def writable(folder: Path) -> Path:
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"{folder}: expected a folder to write to, but {existing} cannot be written")
     return folder
+
+
+def command_line() -> str:
+    """The command that was given, to be given again."""
+    return shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "rapid-moo"), *sys.argv[1:]])

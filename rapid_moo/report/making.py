@@ -18,6 +18,7 @@ from rapid_moo.pareto import front_indices, front_points
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.report.facts import (
     Architectures,
+    Choice,
     GeneFacts,
     ObjectiveFacts,
     Pick,
@@ -36,6 +37,7 @@ MOST_REFERENCE = 2_000
 MOST_DRAWN, MOST_DRAWN_CHARACTERS = 600, 6_000_000
 MOST_CALIBRATED = 1_000
 N_EFFECT = 192
+SHOWN_TRIPLETS = 5
 PACKAGES = ("rapid-moo", "numpy", "pandas", "pymoo", "scikit-learn", "xgboost", "nevergrad")
 
 
@@ -322,3 +324,20 @@ def picks_of(
         except InputError:
             logger.warning("weights: expected %d, got %d", F.shape[1], len(weights))
     return tuple(found)
+
+
+def choice_facts(tuned: Any, *, given: bool = False) -> Choice:
+    """Why these predictors: of a :class:`~rapid_moo.tuning.TunerResult` or None."""
+    if tuned is None:
+        return Choice("given" if given else "early")
+    objectives = [objective.name for objective in tuned.best.objectives]
+    lines = tuned.ranking.head(SHOWN_TRIPLETS).to_dict("records")
+    ranking = tuple(
+        {
+            "models": [str(line[f"{name}_model"]) for name in objectives],
+            "tied": bool(line["tied"]),
+            **{key: float(line[key]) for key in ("adrs", "adrs_se", "order_error")},
+        }
+        for line in lines
+    )
+    return Choice("tuned", float(tuned.adrs), tuned.interval, int(tuned.n_fits), ranking, tuple(tuned.unlearnable))

@@ -217,16 +217,16 @@
         height: 340, tools: "tap,box_select,reset,save", y_range: new Bokeh.Range1d({ start: -0.16, end: 1.16 }),
         x_range: new Bokeh.Range1d({ start: -0.35, end: m - 0.65 }),
       });
-      made.yaxis[0].visible = false;
-      made.ygrid[0].visible = false;
-      made.xaxis[0].ticker = new Bokeh.FixedTicker({ ticks: goals.map((_, k) => k) });
-      made.xaxis[0].major_label_overrides = new Map(goals.map((goal, k) => [k, short(goal.label)]));
-      made.xgrid[0].grid_line_width = 2;
+      const axis = made.below[0], [vertical, horizontal] = made.center.filter((one) => one.grid_line_color !== undefined);
+      made.left[0].visible = horizontal.visible = false;
+      axis.ticker = new Bokeh.FixedTicker({ ticks: goals.map((_, k) => k) });
+      axis.major_label_overrides = new Map(goals.map((goal, k) => [k, short(goal.label)]));
+      vertical.grid_line_width = 2;
       if (facts.reference && facts.reference.kind !== "found") {
         const some = reference.filter((_, i) => i % Math.ceil(reference.length / 300) === 0);
         const lines = made.multi_line({ field: "xs" }, { field: "ys" }, {
           source: source({ xs: some.map(() => goals.map((_, k) => k)), ys: some.map((point) => goals.map((_, k) => share(point[k], k))) }),
-          line_width: 1, line_dash: [2, 4], line_alpha: 0.5,
+          line_width: 1, line_dash: { value: [2, 4] }, line_alpha: 0.5,
         });
         paint(lines.glyph, { line_color: "reference" });
       }
@@ -235,7 +235,7 @@
       });
       paint(lines.glyph, { line_color: "front" });
       for (const [data, name, width, dash] of [[pickSource, "pick", 4, [8, 4]], [markSource, "mark", 3.5, []]]) {
-        const line = made.multi_line({ field: "xs" }, { field: "ys" }, { source: data, line_width: width, line_dash: dash });
+        const line = made.multi_line({ field: "xs" }, { field: "ys" }, { source: data, line_width: width, line_dash: { value: dash } });
         paint(line.glyph, { line_color: name });
       }
       const ends = goals.flatMap((goal, k) => {
@@ -508,7 +508,7 @@
       const high = item.predicted.map((value, i) => value + 1.645 * item.std[i]);
       const hit = item.measured.map((value, i) => low[i] <= value && value <= high[i]);
       const ends = [Math.min(...item.measured), Math.max(...item.measured)];
-      paint(made.line(ends, ends, { line_width: 1.5, line_dash: [6, 4] }).glyph, { line_color: "mark" });
+      paint(made.line(ends, ends, { line_width: 1.5, line_dash: { value: [6, 4] } }).glyph, { line_color: "mark" });
       for (const on of [true, false]) {
         const some = item.measured.map((_, i) => i).filter((i) => hit[i] === on);
         const data = source({ x: some.map((i) => item.measured[i]), y: some.map((i) => item.predicted[i]), low: some.map((i) => low[i]), high: some.map((i) => high[i]) });
@@ -545,7 +545,7 @@
           const part = curve[key];
           const data = source({ x: curve.evaluations, y: part.median, low: part.low, high: part.high });
           const oracle = curve.method === "oracle";
-          const options = { source: data, line_width: oracle ? 1 : 2, line_dash: oracle ? [1, 2] : DASHES[i % 8] };
+          const options = { source: data, line_width: oracle ? 1 : 2, line_dash: { value: oracle ? [1, 2] : DASHES[i % 8] } };
           const renderers = [made.line({ field: "x" }, { field: "y" }, options)];
           const name = HUES[i % 8] ?? null;
           const tint = (glyph, property) => name ? paint(glyph, { [property]: name }) : (glyph[property] = { value: FIXED[(i % 8) - 3] ?? FIXED[4] });
@@ -563,7 +563,7 @@
               element("div", { class: "tip" }, `${curve.method}, ${number(all.data.x[vars.index])} evaluations: ${number(all.data.y[vars.index])}`) }));
             renderers.push(band, dots);
           }
-          if (!shown.has(curve.method)) shown.set(curve.method, { renderers: [], dash: options.line_dash, marker: oracle ? "" : MARKERS[i % 8].replace("_", " "), shown: curve.shown !== false });
+          if (!shown.has(curve.method)) shown.set(curve.method, { renderers: [], dash: options.line_dash.value, marker: oracle ? "" : MARKERS[i % 8].replace("_", " "), shown: curve.shown !== false });
           shown.get(curve.method).renderers.push(...renderers);
         });
       }
