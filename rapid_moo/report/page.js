@@ -83,7 +83,7 @@
   const direction = (goal) => (goal.sign > 0 ? "lower is better" : "higher is better");
   const logarithmic = (k) => {
     const values = rows.map((row) => valueOf(row, k)).filter((value) => value != null);
-    const least = Math.min(...values.slice(0, 1), Infinity) && values.reduce((a, b) => Math.min(a, b), Infinity);
+    const least = values.reduce((a, b) => Math.min(a, b), Infinity);
     return goals[k].sign > 0 && least > 0 && values.reduce((a, b) => Math.max(a, b), -Infinity) > 20 * least;
   };
   const source = (data) => new Bokeh.ColumnDataSource({ data });
@@ -97,18 +97,30 @@
       const values = front.map((row) => valueOf(row, k));
       return [Math.min(...values), Math.max(...values)];
     });
-    // 1 is the front's best, 0 its worst.
-    const share = (value, k) => {
-      const [low, high] = span[k];
-      const at = high > low ? (value - low) / (high - low) : 0;
+    const reference = facts.reference ? facts.reference.points : [];
+    const judged = facts.reference && facts.reference.kind !== "found";
+    const extent = goals.map((_, k) => {
+      const values = [...span[k], ...(judged ? reference.map((point) => point[k]) : [])];
+      return [values.reduce((a, b) => Math.min(a, b)), values.reduce((a, b) => Math.max(a, b))];
+    });
+    // In parallel coordinates 1 is the best of both fronts, 0 the worst.
+    const height = (value, k) => {
+      const scale = logarithmic(k) ? Math.log : (number) => number;
+      const [low, high] = extent[k].map(scale);
+      const at = high > low ? (scale(value) - low) / (high - low) : 0;
       return goals[k].sign > 0 ? 1 - at : at;
+    };
+    // How far from the front's best, in units of its range.
+    const away = (value, k) => {
+      const [low, high] = span[k];
+      return high > low ? (goals[k].sign > 0 ? value - low : high - value) / (high - low) : 0;
     };
     const columns = (several) => {
       const data = { row: several };
       goals.forEach((_, k) => (data[`f${k}`] = several.map((row) => valueOf(row, k))));
       data.number = several.map((row) => table.number[row]);
       data.xs = several.map(() => goals.map((_, k) => k));
-      data.ys = several.map((row) => goals.map((_, k) => share(valueOf(row, k), k)));
+      data.ys = several.map((row) => goals.map((_, k) => height(valueOf(row, k), k)));
       return data;
     };
     const frontSource = source(columns(front)), otherSource = source(columns(others));
@@ -134,7 +146,7 @@
       legend.append(item);
     };
     entry(shape("M10 3L17 10L10 17L3 10z", "fill:var(--front);stroke:var(--front-line)"), `front found (${front.length})`);
-    if (facts.reference && facts.reference.kind !== "found")
+    if (judged)
       entry(shape("M3 3H17V17H3z", "fill:none;stroke:var(--reference);stroke-width:1.4"),
         `${facts.reference.kind} front (${facts.reference.size})`);
     if (others.length)
@@ -144,7 +156,6 @@
     const plots = element("div", {}, legend, pairs, wide);
     root.append(element("div", { class: "split" }, plots, details));
 
-    const reference = facts.reference ? facts.reference.points : [];
     const referenceData = { row: reference.map(() => -1) };
     goals.forEach((_, k) => (referenceData[`f${k}`] = reference.map((point) => point[k])));
     const referenceSource = source(referenceData);
@@ -187,7 +198,7 @@
         source: otherSource, size: others.length > 2000 ? 3 : 5, alpha: 0.55, nonselection_alpha: 0.3, line_color: null,
       });
       paint(dots.glyph, { fill_color: "other" });
-      if (kx >= 0 && facts.reference && facts.reference.kind !== "found") {
+      if (kx >= 0 && judged) {
         const squares = made.scatter({ field: x }, { field: y }, {
           source: referenceSource, marker: "square", size: reference.length > 300 ? 5 : 10, fill_color: null, line_width: 1.1,
         });
@@ -221,11 +232,12 @@
       made.left[0].visible = horizontal.visible = false;
       axis.ticker = new Bokeh.FixedTicker({ ticks: goals.map((_, k) => k) });
       axis.major_label_overrides = new Map(goals.map((goal, k) => [k, short(goal.label)]));
+      vertical.ticker = axis.ticker;
       vertical.grid_line_width = 2;
-      if (facts.reference && facts.reference.kind !== "found") {
+      if (judged) {
         const some = reference.filter((_, i) => i % Math.ceil(reference.length / 300) === 0);
         const lines = made.multi_line({ field: "xs" }, { field: "ys" }, {
-          source: source({ xs: some.map(() => goals.map((_, k) => k)), ys: some.map((point) => goals.map((_, k) => share(point[k], k))) }),
+          source: source({ xs: some.map(() => goals.map((_, k) => k)), ys: some.map((point) => goals.map((_, k) => height(point[k], k))) }),
           line_width: 1, line_dash: { value: [2, 4] }, line_alpha: 0.5,
         });
         paint(lines.glyph, { line_color: "reference" });
@@ -239,7 +251,7 @@
         paint(line.glyph, { line_color: name });
       }
       const ends = goals.flatMap((goal, k) => {
-        const [low, high] = span[k];
+        const [low, high] = extent[k];
         const [best, worst] = goal.sign > 0 ? [low, high] : [high, low];
         return [[k, 1.045, number(best, 4), "bottom"], [k, -0.045, number(worst, 4), "top"]];
       });
@@ -388,8 +400,8 @@
       let best = null;
       front.forEach((row, i) => {
         if (!met[i]) return;
-        const away = goals.map((_, k) => even[k] * (span[k][0] < span[k][1] ? 1 - share(valueOf(row, k), k) : 0));
-        const rank = [Math.max(...away), away.reduce((a, b) => a + b, 0)];
+        const apart = goals.map((_, k) => even[k] * away(valueOf(row, k), k));
+        const rank = [Math.max(...apart), apart.reduce((a, b) => a + b, 0)];
         if (!best || rank[0] < best[0] - 1e-12 || (Math.abs(rank[0] - best[0]) <= 1e-12 && rank[1] < best[1])) best = [...rank, row];
       });
       picked = best ? best[2] : -1;

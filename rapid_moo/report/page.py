@@ -209,11 +209,10 @@ def _block(block: Block, key: str) -> str:
         return f'<pre tabindex="0"><code>{escape(block.text)}</code></pre>'
     if isinstance(block, Markup):
         return _from_markdown(block.text)
-    name = ' class="static-front"' if key == "front" else ""
-    return _table(block, name)
+    return _table(block, "scroll static-front" if key == "front" else "scroll")
 
 
-def _table(block: Table, attributes: str = "") -> str:
+def _table(block: Table, kind: str = "scroll") -> str:
     def line(cells: Sequence[str], tag: str) -> str:
         return "".join(
             f"<{tag}{' class=number' if k in block.numbers else ''}>{cell}</{tag}>" for k, cell in enumerate(cells)
@@ -222,7 +221,7 @@ def _table(block: Table, attributes: str = "") -> str:
     head = line([escape(column) for column in block.columns], "th")
     rows = "".join(f"<tr>{line([escape(cell) for cell in row], 'td')}</tr>" for row in block.rows)
     return (
-        f'<div class="scroll" tabindex="0"{attributes}><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
+        f'<div class="{kind}" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
         "</div>"
     )
 
