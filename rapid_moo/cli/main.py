@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from rapid_moo._util import one_line
-from rapid_moo.cli import commands, compare, study
+from rapid_moo.cli import commands, compare, report, study
 from rapid_moo.cli.common import EXIT_BAD_INPUT, EXIT_INTERRUPTED
 from rapid_moo.cli.dataset import add_dataset
 from rapid_moo.errors import RapidMooError
@@ -167,6 +167,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.set_defaults(run=commands.search)
     compare.add_parser(commands_of)
     study.add_parsers(commands_of)
+    report.add_parser(commands_of)
     return parser
 
 

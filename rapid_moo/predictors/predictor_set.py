@@ -71,8 +71,13 @@ class _Ensemble:
 
     def held_out(self) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Measured values of training rows, predictions by members that had not seen them, and their spread."""
+        rows, mean, std = self.held_out_rows()
+        return self._y[rows], mean, std
+
+    def held_out_rows(self) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Training rows that no member had seen, with predictions and spread."""
         rows, mean, std = self._held_out()
-        return self._y[rows], mean, std * self.scale
+        return rows, mean, std * self.scale
 
     def mean(self, features: Mapping[str, FloatArray]) -> FloatArray:
         """Weighted mean of the predictions, shape (n,)."""
@@ -174,13 +179,15 @@ class PredictorSet:
         if not self._warm:
             self.predictors_ = [None if spec is None else _Ensemble(spec, self.seed) for spec in self.specs]
         more = partial if partial is not None and np.isfinite(partial[1]).any() else None
-        features = self._features(table.X if more is None else np.vstack([table.X, more[0]]))
+        everyone = table.X if more is None else np.vstack([table.X, more[0]])
+        features = self._features(everyone)
         raw = table.raw if more is None else np.vstack([table.raw, more[1]])
         for y, ensemble in zip(raw.T, self.predictors_, strict=True):
             if ensemble is not None:
                 known = np.isfinite(y)
                 seen = features if known.all() else {kind: values[known] for kind, values in features.items()}
                 ensemble.fit(seen, y[known], warm_start)
+                ensemble.X = everyone[known]
         self.sample_, self._partial = table, more
         return self
 
@@ -227,6 +234,25 @@ class PredictorSet:
                 else:
                     mean[block, k] = ensemble.mean(features)
         return (mean, std) if return_std else mean
+
+    def predict_unseen(self, X: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """As :meth:`predict`, but of a training row what is said by predictors that had not seen it.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n, n_objectives)
+        """
+        genotypes = self.space.repair(X)
+        mean, std = self.predict(genotypes, return_std=True)
+        keys = self.space.keys(genotypes)
+        for k, ensemble in enumerate(self.predictors_):
+            if ensemble is not None:
+                rows, held_mean, held_std = ensemble.held_out_rows()
+                position = {key: i for i, key in enumerate(self.space.keys(ensemble.X[rows]))}
+                for i, key in enumerate(keys):
+                    if (at := position.get(key)) is not None:
+                        mean[i, k], std[i, k] = held_mean[at], held_std[at]
+        return mean, std
 
     def draw(self, X: ArrayLike, n_draws: int = 1, seed: Seed = 0) -> FloatArray:
         """Possible raw objectives from the predictive distribution, shape (n_draws, n, n_objectives).

@@ -69,7 +69,7 @@ class Architectures:
     codes : list of list of int
         Code of each gene, -1 where it is inactive.
     raw, predicted, std : list of list of float or None
-        Raw objectives as measured, as predicted (by predictors fitted on what was measured), and the predictions'
+        Raw objectives as measured, as predicted (by predictors that had not seen its own values), and the predictions'
         standard deviation; None where unknown.
     state : list of str
         ``"sample"``, ``"chosen"``, ``"known"`` (beforehand), ``"partial"``, ``"failed"`` or ``"running"``.

@@ -99,7 +99,7 @@ def architecture_facts(
     feasible : ndarray of shape (n,), optional
         Which may be on the front.
     predictors : PredictorSet, optional
-        Fitted; predicts all that is listed.
+        Fitted; predicts all that is listed, each as if it had not been measured.
     draw : bool
         Whether to draw them where the space has drawings.
 
@@ -120,7 +120,7 @@ def architecture_facts(
     rows = _listed(n, front)
     codes = np.where(space.is_active(X[rows]), X[rows], -1) if len(rows) else X[rows]
     unknown = np.full((len(rows), len(objectives)), np.nan)
-    predicted, std = predictors.predict(X[rows], return_std=True) if predictors is not None and n else (unknown,) * 2
+    predicted, std = predictors.predict_unseen(X[rows]) if predictors is not None and n else (unknown,) * 2
     numbers = np.arange(1, n + 1) if number is None else np.asarray(number)
     reasons = [""] * n if reason is None else reason
     found = Architectures(
