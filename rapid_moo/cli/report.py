@@ -10,7 +10,7 @@ from typing import Any
 
 from rapid_moo.cli.common import writable
 from rapid_moo.errors import InputError
-from rapid_moo.report import Report, read_report, to_markdown, to_text, write_page
+from rapid_moo.report import REPORT_FILE, Report, read_report, to_markdown, to_text, write_page
 from rapid_moo.study import Study
 from rapid_moo.study.folder import DEFINITION
 
@@ -55,4 +55,11 @@ def report_of(folder: Path) -> Report:
         # Its space lives in code that is not here: what was last known can be shown all the same.
         print(f"note: the last facts that were written, since {error}", file=sys.stderr)
         return read_report(folder)
-    return study.report()
+    known = read_report(folder) if (folder / REPORT_FILE).is_file() else None
+    weights = next((pick.weights for pick in known.picks if pick.weights is not None), None) if known else None
+    found = study.report(weights)
+    if known is not None and known.choice is not None and found.choice is not None and found.choice.how != "tuned":
+        # What the tuner compared is known to the process that tuned.
+        same = [p.members for p in known.predictors] == [p.members for p in found.predictors]
+        found = found.replace(choice=known.choice) if same else found
+    return found

@@ -32,10 +32,10 @@
   const labelOf = (row, k) => (codeOf(row, k) >= 0 ? genes[k].labels[codeOf(row, k)] : "");
   const valueOf = (row, k) => table.raw[k][row];
   const rows = [...Array(n).keys()];
-  const whole = (row) => goals.every((_, k) => valueOf(row, k) != null);
+  const complete = (row) => goals.every((_, k) => valueOf(row, k) != null);
   const byFirst = (a, b) => valueOf(a, 0) - valueOf(b, 0) || a - b;
   const front = rows.filter((row) => table.front[row] === "1").sort(byFirst);
-  const others = rows.filter((row) => table.front[row] !== "1" && whole(row));
+  const others = rows.filter((row) => table.front[row] !== "1" && complete(row));
   const nameOf = (row) => (table.number[row] ? `Evaluation ${table.number[row]}` : "Known beforehand");
   let drawings = {};
   if (facts.drawings && typeof DecompressionStream !== "undefined") {
@@ -52,6 +52,7 @@
       height, sizing_mode: "stretch_width", tools, toolbar_location: tools ? "above" : null, min_border: 4, ...options,
     });
     made.toolbar.logo = null;
+    for (const axis of [...made.below, ...made.left]) if ("desired_num_ticks" in axis.ticker) axis.ticker.desired_num_ticks = 5;
     if (touch && tools) made.toolbar.active_drag = null; // a finger scrolls the page
     const box = element("div", { role: "img", "aria-label": label });
     into.append(box);
@@ -81,11 +82,12 @@
     for (const once of painted) once();
   };
   const direction = (goal) => (goal.sign > 0 ? "lower is better" : "higher is better");
-  const logarithmic = (k) => {
-    const values = rows.map((row) => valueOf(row, k)).filter((value) => value != null);
-    const least = values.reduce((a, b) => Math.min(a, b), Infinity);
-    return goals[k].sign > 0 && least > 0 && values.reduce((a, b) => Math.max(a, b), -Infinity) > 20 * least;
-  };
+  const logarithms = goals.map((goal, k) => {
+    const [least, most] = rows.map((row) => valueOf(row, k)).filter((value) => value != null)
+      .reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+    return goal.sign > 0 && least > 0 && most > 20 * least;
+  });
+  const logarithmic = (k) => logarithms[k];
   const source = (data) => new Bokeh.ColumnDataSource({ data });
 
   // -------------------------------------------------------------------- front
@@ -115,15 +117,16 @@
       const [low, high] = span[k];
       return high > low ? (goals[k].sign > 0 ? value - low : high - value) / (high - low) : 0;
     };
-    const columns = (several) => {
+    const columns = (several, lines = true) => {
       const data = { row: several };
       goals.forEach((_, k) => (data[`f${k}`] = several.map((row) => valueOf(row, k))));
       data.number = several.map((row) => table.number[row]);
+      if (!lines) return data;
       data.xs = several.map(() => goals.map((_, k) => k));
       data.ys = several.map((row) => goals.map((_, k) => height(valueOf(row, k), k)));
       return data;
     };
-    const frontSource = source(columns(front)), otherSource = source(columns(others));
+    const frontSource = source(columns(front)), otherSource = source(columns(others, false));
     const markSource = source(columns([])), pickSource = source(columns([]));
     const inside = new Bokeh.BooleanFilter({ booleans: front.map(() => true) });
     const view = new Bokeh.CDSView({ filter: inside });
@@ -219,7 +222,7 @@
         source: markSource, marker: "circle", size: 22, fill_color: null, line_width: 2.5, level: "overlay",
       });
       paint(ring.glyph, { line_color: "mark" });
-      addHover(made, [found, dots]);
+      addHover(made, [dots, found]);
     }
 
     if (m > 1) {
@@ -421,7 +424,7 @@
 
     // --------------------------------------------------------- table and file
     function frontTable() {
-      const most = 1000;
+      const most = Math.max(50, Math.min(1000, Math.floor(20000 / (genes.length + m)))); // cells that a page can hold
       const head = element("tr", {}, element("th", { class: "number" }, "evaluation"),
         ...goals.map((goal) => element("th", { class: "number" }, goal.label)), ...genes.map((gene) => element("th", {}, gene.name)));
       const lines = new Map();
