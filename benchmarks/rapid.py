@@ -250,7 +250,7 @@ def report() -> str:
     overhead = results[results["method"] == "rapid"].assign(per=lambda f: f["seconds"] / f["evaluations"])
     energy = results[results["dataset"].str.endswith("_energy")]
     parts = [
-        setting("python benchmarks/comparison.py run && python benchmarks/rapid.py", seeds_by_method(results)),
+        setting("python benchmarks/comparison.py run && python benchmarks/rapid.py", seeds_by_method(results), results),
         "## ADRS at a share of the table: median [quartiles] over seeds",
         "One-shot bills its verified front on top of the share.",
         markdown(quality_table(results, "adrs")),

@@ -35,6 +35,7 @@ from _report import markdown, setting
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
+from rapid_moo._provenance import provenance
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.acquisition import Candidates, expected_coverage
 from rapid_moo.indicators import adrs
@@ -198,7 +199,7 @@ def run(seeds: tuple[int, ...] | None, methods: tuple[str, ...], redo: bool) -> 
                         continue
                     cell = run_cell(tables[name], ratio, seed, method)
                     with JOURNAL.open("a", encoding="utf-8") as journal:
-                        journal.write(json.dumps(cell) + "\n")
+                        journal.write(json.dumps({**cell, **provenance()}) + "\n")
                     print(
                         f"{seed} {name:17} {ratio:4.0%} {method:10}"
                         f" cpu {cell['tune_cpu']:7.2f} + {cell['fit_cpu']:5.2f} s,"
@@ -351,7 +352,9 @@ def report() -> str:
     frame = cells()
     frame.to_csv(FOLDER / "cells.csv", index=False, float_format="%.6g")
     figure(frame).savefig(FOLDER / "tuner.png", dpi=110, metadata={"Software": None})
-    parts = [setting("python benchmarks/tuner.py run && python benchmarks/tuner.py report", "by table, see below")]
+    parts = [
+        setting("python benchmarks/tuner.py run && python benchmarks/tuner.py report", "by table, see below", frame)
+    ]
     for ratio in RATIOS:
         parts += [
             f"## Published and ours on samples of {ratio:.0%}, medians over seeds",

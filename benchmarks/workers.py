@@ -25,6 +25,7 @@ from _report import markdown, setting
 from pymoo.core.termination import NoTermination
 
 from rapid_moo import RAPID, adrs, get_problem
+from rapid_moo._provenance import provenance
 from rapid_moo.measure import Attempt
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.study.engine import Engine, Part, Pool
@@ -156,7 +157,7 @@ def write_report() -> None:
     frame = pd.DataFrame(rows).fillna("")
     parts = [
         "# Eight workers against one",
-        setting("python benchmarks/workers.py run --sigmas 1", f"{runs.seed.min()} to {runs.seed.max()}"),
+        setting("python benchmarks/workers.py run --sigmas 1", f"{runs.seed.min()} to {runs.seed.max()}", runs),
         "Virtual time: an evaluation takes a log-normal time with a mean of one minute, a choice the processor time"
         " that it took. *idle*: share of the workers' time in which they had nothing to do, until the last evaluation"
         " began; *with the end*: until the last one ended, when nothing is left to begin. *level n*: the median ADRS of"
@@ -197,7 +198,7 @@ def main() -> None:
                     if (table, places, sigma, seed) not in done:
                         result = run(table, places, sigma, seed)
                         with args.out.open("a", encoding="utf-8") as file:
-                            file.write(json.dumps(result) + "\n")
+                            file.write(json.dumps({**result, **provenance()}) + "\n")
 
 
 if __name__ == "__main__":

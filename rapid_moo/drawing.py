@@ -1,6 +1,6 @@
 """Networks as SVG: a graph whose nodes stand in a row, and a stack of layers.
 
-A drawing is a whole SVG file: it brings its colours, light and dark, and refers to nothing outside. All text is escaped.
+A drawing is a whole SVG file: it brings its colours, light and dark, and refers to nothing outside. Text is escaped.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from html import escape
 
 _STYLE = (
-    "<style>text{font:12px system-ui,sans-serif;fill:#1a1a1a}.n{fill:#eef3f8;stroke:#37536b}.e{fill:none;stroke:#37536b;"
-    "stroke-width:1.6}.off{stroke:#999;stroke-dasharray:2 4}.n.off{fill:none}.m{fill:#37536b}.q{fill:#5c5c5c}"
+    "<style>text{font:12px system-ui,sans-serif;fill:#1a1a1a}.n{fill:#eef3f8;stroke:#37536b}"
+    ".e{fill:none;stroke:#37536b;stroke-width:1.6}.off{stroke:#999;stroke-dasharray:2 4}.n.off{fill:none}.m{fill:#37536b}.q{fill:#5c5c5c}"
     "@media(prefers-color-scheme:dark){text{fill:#eee}.n{fill:#24313d;stroke:#9dbcd6}.e{stroke:#9dbcd6}.m{fill:#9dbcd6}"
     ".q{fill:#b5b5b5}}</style>"
 )
@@ -54,7 +54,9 @@ def graph(nodes: Sequence[tuple[str, bool]], edges: Sequence[tuple[int, int, str
             y = middle + side * 14
             # A cubic whose control points are a third higher reaches its height in the middle.
             top = y + side * height * 4 / 3
-            parts.append(f'<path class="e{off}" d="M{start:g} {y:g}C{start:g} {top:g} {end:g} {top:g} {end:g} {y:g}"{tip}/>')
+            parts.append(
+                f'<path class="e{off}" d="M{start:g} {y:g}C{start:g} {top:g} {end:g} {top:g} {end:g} {y:g}"{tip}/>'
+            )
             place = (start + end) / 2, y + side * height + (-5 if side < 0 else 15)
         else:
             start, end = centres[a] + widths[a] / 2, centres[b] - widths[b] / 2

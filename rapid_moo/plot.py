@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from rapid_moo._util import FloatArray, atomic_path
 from rapid_moo.errors import MissingExtraError
-from rapid_moo.objectives import Objective, to_minimised
-from rapid_moo.predictors import members_of
-from rapid_moo.preferences import knee_point, preferred_point
+from rapid_moo.objectives import Objective
 from rapid_moo.search import SearchResult
 from rapid_moo.table import ArchitectureTable
 

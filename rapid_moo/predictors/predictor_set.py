@@ -38,6 +38,7 @@ class _Ensemble:
     """The predictors of one objective: one, or a committee whose spread is scaled by what its members' mean missed."""
 
     def __init__(self, spec: Spec, seed: int) -> None:
+        self.X: IntArray = np.empty((0, 0), dtype=np.int64)
         self.members = [_Member(m.make(seed), m.features, share) for m, share in members_of(spec)]
 
     def fit(self, features: Mapping[str, FloatArray], y: FloatArray, warm_start: bool) -> None:

@@ -200,7 +200,7 @@ def progress_facts(
     prices : ndarray of shape (n,), optional
         What each evaluation cost.
     """
-    good = np.isfinite(F).all(axis=1)
+    good: BoolArray = np.asarray(np.isfinite(F).all(axis=1), dtype=np.bool_)
     if not good.any():
         return None
     if reference is None or len(reference) == 0:

@@ -1,10 +1,11 @@
 """The report as one HTML file that opens offline.
 
-The plots are drawn by BokehJS, which the ``bokeh`` package brings; its Python side is never imported. All else of the page,
-what it says and how it reacts, is in this package: ``page.css`` and ``page.js``. The page refers to nothing outside itself.
+The plots are drawn by BokehJS, which the ``bokeh`` package brings; its Python side is never imported. All else of the
+page, what it says and how it reacts, is in this package: ``page.css`` and ``page.js``. The page refers to nothing outside
+itself.
 
-Everything that a user wrote (names, choices, reasons) is data: escaped where it stands in the page, and set as text, never
-as markup, by the script. A drawing is shown as an image, so that nothing in it can run.
+Everything that a user wrote (names, choices, reasons) is data: escaped where it stands in the page, and set as text,
+never as markup, by the script. A drawing is shown as an image, so that nothing in it can run.
 """
 
 from __future__ import annotations
@@ -66,7 +67,9 @@ def to_html(report: Report) -> str:
     navigation = "".join(f'<a href="#{section.key}">{escape(section.title)}</a>' for section in found)
     body = "".join(_section(section) for section in found)
     title = escape(title_of(report))
-    running = f'<p class="running">Running now: {escape(report.running)}. Load again to renew.</p>' if report.running else ""
+    running = (
+        f'<p class="running">Running now: {escape(report.running)}. Load again to renew.</p>' if report.running else ""
+    )
     style = files("rapid_moo.report").joinpath("page.css").read_text(encoding="utf-8")
     script = files("rapid_moo.report").joinpath("page.js").read_text(encoding="utf-8")
     return (
@@ -74,7 +77,8 @@ def to_html(report: Report) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n<link rel="icon" href="data:,">\n'
         f"<title>{title}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f'<header><h1>{title}</h1>{running}<nav aria-label="Sections">{navigation}</nav></header>\n<main>\n{body}</main>\n'
+        f'<header><h1>{title}</h1>{running}<nav aria-label="Sections">{navigation}</nav></header>\n'
+        f"<main>\n{body}</main>\n"
         f'<script type="application/json" id="facts">{_in_script(_facts(report))}</script>\n'
         f"<script>{_bokeh()}</script>\n<script>\n{script}</script>\n</body>\n</html>\n"
     )
@@ -200,7 +204,8 @@ def _block(block: Block, key: str) -> str:
         return f"<dl>{items}</dl>"
     if isinstance(block, Bars):
         rows = "".join(
-            f'<tr><th scope="row">{escape(name)}</th><td><div class="bar" style="width:{min(share, 1.0):.1%}"></div></td>'
+            f'<tr><th scope="row">{escape(name)}</th>'
+            f'<td><div class="bar" style="width:{min(share, 1.0):.1%}"></div></td>'
             f'<td class="number">{share:.0%}</td></tr>'
             for name, share in block.shares
         )
@@ -220,10 +225,7 @@ def _table(block: Table, kind: str = "scroll") -> str:
 
     head = line([escape(column) for column in block.columns], "th")
     rows = "".join(f"<tr>{line([escape(cell) for cell in row], 'td')}</tr>" for row in block.rows)
-    return (
-        f'<div class="{kind}" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>'
-        "</div>"
-    )
+    return f'<div class="{kind}" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
 
 
 def _from_markdown(text: str) -> str:
@@ -243,8 +245,8 @@ def _from_markdown(text: str) -> str:
             ]
             table = "".join(f"<tr>{line}</tr>" for line in cells[1:])
             parts.append(
-                f'<div class="scroll" tabindex="0"><table><thead><tr>{cells[0]}</tr></thead><tbody>{table}</tbody></table>'
-                "</div>"
+                f'<div class="scroll" tabindex="0"><table><thead><tr>{cells[0]}</tr></thead>'
+                f"<tbody>{table}</tbody></table></div>"
             )
         elif lines[0].startswith("#"):
             parts.append(f"<h3>{_inline(lines[0].lstrip('#').strip())}</h3>")

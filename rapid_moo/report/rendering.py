@@ -137,8 +137,7 @@ def _overview(report: Report) -> Section:
     for key, name, better in _QUALITIES:
         if quality.get(key) is not None:
             items.append((name, f"{quality[key]:.5f} ({better})"))
-    for pick in report.picks:
-        items.append((_pick_name(pick), architecture_text(report, pick.row)))
+    items += [(_pick_name(pick), architecture_text(report, pick.row)) for pick in report.picks]
     if report.seconds:
         parts = ", ".join(f"{name} {value:.1f}" for name, value in report.seconds.items() if value >= 0.05)
         items.append(("Seconds", f"{sum(report.seconds.values()):.1f}" + (f" ({parts})" if parts else "")))
@@ -282,7 +281,9 @@ def _why(report: Report) -> Section | None:
         n = len(report.objectives)
         blocks.append(Table(columns, rows, frozenset({n, n + 1, n + 3})))
         blocks.append(
-            Paragraph("Tied: within a standard error of the lowest ADRS. Of those the lowest error of order was chosen.")
+            Paragraph(
+                "Tied: within a standard error of the lowest ADRS. Of those the lowest error of order was chosen."
+            )
         )
     return Section("why", "Why these predictors", tuple(blocks))
 
@@ -416,9 +417,7 @@ def _markdown(block: Block) -> str:
     if isinstance(block, Pairs):
         return _markdown(Table(("", ""), block.items))
     if isinstance(block, Bars):
-        return _markdown(
-            Table((block.title, "share"), tuple((n, f"{s:.0%}") for n, s in block.shares), frozenset({1}))
-        )
+        return _markdown(Table((block.title, "share"), tuple((n, f"{s:.0%}") for n, s in block.shares), frozenset({1})))
     if isinstance(block, Code):
         return f"```\n{block.text}\n```"
     if isinstance(block, Markup):
@@ -512,7 +511,9 @@ def _text_lines(block: Block) -> list[str]:
     return _aligned(block.columns, block.rows, block.numbers)
 
 
-def _aligned(columns: Sequence[str], rows: Iterable[Sequence[str]], right: Mapping[int, Any] | frozenset[int]) -> list[str]:
+def _aligned(
+    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Mapping[int, Any] | frozenset[int]
+) -> list[str]:
     lines = [list(columns), *(list(row) for row in rows)]
     widths = [max(len(line[k]) for line in lines) for k in range(len(columns))]
     return [

@@ -136,7 +136,7 @@ class TestTuner:
             load_triplet(tmp_path)
 
     def test_a_search_names_the_members(self, table):
-        result = Search(table, SearchSettings(train_ratio=0.02)).run()
+        result = Search(table, SearchSettings(train_ratio=0.02, oneshot=True)).run()
         text = to_text(result.report())
         for objective, spec in zip(result.objectives, result.predictors.specs, strict=True):
             if isinstance(spec, Committee):

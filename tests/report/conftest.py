@@ -37,7 +37,11 @@ class Drawn(GridSpace):
 
 
 def own_space(kind: type[GridSpace] = GridSpace) -> GridSpace:
-    genes = [Gene("op", ("conv", EVIL, "mlp & co")), Gene("depth", (1, 2, 3, 4, 5, 6, 7, 8)), Gene("width", (8, 16, 32, 64))]
+    genes = [
+        Gene("op", ("conv", EVIL, "mlp & co")),
+        Gene("depth", (1, 2, 3, 4, 5, 6, 7, 8)),
+        Gene("width", (8, 16, 32, 64)),
+    ]
     return kind("own", genes, GOALS)
 
 
@@ -63,8 +67,15 @@ def make_report(kind: type[GridSpace] = GridSpace, n: int = 60, *, judged: bool 
         command=f"rapid-moo search {EVIL}",
         objectives=objective_facts(GOALS),
         space=space_facts(space),
-        bill={"evaluations": n, "budget": n, "rows": 96, "sample": 16, "chosen": n - 16, "front_size": sum(facts.front)},
-        quality={name: 0.1 for name in ("adrs", "adrs_predictor", "adrs_search", "hypervolume")},
+        bill={
+            "evaluations": n,
+            "budget": n,
+            "rows": 96,
+            "sample": 16,
+            "chosen": n - 16,
+            "front_size": sum(facts.front),
+        },
+        quality=dict.fromkeys(("adrs", "adrs_predictor", "adrs_search", "hypervolume"), 0.1),
         architectures=facts,
         reference=reference_facts("true", front, GOALS) if judged else None,
         progress=progress_facts(to_minimised(raw, GOALS), front if judged else None, "true"),

@@ -22,9 +22,11 @@ SIZES = [(1400, "light"), (400, "dark")]
 # Where a point of the front is on the screen, in the plot of a number.
 WHERE = """([plot, index]) => {
   const view = Bokeh.index.roots[plot], box = view.el.getBoundingClientRect(), frame = view.frame;
-  const renderer = view.model.renderers.find((r) => r.glyph.type === "Scatter" && r.glyph.marker.value === "diamond" && r.view.filter.booleans?.[index]);
+  const found = (r) => r.glyph.marker?.value === "diamond" && r.view.filter.booleans?.[index];
+  const renderer = view.model.renderers.find(found);
   const data = renderer.data_source.data, glyph = renderer.glyph;
-  return [box.x + frame.x_scale.compute(data[glyph.x.field][index]), box.y + frame.y_scale.compute(data[glyph.y.field][index])];
+  const x = frame.x_scale.compute(data[glyph.x.field][index]), y = frame.y_scale.compute(data[glyph.y.field][index]);
+  return [box.x + x, box.y + y];
 }"""
 
 
@@ -159,7 +161,10 @@ def test_the_selection_is_saved(page, report):
     lines = saved(page)
     assert [int(line["evaluation"]) for line in lines] == [facts.number[row] for row in rows]
     assert {"op", "depth", "width", "error", "speed", "size", "predicted_error"} <= set(lines[0])
-    assert all(float(line["error"]) == pytest.approx(facts.raw[row][0], rel=1e-5) for line, row in zip(lines, rows, strict=True))
+    assert all(
+        float(line["error"]) == pytest.approx(facts.raw[row][0], rel=1e-5)
+        for line, row in zip(lines, rows, strict=True)
+    )
     assert {line["op"] for line in lines} <= {"conv", EVIL, "mlp & co"}
     page.tab.locator(".front-table tbody tr").nth(1).click()
     assert [int(line["evaluation"]) for line in saved(page)] == [facts.number[rows[1]]]
@@ -229,7 +234,11 @@ def test_ten_thousand_architectures_are_below_five_megabytes(browser, tmp_path):
     facts, _ = architecture_facts(space, goals, X, raw, ["chosen"] * len(X), predictors=Guess())
     page = to_html(
         Report(
-            kind="search", name="large", objectives=objective_facts(goals), space=space_facts(space), architectures=facts
+            kind="search",
+            name="large",
+            objectives=objective_facts(goals),
+            space=space_facts(space),
+            architectures=facts,
         )
     )
     path = tmp_path / "report.html"
