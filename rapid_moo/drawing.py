@@ -10,7 +10,8 @@ from html import escape
 
 _STYLE = (
     "<style>text{font:12px system-ui,sans-serif;fill:#1a1a1a}.n{fill:#eef3f8;stroke:#37536b}"
-    ".e{fill:none;stroke:#37536b;stroke-width:1.6}.off{stroke:#999;stroke-dasharray:2 4}.n.off{fill:none}.m{fill:#37536b}.q{fill:#5c5c5c}"
+    ".e{fill:none;stroke:#37536b;stroke-width:1.6}.off{stroke:#999;stroke-dasharray:2 4}.n.off{fill:none}"
+    ".m{fill:#37536b}.q{fill:#5c5c5c}"
     "@media(prefers-color-scheme:dark){text{fill:#eee}.n{fill:#24313d;stroke:#9dbcd6}.e{stroke:#9dbcd6}.m{fill:#9dbcd6}"
     ".q{fill:#b5b5b5}}</style>"
 )

@@ -1,8 +1,8 @@
 """The report as one HTML file that opens offline.
 
 The plots are drawn by BokehJS, which the ``bokeh`` package brings; its Python side is never imported. All else of the
-page, what it says and how it reacts, is in this package: ``page.css`` and ``page.js``. The page refers to nothing outside
-itself.
+page, what it says and how it reacts, is in this package: ``page.css`` and ``page.js``. The page refers to nothing
+outside itself.
 
 Everything that a user wrote (names, choices, reasons) is data: escaped where it stands in the page, and set as text,
 never as markup, by the script. A drawing is shown as an image, so that nothing in it can run.
