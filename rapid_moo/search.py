@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
 from rapid_moo.constraints import Constraint
+from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
@@ -63,7 +64,7 @@ class SearchSettings:
         Whether proposals are members of the table or come from the whole space.
     budget : int, float or None
         At most so many unique evaluations, everything included, or below 1 a share of the table; by default what
-        ``train_ratio`` gives, and for one-shot the table's size.
+        ``train_ratio`` gives, and for one-shot the table's size. Where costs are stated it is what they may cost.
     oneshot : bool
         The published way instead of RAPID's own schedule: one sample of representatives (:mod:`rapid_moo.design`), one
         tuning, and as many evaluations as the predicted front has points, made in four parts with a fit before each.
@@ -91,7 +92,8 @@ class SearchResult:
     table: ArchitectureTable
     X: IntArray
     raw: FloatArray
-    budget: int
+    budget: float
+    cost: float | None
     n_train: int
     predictors: PredictorSet
     triplet: Triplet | None
@@ -113,6 +115,11 @@ class SearchResult:
         """Raw values of the evaluated architectures that no other evaluated one dominates."""
         return self.raw[self.front_rows]
 
+    @property
+    def _costs(self) -> dict[str, float]:
+        computed = [objective.name for objective in self.table.space.computed]
+        return dict(zip([o.name for o in self.objectives], prices(self.objectives, computed).tolist(), strict=True))
+
     def summary(self) -> dict[str, Any]:
         """JSON form of everything but the architectures."""
         chosen = {}
@@ -127,6 +134,7 @@ class SearchResult:
             "training_rows": self.n_train,
             "table_rows": len(self.table),
             "budget": self.budget,
+            **({"cost": self.cost, "costs": self._costs} if self.cost is not None else {}),
             "train_ratio": self.settings.train_ratio,
             "algorithm": self.settings.algorithm,
             "candidates": self.settings.candidates,
@@ -270,32 +278,48 @@ class Search:
                 f" find, got {len(table)}"
             )
         self.table, self.settings, self.triplet = table, settings, triplet
+        constraints: Sequence[Constraint | str] = settings.constraints
+        self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
+        self._price = float(self.problem.prices.sum()) if self.problem.costs_stated else 1.0
         sampled = table.count(float(settings.train_ratio))
         self.budget = self._budget(sampled)
-        self.n_train = sampled if settings.oneshot else max(2, min(FIRST_SAMPLE, self.budget - 1))
-        if self.n_train > self.budget:
+        whole = int(self.budget / self._price * (1.0 + EPSILON))
+        self.n_train = sampled if settings.oneshot else max(2, min(FIRST_SAMPLE, whole - 1))
+        if self.n_train > whole:
             raise InputError(
                 f"budget: expected at least the {self.n_train} training rows of train ratio"
                 f" {settings.train_ratio}, got {self.budget}"
             )
         self.tuner = tuner
-        constraints: Sequence[Constraint | str] = settings.constraints
-        self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
         self._n_partial = len(table.partial[0]) if table.partial is not None else 0
         self.seconds = {"sample": 0.0, "tune": 0.0, "fit": 0.0, "search": 0.0, "report": 0.0}
 
-    def _budget(self, sampled: int) -> int:
+    def _budget(self, sampled: int) -> float:
         stated, n = self.settings.budget, len(self.table)
         if stated is None:
-            return n if self.settings.oneshot else max(sampled, FEWEST_ROWS)
+            return (n if self.settings.oneshot else max(sampled, FEWEST_ROWS)) * self._rate
+        if self.problem.costs_stated:
+            cost = self.table.count(float(stated)) * self._price if 0.0 < stated < 1.0 else float(stated)
+            if not (affordable(self._price, cost) and affordable(cost, n * self._price)):
+                told = f"{cost_text(self._price)} (one architecture) to {cost_text(n * self._price)} (the table)"
+                raise InputError(f"budget: expected a cost of {told}, or a share, got {stated}")
+            return cost
         count = self.table.count(float(stated)) if 0.0 < stated < 1.0 else stated
         if not 1 <= count <= n or count != int(count):
             raise InputError(f"budget: expected 1 to {n} evaluations (the table's size) or a share, got {stated}")
         return int(count)
 
     @property
+    def _rate(self) -> float:
+        """What an architecture counts as: its cost, or 1 where no costs are stated."""
+        return self._price if self.problem.costs_stated else 1
+
+    @property
     def evaluated(self) -> tuple[IntArray, FloatArray]:
-        """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them."""
+        """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them.
+
+        Where costs are stated an architecture may have been measured in part: NaN where it was not.
+        """
         store = self.problem.store
         return store.X[~store.free], store.raw[~store.free]
 
@@ -306,13 +330,16 @@ class Search:
         if reference is None or len(reference) == 0:
             raise InputError(f"constraints: no architecture of {self.table.name} meets {self.settings.constraints}")
         algorithm = self._algorithm()
-        algorithm.setup(self.problem, termination=("n_eval", self.budget), seed=self.settings.seed)
+        by_cost = self.problem.costs_stated
+        termination: Any = CostBudget(self.budget) if by_cost else ("n_eval", self.budget)
+        algorithm.setup(self.problem, termination=termination, seed=self.settings.seed)
         while algorithm.has_next():
             algorithm.next()
             if progress is not None:
                 found = to_minimised(self.evaluated[1], self.table.objectives)
-                quality = adrs(found, reference=reference)
-                progress(Progress(self.problem.n_evaluations, self.budget, quality))
+                quality = adrs(found[np.isfinite(found).all(axis=1)], reference=reference)
+                done = self.problem.cost() if by_cost else self.problem.n_evaluations
+                progress(Progress(done, self.budget, quality))
         predictors = algorithm.predictors
         if predictors is None or algorithm.searched is None:
             raise InputError(
@@ -368,7 +395,7 @@ class Search:
         feasible: Any = np.ones(len(X), dtype=np.bool_)
         if self.problem.constraints:
             feasible = (self.problem.violations(X, raw) <= 0.0).all(axis=1)
-        kept = np.flatnonzero(feasible)
+        kept = np.flatnonzero(feasible & np.isfinite(raw).all(axis=1))
         F = to_minimised(raw, table.objectives)
         front_rows = kept[front_indices(F[kept])] if len(kept) else kept
         minimised = to_minimised(predicted, table.objectives)
@@ -388,6 +415,7 @@ class Search:
             X=X,
             raw=raw,
             budget=self.budget,
+            cost=self.problem.cost() if self.problem.costs_stated else None,
             n_train=min(self.n_train, len(X)),
             predictors=predictors,
             triplet=triplet,

@@ -20,7 +20,7 @@ from rapid_moo._util import check_ratio, write_text
 from rapid_moo.algorithm import default_tuner
 from rapid_moo.audit import audit as audit_table
 from rapid_moo.cli.common import command_line, complain, writable
-from rapid_moo.cli.dataset import dataset_name, dataset_words, read_dataset, reading_of
+from rapid_moo.cli.dataset import dataset_name, dataset_words, read_costly, read_dataset, reading_of
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.objectives import to_minimised
 from rapid_moo.plot import write_front_figure
@@ -186,7 +186,7 @@ def _judged(triplet: Triplet, train: ArchitectureTable, unseen: ArchitectureTabl
 
 def search(options: Namespace) -> int:
     """Search a table."""
-    table = read_dataset(options)
+    table = read_costly(options)
     settings = SearchSettings(
         train_ratio=check_ratio(options.train_ratio, "--train-ratio"),
         algorithm=options.algorithm,
@@ -209,9 +209,10 @@ def search(options: Namespace) -> int:
         )
     with _interruptible(run, out), _progress() as bar:
         task = bar.add_task("search", total=run.budget)
+        unit = "of cost" if run.problem.costs_stated else "evaluations"
 
         def show(at: Progress) -> None:
-            bar.update(task, completed=at.done, description=f"{at.done} evaluations, ADRS {at.adrs:.4f}")
+            bar.update(task, completed=at.done, description=f"{at.done:.6g} {unit}, ADRS {at.adrs:.4f}")
 
         result = run.run(progress=show)
     result.write(out)

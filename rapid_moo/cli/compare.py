@@ -21,12 +21,12 @@ from rich.progress import Progress as Bar
 
 from rapid_moo._util import one_line, write_text
 from rapid_moo.cli.common import complain, jobs, writable
-from rapid_moo.cli.dataset import add_dataset, read_dataset
+from rapid_moo.cli.dataset import add_costs, add_dataset, read_costly
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.registry import available_methods, method_names
-from rapid_moo.comparison.tables import RESULT_FILES, read_results
+from rapid_moo.comparison.tables import RESULT_FILES, bill_column, read_results
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.progress import Progress
 from rapid_moo.table import ArchitectureTable
@@ -36,9 +36,12 @@ EXAMPLES = """
 examples:
   rapid-moo compare --dataset digits --methods rapid,nsga2,random --budgets 0.02,0.05,0.15 --seeds 5 --out runs/digits
   rapid-moo compare --dataset asr_data.csv --methods all --seeds 10 --n-jobs 2 --out runs/asr
+  rapid-moo compare --dataset digits --methods rapid,nsga2 --costs accuracy:1,latency:0.01 --budgets 30,60 --out runs/c
   rapid-moo compare --dataset digits --methods random,mypackage.search:Mine --budgets 50,100 --out runs/mine
 
 A budget is a share of the table in (0, 1) or a number of unique evaluations. A repeated architecture is not billed.
+With --costs a budget above 1 is an amount of cost, a share is one of what the whole table costs, and every method pays
+for each objective that it has measured; results.csv has a column 'cost'.
 One-shot methods train on the budget and bill the front that they verify on top: see the column 'evaluations'.
 Interrupt it at any time: the same command goes on where it was. DIR gets results.csv (one row per dataset, method,
 seed and budget), trajectories.csv (the same at fine steps), oracle.csv (the floor), report.md, figures, and one record
@@ -55,6 +58,7 @@ def add_parser(commands_of: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_dataset(parser)
+    add_costs(parser)
     parser.add_argument(
         "--methods", required=True, metavar="A,B|all", help=f"some of {', '.join(method_names())}; or module:Class"
     )
@@ -106,7 +110,8 @@ def _report(out: Path) -> list[str]:
 def summary_text(table: ArchitectureTable, results: pd.DataFrame) -> str:
     """Median quality by method and budget, best first at the largest budget."""
     grouped = results.groupby(["budget", "method"], sort=False)
-    median = grouped[["evaluations", "adrs", "hypervolume", "igd_plus", "front_size", "seconds"]].median()
+    billed = list(dict.fromkeys(["evaluations", bill_column(results)]))
+    median = grouped[[*billed, "adrs", "hypervolume", "igd_plus", "front_size", "seconds"]].median()
     parts = [
         f"{table.name}: {len(table):,} architectures, {table.front_kind} front of {len(table.front)} points."
         f" Medians over {results['seed'].nunique()} seeds:"
@@ -159,7 +164,7 @@ def _name(method: str) -> str:
 
 def _table(options: Namespace) -> ArchitectureTable:
     """The table, its name telling other objectives than the default ones apart."""
-    table = read_dataset(options)
+    table = read_costly(options)
     tail = [options.memory] if options.memory and options.memory != table.space.default_memory else []
     return replace(table, name="-".join([table.name, *tail, *(["energy"] if options.energy else [])]))
 

@@ -25,7 +25,7 @@ from rapid_moo.cli.common import (
     seconds,
     seed,
 )
-from rapid_moo.cli.dataset import add_dataset
+from rapid_moo.cli.dataset import add_costs, add_dataset
 from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.view import CANDIDATES
 
@@ -131,6 +131,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_dataset(search)
+    add_costs(search)
     search.add_argument("--tuner", type=Path, metavar="DIR", help="triplet of 'rapid-moo tune --dir DIR'")
     search.add_argument("--train-ratio", type=float, default=0.1, metavar="R", help="share to train on (default 0.1)")
     search.add_argument(

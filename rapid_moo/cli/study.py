@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rapid_moo._util import as_count, atomic_path, one_line, write_text
 from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, positive, seconds, seed, writable
+from rapid_moo.costs import cost_text, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, user_trace
 from rapid_moo.objectives import Objective, parse_objectives
@@ -34,7 +35,7 @@ from rapid_moo.store import Store, own_name
 from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.report import Renewal
-from rapid_moo.study.spacefile import TEMPLATE, read_space_file
+from rapid_moo.study.spacefile import TEMPLATE, objective_from_dict, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
 from rapid_moo.study.study import MOST_PLACES, Study
 
@@ -102,7 +103,17 @@ def _add_run(commands_of: Any) -> None:
         help="a command line, or FILE.py:FUNCTION; several with the objectives that each of them measures",
     )
     run.add_argument("--live", action="store_true", help="the measure that comes along with a space (digits)")
-    run.add_argument("--budget", type=positive, metavar="N", help="evaluations in all, earlier ones included")
+    run.add_argument(
+        "--budget",
+        type=_budget,
+        metavar="N",
+        help="evaluations in all, earlier ones included; where costs are stated, what they may cost",
+    )
+    run.add_argument(
+        "--costs",
+        metavar="NAME:COST,..",
+        help="what measuring each objective costs, in seconds or any unit: error:3600,latency:10 (default 1)",
+    )
     run.add_argument("--objectives", metavar="NAME:min,..", help="what is optimised, where the space does not say it")
     run.add_argument("--constraint", action="append", default=[], metavar="'latency <= 20'")
     run.add_argument("--seed", type=seed, help="seed of every choice (default 0)")
@@ -136,6 +147,19 @@ def _add_run(commands_of: Any) -> None:
     run.set_defaults(run=run_study)
 
 
+def _budget(text: str) -> float:
+    """Evaluations, or an amount of cost."""
+    if text.isascii() and text.isdigit():
+        return positive(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 2**53:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text[:40]!r}")
+    return value
+
+
 def write_template(options: Namespace) -> int:
     """Write a commented space file; an existing file is never replaced."""
     path: Path = options.file
@@ -166,9 +190,11 @@ def run_study(options: Namespace) -> int:
 
 
 def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
-    begun = study.status().begun
-    if options.budget is not None and begun >= options.budget and not options.retry:
-        complain(f"note: {begun} evaluations are begun already; for more give a larger --budget")
+    status = study.status()
+    spent = status.cost if status.by_cost else status.begun
+    if options.budget is not None and spent >= options.budget and not options.retry:
+        told = f"a cost of {cost_text(spent)} is spent" if status.by_cost else f"{spent} evaluations are begun"
+        complain(f"note: {told} already; for more give a larger --budget")
     page = Renewal(study, weights, f"rapid-moo run {shlex.quote(str(study.folder))}")
     try:
         with _Shown(study, options.budget) as shown:
@@ -214,13 +240,19 @@ def _study(options: Namespace, executor: Any) -> Study:
     if target.is_dir():
         if options.out is not None and options.out.resolve() != target.resolve():
             raise InputError(f"--out: expected none beside the folder of a study, got {options.out}")
-        stated = parse_objectives(options.objectives) if options.objectives else None
-        known = [Objective(**item) for item in read_definition(target)["objectives"]] if options.prefer else []
+        stated: Sequence[Objective] | None = parse_objectives(options.objectives) if options.objectives else None
+        known = [objective_from_dict(item) for item in read_definition(target)["objectives"]]
+        if options.costs is not None:
+            more = [o for o in stated or () if o.name not in {k.name for k in known}]
+            computed = [item["name"] for item in read_definition(target)["space"].get("computed", [])]
+            stated = with_costs([*known, *more], options.costs, computed)
         _weights(options.prefer, [*known, *(o for o in stated or () if o.name not in {k.name for k in known})])
         return Study(target, constraints=constraints, objectives=stated, **shared)
     space, objectives, written, reference = _space(options.target)
     if options.objectives:
         objectives = parse_objectives(options.objectives)
+    if options.costs is not None:
+        objectives = with_costs(objectives, options.costs, [objective.name for objective in space.computed])
     out = writable(options.out or Path("runs") / space.name)
     if options.budget is None and not (out / DEFINITION).exists():
         raise InputError("--budget: expected the number of evaluations of a new study, got none")
@@ -355,7 +387,7 @@ def _client(address: str | None) -> Iterator[Any]:
 class _Shown:
     """Progress on standard error: a bar in a terminal, a line now and then elsewhere."""
 
-    def __init__(self, study: Study, budget: int | None) -> None:
+    def __init__(self, study: Study, budget: float | None) -> None:
         console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
@@ -384,10 +416,14 @@ class _Shown:
         if status.eta is not None:
             told += f", {duration(status.eta)} to go"
         if self.interactive:
-            self.bar.update(self.task, completed=status.begun - status.running, total=status.budget, description=told)
+            spent = status.cost if status.by_cost else status.begun - status.running
+            self.bar.update(self.task, completed=spent, total=status.budget, description=told)
         elif time.monotonic() - self._last >= QUIET_SECONDS:
             self._last = time.monotonic()
-            complain(f"{status.begun - status.running} of {status.budget} evaluations, {told}")
+            done = f"{status.begun - status.running} of {status.budget} evaluations"
+            if status.by_cost:
+                done = f"cost {cost_text(status.cost)} of {cost_text(status.budget or 0.0)}"
+            complain(f"{done}, {told}")
 
 
 def _report(study: Study, weights: Sequence[float] | None) -> str:

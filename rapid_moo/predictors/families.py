@@ -279,7 +279,8 @@ def register_family(family: Family) -> Family:
 
 def adopt_family(family: Family) -> None:
     """Make a family known that another process has registered."""
-    _REGISTRY.setdefault(family.name, family)
+    if family.name not in _BUILT_IN:
+        _REGISTRY[family.name] = family
 
 
 def get_family(name: str) -> Family:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,13 @@ from rapid_moo.study.folder import Tables, gene_cells, held, holder, read_defini
 from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.references import Reference
 from rapid_moo.study.report import study_report
-from rapid_moo.study.spacefile import check_names, gene_to_dict, objective_to_dict, read_constraints
+from rapid_moo.study.spacefile import (
+    check_names,
+    gene_to_dict,
+    objective_from_dict,
+    objective_to_dict,
+    read_constraints,
+)
 from rapid_moo.study.status import Board, Status
 from rapid_moo.workers import ProcessWorkers, SerialExecutor
 
@@ -215,7 +221,7 @@ class Study:
         self.seed = int(known["settings"]["seed"])
         if seed is not None and seed != self.seed:
             raise InputError(f"{self.folder}: holds a study with seed {self.seed}, got seed {seed}")
-        stored = [Objective(**item) for item in known["objectives"]]
+        stored = [objective_from_dict(item) for item in known["objectives"]]
         added = [o for o in objectives or () if o.name not in {s.name for s in stored}]
         for objective in objectives or ():
             before = next((s for s in stored if s.name == objective.name), objective)
@@ -228,6 +234,9 @@ class Study:
                 raise InputError(
                     f"{self.folder}: {objective.name!r} was measured in {before.unit} there, got {objective.unit!r}"
                 )
+        # A cost that is stated anew holds from now on.
+        anew = {objective.name: objective.cost for objective in objectives or () if objective.cost_stated}
+        stored = [replace(s, cost=anew[s.name]) if s.name in anew else s for s in stored]
         self.objectives = distinct([*stored, *added])
         check_names(self.space, self.objectives)
         self.measure = self._located(measure) if measure is not None else self._found_measure(known.get("measure"))
@@ -329,7 +338,7 @@ class Study:
     # ------------------------------------------------------------------ running
     def run(
         self,
-        budget: int | None = None,
+        budget: float | None = None,
         *,
         confirm: bool = False,
         retry: bool = False,
@@ -340,8 +349,9 @@ class Study:
 
         Parameters
         ----------
-        budget : int, optional
-            Evaluations in all, earlier ones included and imports not; that of the earlier run by default.
+        budget : int or float, optional
+            Evaluations in all, earlier ones included and imports not; where costs are stated, their cost in all. That
+            of the earlier run by default.
         confirm : bool
             Measure again what is worth it of the front, instead of new architectures; without a budget each once.
         retry : bool
@@ -383,7 +393,7 @@ class Study:
                 if not len(again):
                     return self.status()
             total = self._total(budget, len(again) if confirm else 0)
-            self.definition["settings"]["budget"] = max(total, self.store.n_evaluations)
+            self.definition["settings"]["budget"] = max(total, self._spent())
             self._write_definition()
             pools, parts, owned = self._places()
             loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
@@ -396,13 +406,22 @@ class Study:
                 self._publish_expected()
         return self.status()
 
-    def _total(self, budget: int | None, more: int) -> int:
+    def _spent(self) -> float:
+        """What was spent so far: evaluations, or their cost where costs are stated."""
+        return self.problem.cost() if self.problem.costs_stated else self.store.n_evaluations
+
+    def _total(self, budget: float | None, more: int) -> float:
         known = self.definition["settings"].get("budget")
         if budget is None and more:
-            return self.store.n_evaluations + more
+            return self._spent() + more * (float(self.problem.prices.sum()) if self.problem.costs_stated else 1)
         total = budget if budget is not None else known
         if total is None:
             raise InputError("budget: expected the number of evaluations, got none")
+        if self.problem.costs_stated:
+            numeric = isinstance(total, int | float | np.integer | np.floating) and not isinstance(total, bool)
+            if not numeric or not 0 < total < np.inf:
+                raise InputError(f"budget: expected a positive cost, got {total!r}")
+            return float(total)
         if isinstance(total, bool) or not isinstance(total, int | np.integer) or total < 1:
             raise InputError(f"budget: expected a positive number of evaluations, got {total!r}")
         return int(total)
@@ -477,7 +496,7 @@ class Study:
         source: Any = self.problem.source
         return any(isinstance(attempt.function, Command) for attempt in source.attempts)
 
-    def _publisher(self, budget: int, progress: StatusCallback | None) -> Callable[[bool], None]:
+    def _publisher(self, budget: float, progress: StatusCallback | None) -> Callable[[bool], None]:
         def publish(now: bool) -> None:
             self._tables.publish(now=now)
             if progress is not None:
