@@ -161,14 +161,16 @@ class SearchResult:
             What made the result.
         """
         table, n = self.table, len(self.X)
-        state = ["sample" if row < self.n_train else "chosen" for row in range(n)]
+        whole = np.isfinite(self.raw).all(axis=1)
+        state = ["partial" if not on else "sample" if row < self.n_train else "chosen" for row, on in enumerate(whole)]
+        by_cost = self.cost is not None
+        paid = np.isfinite(self.raw) @ np.array(list(self._costs.values()))
         facts, _ = architecture_facts(
             table.space, self.objectives, self.X, self.raw, state, feasible=self.feasible, predictors=self.predictors
         )
         reference = self.reference if self.reference is not None else table.front
-        F = to_minimised(self.raw, self.objectives)
-        if self.feasible is not None:
-            F = np.where(self.feasible[:, None], F, np.inf)
+        kept = whole if self.feasible is None else whole & self.feasible
+        F = np.where(kept[:, None], to_minimised(self.raw, self.objectives), np.inf)
         return Report(
             kind="search",
             name=self.dataset,
@@ -178,8 +180,9 @@ class SearchResult:
             space=space_facts(table.space),
             bill={
                 "evaluations": n,
-                "budget": self.budget,
+                **({"cost": self.cost, "cost_budget": self.budget} if by_cost else {"budget": int(self.budget)}),
                 "rows": len(table),
+                "partial": int((~whole).sum()),
                 "sample": self.n_train,
                 "chosen": n - self.n_train,
                 "front_size": len(self.front_rows),
@@ -188,7 +191,7 @@ class SearchResult:
             seconds=dict(self.seconds),
             architectures=facts,
             reference=reference_facts(table.front_kind, reference, self.objectives),
-            progress=progress_facts(F, reference, table.front_kind),
+            progress=progress_facts(F, reference, table.front_kind, paid if by_cost else None),
             predictors=predictor_facts(self.predictors, members_of, self.X, self.metrics),
             choice=choice_facts(self.tuned, given=self.triplet is not None and self.tuned is None),
             picks=picks_of(facts, self.objectives, weights),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rapid_moo.costs import cost_text
 from rapid_moo.report.facts import Architectures, Pick, PredictorFacts, Report
 
 SHOWN_FRONT, SHOWN_REASONS, SHOWN_GENES = 20, 20, 12
@@ -130,8 +131,9 @@ def _overview(report: Report) -> Section:
     counts = [f"{bill[key]:,} {text}" for key, text in _COUNTS if bill.get(key)]
     if counts:
         items.append(("Of these", ", ".join(counts)))
-    if bill.get("cost") is not None and bill["cost"] != bill.get("evaluations"):
-        items.append(("Cost", number(bill["cost"])))
+    if bill.get("cost") is not None:
+        goal = f" of {cost_text(bill['cost_budget'])}" if bill.get("cost_budget") else ""
+        items.append(("Cost billed", f"{cost_text(bill['cost'])}{goal}"))
     if bill.get("front_size") is not None:
         items.append(("Front", f"{bill['front_size']:,} architectures"))
     for key, name, better in _QUALITIES:
@@ -462,6 +464,7 @@ def _search_lines(report: Report) -> list[str]:
         "",
         f"Evaluations billed   {bill['evaluations']} of {bill['rows']} ({bill['evaluations'] / bill['rows']:.1%}):"
         f" {bill['sample']} to train on, {bill['chosen']} chosen by the predictors",
+        *_cost_line(report),
         f"Front found          {bill['front_size']} points",
         f"ADRS                 {quality['adrs']:.5f}  (0 is the whole front; of everything billed)",
         f"  predictor error    {quality['adrs_predictor']:.5f}  (true values of the predictions' exact front)",
@@ -472,6 +475,17 @@ def _search_lines(report: Report) -> list[str]:
         + ", ".join(f"{name} {value:.1f}" for name, value in report.seconds.items())
         + ")",
         *(f"{_pick_name(pick):20} {architecture_text(report, pick.row)}" for pick in report.picks),
+    ]
+
+
+def _cost_line(report: Report) -> list[str]:
+    """What was spent, where costs are stated."""
+    bill = report.bill
+    if bill.get("cost") is None:
+        return []
+    return [
+        f"Cost billed          {cost_text(bill['cost'])} of {cost_text(bill['cost_budget'])}:"
+        f" {bill['evaluations'] - bill['partial']} architectures measured completely, {bill['partial']} in part"
     ]
 
 

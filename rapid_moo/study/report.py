@@ -65,7 +65,6 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
     progress = progress_facts(F[billed], None, "found", _prices(study, rows[billed])) if billed.any() else None
     front = np.array([line for line, on in zip(facts.raw, facts.front, strict=True) if on], dtype=np.float64)
     algorithm = study._algorithm
-    costs = any(objective.cost != 1.0 for objective in objectives)
     return Report(
         kind="study",
         name=study.space.name,
@@ -75,10 +74,13 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         space=space_facts(study.space),
         bill={
             "evaluations": status.begun,
-            "budget": status.budget,
+            **(
+                {"cost": status.cost, "cost_budget": status.budget}
+                if study.problem.costs_stated
+                else {"budget": status.budget}
+            ),
             **{key: getattr(status, key) for key in ("failed", "partial", "running", "repeats", "imported")},
             "front_size": status.front,
-            **({"cost": status.cost} if costs else {}),
         },
         quality={"hypervolume_box": status.hypervolume},
         architectures=facts,
@@ -103,11 +105,9 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
 
 def _prices(study: Any, rows: IntArray) -> FloatArray | None:
     """What each evaluation cost, where costs are stated."""
-    if all(objective.cost == 1.0 for objective in study.objectives):
+    if not study.problem.costs_stated:
         return None
-    computed = {objective.name for objective in study.space.computed}
-    prices = np.array([0.0 if o.name in computed else o.cost for o in study.objectives])
-    return np.asarray((study.store.repeats[rows] * prices).sum(axis=1), dtype=np.float64)
+    return np.asarray((study.store.paid[rows] * study.problem.prices).sum(axis=1), dtype=np.float64)
 
 
 def _predictors(study: Any) -> PredictorSet | None:
