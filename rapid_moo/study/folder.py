@@ -97,7 +97,7 @@ def _check_definition(content: Mapping[str, Any]) -> None:
     if not all(isinstance(item, str) for item in content["constraints"]):
         raise InputError(f"expected constraints as texts, got {shown(content['constraints'])}")
     for item in content["objectives"]:
-        Objective(**item)
+        objective_from_dict(item)
     if not isinstance(space.get("name"), str) or not isinstance(space.get("genes"), list):
         raise InputError(f"expected the name and genes of a space, got {shown(space)}")
     for item in space["genes"]:
