@@ -32,6 +32,7 @@ from pymoo.util.optimum import filter_optimum
 from rapid_moo._util import FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
 from rapid_moo.candidates import LIKELY, SEARCHES, predicted_violations, search_predictions, within_constraints
+from rapid_moo.costs import EPSILON, CostBudget
 from rapid_moo.design import SAMPLINGS, designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
@@ -48,6 +49,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_SAMPLE, FIRST_TUNING = 16, 48
 EARLY_GROWTH = 1.4
+ITERATING_BUDGET = 8
+"""Configurations per objective that a round's tuning may fit."""
 SPREAD_POOL = 3_000
 LEAST_RISK = 0.02
 N_SPACE = 2_000
@@ -62,13 +65,19 @@ def default_batch_size(n: int) -> int:
     return max(2, round(min(math.pow(n, 1.3) / 40.0, n / 10.0)))
 
 
-def default_tuner() -> ADRSTuner:
-    """The tuner of an iterating run, quick because it chooses again and again.
+def default_tuner(**settings: Any) -> ADRSTuner:
+    """The tuner of an iterating run, quick because it chooses again and again; ``settings`` replace some of its own.
 
     An iterating search looks for architectures better than all it has seen. A Gaussian process reaches beyond its
     data and draws neighbours jointly; trees do neither, so they must be better by more than a standard error.
     """
-    return ADRSTuner(budget=8, max_rows=250, committee=False, prefer=("gaussian_process",))
+    own: dict[str, Any] = {
+        "budget": ITERATING_BUDGET,
+        "max_rows": 250,
+        "committee": False,
+        "prefer": ("gaussian_process",),
+    }
+    return ADRSTuner(**own | settings)
 
 
 class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
@@ -226,6 +235,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._chosen_at = self._tuned_at = self._limits_chosen_at = 0
         self._rounds = 0
         self._limit: int | None = None
+        self._cost_limit: float | None = None
         self._everywhere: IntArray | None = None
         self._pending: dict[bytes, IntArray] = {}
         self._expected: dict[bytes, FloatArray] = {}
@@ -328,7 +338,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._pending = dict(zip(store.space.keys(waiting), waiting, strict=True))
 
     @one_blas_thread
-    def propose(self, size: int | None = None, limit: int | None = None) -> IntArray:
+    def propose(self, size: int | None = None, limit: int | None = None, cost: float | None = None) -> IntArray:
         """What to evaluate next: distinct architectures that are neither known nor pending, which they are then.
 
         Parameters
@@ -337,6 +347,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             How many; by default the rest of the first sample, then what the schedule gives.
         limit : int, optional
             No more than so many, whatever the schedule gives.
+        cost : float, optional
+            No more than so much may be spent on them, where costs are stated.
 
         Returns
         -------
@@ -344,7 +356,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             Repaired genotypes; fewer, or none, where the space or the budget ends.
         """
         known = self.view.knowledge(self.bill, self._waiting())
-        self._limit = limit
+        self._limit, self._cost_limit = limit, cost
         X = self._next(known, size)
         for key, x in zip(self.view.space.keys(X), X, strict=True):
             self._pending[key] = x
@@ -620,7 +632,16 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         left = size if self._limit is None else min(size, self._limit)
         if budget is not None and np.isfinite(budget):
             left = min(left, int(budget) - len(self.bill) - len(self._pending))
+        if (cost := self._cost_left()) is not None and self.view.price > 0.0:
+            left = min(left, int(cost / self.view.price * (1.0 + EPSILON)))
         return max(0, left)
+
+    def _cost_left(self) -> float | None:
+        """What may still be spent, what is under way counted as spent; None where no budget is one of cost."""
+        found = [] if self._cost_limit is None else [self._cost_limit]
+        if isinstance(self.termination, CostBudget):
+            found.append(self.termination.limit - self.problem.cost(self.bill) - len(self._pending) * self.view.price)
+        return min(found) if found else None
 
     def _population(self, X: IntArray) -> Population:
         return Population.new("X", self.view.variables(X)) if len(X) else Population.empty()

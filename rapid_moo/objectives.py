@@ -13,6 +13,16 @@ from rapid_moo._util import FloatArray, shown
 from rapid_moo.errors import InputError
 
 DIRECTIONS = ("min", "max")
+LARGEST, MOST_REPEATS = 1e30, 10_000
+MOST_OBJECTIVES = 6
+"""Exact fronts and hypervolumes of more objectives take minutes where these take seconds."""
+
+
+class _Unstated(float):
+    """A cost that nobody stated: 1, so that costs count measurements."""
+
+
+UNSTATED = _Unstated(1.0)
 
 
 @dataclass(frozen=True)
@@ -30,7 +40,8 @@ class Objective:
     column : str, optional
         Column of the raw values in a CSV file; ``name`` if not given.
     cost : float
-        What one measurement costs, in a unit of one's own such as seconds; what a space computes costs nothing.
+        What one measurement costs, in a unit of one's own such as seconds; 1 unless it is stated. What a space computes
+        costs nothing. Where a cost is stated, budgets and results speak of cost, see :mod:`rapid_moo.costs`.
     repeats : int
         How often a study measures it of each architecture.
     """
@@ -39,18 +50,23 @@ class Objective:
     direction: str
     unit: str = ""
     column: str = ""
-    cost: float = 1.0
+    cost: float = UNSTATED
     repeats: int = 1
 
     def __post_init__(self) -> None:
+        for key in ("name", "unit", "column"):
+            if not isinstance(getattr(self, key), str):
+                raise InputError(f"objective: expected a text as {key}, got {shown(getattr(self, key))}")
         if not self.name:
             raise InputError("objective: expected a name, got an empty one")
         if self.direction not in DIRECTIONS:
             raise InputError(f"objective {self.name!r}: expected direction 'min' or 'max', got {self.direction!r}")
-        if isinstance(self.cost, bool) or not isinstance(self.cost, int | float) or not 0 <= self.cost < np.inf:
-            raise InputError(f"objective {self.name!r}: expected a cost of 0 or more, got {self.cost!r}")
-        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or self.repeats < 1:
-            raise InputError(f"objective {self.name!r}: expected repeats of 1 or more, got {self.repeats!r}")
+        if isinstance(self.cost, bool) or not isinstance(self.cost, int | float) or not 0 <= self.cost <= LARGEST:
+            raise InputError(f"objective {self.name!r}: expected a cost of 0 to {LARGEST:g}, got {shown(self.cost)}")
+        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or not 0 < self.repeats <= MOST_REPEATS:
+            raise InputError(
+                f"objective {self.name!r}: expected repeats of 1 to {MOST_REPEATS}, got {shown(self.repeats)}"
+            )
         if not self.column:
             object.__setattr__(self, "column", self.name)
 
@@ -58,6 +74,11 @@ class Objective:
     def sign(self) -> float:
         """Factor between raw and minimised values: 1 or -1."""
         return 1.0 if self.direction == "min" else -1.0
+
+    @property
+    def cost_stated(self) -> bool:
+        """Whether somebody said what a measurement costs, be it 1."""
+        return not isinstance(self.cost, _Unstated)
 
     @property
     def label(self) -> str:
@@ -129,7 +150,7 @@ def as_objectives(stated: str | Mapping[str, str] | Sequence[Objective]) -> tupl
             raise InputError(f"objectives: expected {{column: 'min' or 'max'}}, got {wrong[0][0]!r}: {wrong[0][1]!r}")
         if len(stated) < 2:
             raise InputError(f"objectives: expected at least two, got {dict(stated)!r}")
-        return tuple(Objective(name, direction) for name, direction in stated.items())
+        return distinct(Objective(name, direction) for name, direction in stated.items())
     found = tuple(stated) if isinstance(stated, Iterable) else ()
     if not found or not all(isinstance(objective, Objective) for objective in found):
         raise InputError(f"objectives: expected 'COLUMN:min,COLUMN:max', a dict or Objectives, got {shown(stated)}")
@@ -137,14 +158,16 @@ def as_objectives(stated: str | Mapping[str, str] | Sequence[Objective]) -> tupl
 
 
 def distinct(objectives: Iterable[Objective]) -> tuple[Objective, ...]:
-    """The objectives, if no two are the same column.
+    """The objectives, if no two are the same column and they are few enough.
 
     Raises
     ------
     InputError
-        If two have the same name.
+        If two have the same name, or there are more than :data:`MOST_OBJECTIVES`.
     """
     found = tuple(objectives)
+    if len(found) > MOST_OBJECTIVES:
+        raise InputError(f"objectives: expected at most {MOST_OBJECTIVES}, got {len(found)}")
     names = [objective.name for objective in found]
     if len(set(names)) != len(names):
         raise InputError(f"objectives: expected distinct columns, got {', '.join(names)}")

@@ -1,11 +1,11 @@
-"""RAPID NAS on a table, one-shot or iterating: sample, tune, search the predictions, verify, report."""
+"""RAPID NAS on a table, iterating or one-shot: sample, tune, search the predictions, evaluate, report."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,18 +13,35 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
+from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
+from rapid_moo.candidates import SEARCHES
 from rapid_moo.constraints import Constraint
+from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices
-from rapid_moo.predictors import PredictorSet, Spec, prediction_metrics
+from rapid_moo.predictors import PredictorSet, Spec, members_of, prediction_metrics
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.progress import Progress, ProgressCallback
+from rapid_moo.report import Report
+from rapid_moo.report.making import (
+    architecture_facts,
+    choice_facts,
+    environment,
+    now,
+    objective_facts,
+    picks_of,
+    predictor_facts,
+    progress_facts,
+    reference_facts,
+    space_facts,
+)
 from rapid_moo.store import own_name
 from rapid_moo.table import ArchitectureTable
-from rapid_moo.tuning import ADRSTuner, Triplet
+from rapid_moo.tuning import ADRSTuner, Triplet, TunerResult
+from rapid_moo.view import CANDIDATES
 
 FRONT_FILE, EVALUATIONS_FILE, SUMMARY_FILE = "front.csv", "evaluations.csv", "summary.json"
 # Of the training rows, evaluated where the predicted front is shorter: a noisy predictor can make it a few points.
@@ -32,7 +49,6 @@ VERIFIED_SHARE = 0.15
 # Batches in which as much as the predicted front is evaluated; what each shows is learnt before the next is chosen.
 VERIFIED_PARTS = 4
 FEWEST_ROWS = 3
-Progress = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -42,20 +58,18 @@ class SearchSettings:
     Parameters
     ----------
     train_ratio : float
-        Share of the table that is evaluated to train on, representatives of the space (:mod:`rapid_moo.design`); with
-        ``iterate`` the share that is evaluated in all.
+        Share of the table that is evaluated to train on. An iterating search trains on all that it evaluates, so this
+        is its bill; one-shot verifies what it predicts on top.
     algorithm : {"auto", "exhaustive", "nsga2", "nsga3"}
         How the predicted objectives are searched.
     candidates : {"auto", "members", "space"}
         Whether proposals are members of the table or come from the whole space.
-    budget : int or None
-        At most so many unique evaluations, verification included; by default the table's size, or with ``iterate``
-        what ``train_ratio`` gives.
-    rounds : int
-        Batches after the first sample. 1 is one-shot: one tuning, and as many evaluations as the predicted front has
-        points, made in four parts with a fit before each.
-    iterate : bool
-        RAPID's own schedule instead: a small first sample, then batches until the budget is spent.
+    budget : int, float or None
+        At most so many unique evaluations, everything included, or below 1 a share of the table; by default what
+        ``train_ratio`` gives, and for one-shot the table's size. Where costs are stated it is what they may cost.
+    oneshot : bool
+        The published way instead of RAPID's own schedule: one sample of representatives (:mod:`rapid_moo.design`), one
+        tuning, and as many evaluations as the predicted front has points, made in four parts with a fit before each.
     seed : int
         Seed of everything.
     constraints : tuple of str
@@ -65,11 +79,15 @@ class SearchSettings:
     train_ratio: float = 0.1
     algorithm: str = "auto"
     candidates: str = "auto"
-    budget: int | None = None
-    rounds: int = 1
-    iterate: bool = False
+    budget: int | float | None = None
+    oneshot: bool = False
     seed: int = 0
     constraints: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, known in (("algorithm", SEARCHES), ("candidates", CANDIDATES)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +99,8 @@ class SearchResult:
     table: ArchitectureTable
     X: IntArray
     raw: FloatArray
-    budget: int
+    budget: float
+    cost: float | None
     n_train: int
     predictors: PredictorSet
     triplet: Triplet | None
@@ -89,6 +108,9 @@ class SearchResult:
     quality: Mapping[str, float]
     seconds: Mapping[str, float]
     front_rows: IntArray = field(repr=False)
+    tuned: TunerResult | None = field(default=None, repr=False)
+    feasible: BoolArray | None = field(default=None, repr=False)
+    reference: FloatArray | None = field(default=None, repr=False)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -99,6 +121,11 @@ class SearchResult:
     def front(self) -> FloatArray:
         """Raw values of the evaluated architectures that no other evaluated one dominates."""
         return self.raw[self.front_rows]
+
+    @property
+    def _costs(self) -> dict[str, float]:
+        computed = [objective.name for objective in self.table.space.computed]
+        return dict(zip([o.name for o in self.objectives], prices(self.objectives, computed).tolist(), strict=True))
 
     def summary(self) -> dict[str, Any]:
         """JSON form of everything but the architectures."""
@@ -114,10 +141,11 @@ class SearchResult:
             "training_rows": self.n_train,
             "table_rows": len(self.table),
             "budget": self.budget,
+            **({"cost": self.cost, "costs": self._costs} if self.cost is not None else {}),
             "train_ratio": self.settings.train_ratio,
             "algorithm": self.settings.algorithm,
             "candidates": self.settings.candidates,
-            "rounds": None if self.settings.iterate else self.settings.rounds,
+            "oneshot": self.settings.oneshot,
             "constraints": list(self.settings.constraints),
             "front_kind": self.table.front_kind,
             "front_size": len(self.front_rows),
@@ -128,6 +156,56 @@ class SearchResult:
             "triplet": chosen,
             "data_fingerprint": self.table.fingerprint,
         }
+
+    def report(self, weights: Sequence[float] | None = None, command: str = "") -> Report:
+        """The facts, to be shown by :mod:`rapid_moo.report`.
+
+        Parameters
+        ----------
+        weights : sequence of float, optional
+            One per objective: also name the architecture of the front that they prefer.
+        command : str
+            What made the result.
+        """
+        table, n = self.table, len(self.X)
+        whole: BoolArray = np.asarray(np.isfinite(self.raw).all(axis=1))
+        state = ["partial" if not on else "sample" if row < self.n_train else "chosen" for row, on in enumerate(whole)]
+        by_cost = self.cost is not None
+        paid = np.isfinite(self.raw) @ np.array(list(self._costs.values()))
+        facts, _ = architecture_facts(
+            table.space, self.objectives, self.X, self.raw, state, feasible=self.feasible, predictors=self.predictors
+        )
+        reference = self.reference if self.reference is not None else table.front
+        kept = whole if self.feasible is None else np.asarray(whole & self.feasible)
+        F = np.where(kept[:, None], to_minimised(self.raw, self.objectives), np.inf)
+        return Report(
+            kind="search",
+            name=self.dataset,
+            created=now(),
+            command=command,
+            objectives=objective_facts(self.objectives),
+            space=space_facts(table.space),
+            bill={
+                "evaluations": n,
+                **({"cost": self.cost, "cost_budget": self.budget} if by_cost else {"budget": int(self.budget)}),
+                "rows": len(table),
+                "partial": int((~whole).sum()),
+                "sample": self.n_train,
+                "chosen": n - self.n_train,
+                "front_size": len(self.front_rows),
+            },
+            quality={**self.quality, "tuner_adrs": self.triplet.adrs if self.triplet is not None else None},
+            seconds=dict(self.seconds),
+            architectures=facts,
+            reference=reference_facts(table.front_kind, reference, self.objectives),
+            progress=progress_facts(F, reference, table.front_kind, paid if by_cost else None),
+            predictors=predictor_facts(self.predictors, members_of, self.X, self.metrics),
+            choice=choice_facts(self.tuned, given=self.triplet is not None and self.tuned is None),
+            picks=picks_of(facts, self.objectives, weights),
+            settings=asdict(self.settings),
+            versions=environment(),
+            fingerprint=table.fingerprint,
+        )
 
     def write(self, folder: Path | str) -> None:
         """Write ``front.csv``, ``evaluations.csv`` and ``summary.json`` into a folder."""
@@ -192,7 +270,7 @@ class Search:
     settings : SearchSettings
         How.
     tuner : ADRSTuner, optional
-        Chooses the predictors.
+        Chooses the predictors; by default the algorithm's own tuner.
     triplet : Triplet, optional
         Predictors to use instead, tuned on this or another table.
     """
@@ -210,42 +288,68 @@ class Search:
                 f" find, got {len(table)}"
             )
         self.table, self.settings, self.triplet = table, settings, triplet
+        constraints: Sequence[Constraint | str] = settings.constraints
+        self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
+        self._price = float(self.problem.prices.sum()) if self.problem.costs_stated else 1.0
         sampled = table.count(float(settings.train_ratio))
-        self.budget = settings.budget if settings.budget is not None else (sampled if settings.iterate else len(table))
-        if not 1 <= self.budget <= len(table):
-            raise InputError(f"budget: expected 1 to {len(table)} evaluations (the table's size), got {self.budget}")
-        self.n_train = max(2, min(FIRST_SAMPLE, self.budget - 1)) if settings.iterate else sampled
-        if self.n_train > self.budget:
+        self.budget = self._budget(sampled)
+        whole = int(self.budget / self._price * (1.0 + EPSILON))
+        self.n_train = sampled if settings.oneshot else max(2, min(FIRST_SAMPLE, whole - 1))
+        if self.n_train > whole:
             raise InputError(
                 f"budget: expected at least the {self.n_train} training rows of train ratio"
                 f" {settings.train_ratio}, got {self.budget}"
             )
-        if settings.rounds < 1:
-            raise InputError(f"rounds: expected at least 1, got {settings.rounds}")
-        self.tuner = tuner or ADRSTuner(seed=settings.seed)
-        constraints: Sequence[Constraint | str] = settings.constraints
-        self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
+        self.tuner = tuner
         self._n_partial = len(table.partial[0]) if table.partial is not None else 0
         self.seconds = {"sample": 0.0, "tune": 0.0, "fit": 0.0, "search": 0.0, "report": 0.0}
 
+    def _budget(self, sampled: int) -> float:
+        stated, n = self.settings.budget, len(self.table)
+        if stated is None:
+            return (n if self.settings.oneshot else max(sampled, FEWEST_ROWS)) * self._rate
+        if self.problem.costs_stated:
+            cost = self.table.count(float(stated)) * self._price if 0.0 < stated < 1.0 else float(stated)
+            if not (affordable(self._price, cost) and affordable(cost, n * self._price)):
+                told = f"{cost_text(self._price)} (one architecture) to {cost_text(n * self._price)} (the table)"
+                raise InputError(f"budget: expected a cost of {told}, or a share, got {stated}")
+            return cost
+        count = self.table.count(float(stated)) if 0.0 < stated < 1.0 else stated
+        if not 1 <= count <= n or count != int(count):
+            raise InputError(f"budget: expected 1 to {n} evaluations (the table's size) or a share, got {stated}")
+        return int(count)
+
+    @property
+    def _rate(self) -> float:
+        """What an architecture counts as: its cost, or 1 where no costs are stated."""
+        return self._price if self.problem.costs_stated else 1
+
     @property
     def evaluated(self) -> tuple[IntArray, FloatArray]:
-        """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them."""
+        """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them.
+
+        Where costs are stated an architecture may have been measured in part: NaN where it was not.
+        """
         store = self.problem.store
         return store.X[~store.free], store.raw[~store.free]
 
-    def run(self, progress: Progress | None = None) -> SearchResult:
-        """Run all phases; ``progress(phase, evaluations)`` is called after each step."""
+    def run(self, progress: ProgressCallback | None = None) -> SearchResult:
+        """Run all phases; ``progress`` is called after each batch."""
         start = time.perf_counter()
         reference = self.problem.reference_front()
         if reference is None or len(reference) == 0:
             raise InputError(f"constraints: no architecture of {self.table.name} meets {self.settings.constraints}")
         algorithm = self._algorithm()
-        algorithm.setup(self.problem, termination=("n_eval", self.budget), seed=self.settings.seed)
+        by_cost = self.problem.costs_stated
+        termination: Any = CostBudget(self.budget) if by_cost else ("n_eval", self.budget)
+        algorithm.setup(self.problem, termination=termination, seed=self.settings.seed)
         while algorithm.has_next():
             algorithm.next()
             if progress is not None:
-                progress("search", self.problem.n_evaluations)
+                found = to_minimised(self.evaluated[1], self.table.objectives)
+                quality = adrs(found[np.isfinite(found).all(axis=1)], reference=reference)
+                done = self.problem.cost() if by_cost else self.problem.n_evaluations
+                progress(Progress(done, self.budget, quality))
         predictors = algorithm.predictors
         if predictors is None or algorithm.searched is None:
             raise InputError(
@@ -255,7 +359,7 @@ class Search:
         triplet = self.triplet or (algorithm.tuned.best if algorithm.tuned is not None else None)
         self.seconds |= algorithm.seconds
         self.seconds["sample"] = time.perf_counter() - start - sum(algorithm.seconds.values())
-        return self._report(predictors, triplet, reference, algorithm.searched)
+        return self._report(predictors, triplet, algorithm.tuned, reference, algorithm.searched)
 
     def _specs(self) -> list[Spec | None] | None:
         """The triplet's predictors by position; of a table with more objectives the others get a default."""
@@ -265,7 +369,7 @@ class Search:
         return [*self.triplet.specs, *[None] * n][:n]
 
     def _algorithm(self) -> RAPID:
-        """RAPID as the settings want it: iterating, in a stated number of rounds, or one-shot."""
+        """RAPID as the settings want it: iterating, or one-shot."""
         settings = self.settings
         common: dict[str, Any] = {
             "n_initial": self.n_train + self._n_partial,
@@ -274,16 +378,18 @@ class Search:
             "search": settings.algorithm,
             "candidates": settings.candidates,
         }
-        if settings.iterate:
+        if not settings.oneshot:
             return RAPID(**common)
-        if settings.rounds > 1:
-            size = max(1, int(np.ceil((self.budget - self.n_train) / settings.rounds)))
-            return RAPID(rounds=settings.rounds, batch_size=size, **common)
         verified = max(1, round(VERIFIED_SHARE * self.n_train))
         return OneShotRAPID(parts=VERIFIED_PARTS, batch_size=verified, **common)
 
     def _report(
-        self, predictors: PredictorSet, triplet: Triplet | None, reference: FloatArray, searched: IntArray
+        self,
+        predictors: PredictorSet,
+        triplet: Triplet | None,
+        tuned: TunerResult | None,
+        reference: FloatArray,
+        searched: IntArray,
     ) -> SearchResult:
         start = time.perf_counter()
         table = self.table
@@ -299,17 +405,17 @@ class Search:
         feasible: Any = np.ones(len(X), dtype=np.bool_)
         if self.problem.constraints:
             feasible = (self.problem.violations(X, raw) <= 0.0).all(axis=1)
-        kept = np.flatnonzero(feasible)
+        kept = np.flatnonzero(feasible & np.isfinite(raw).all(axis=1))
         F = to_minimised(raw, table.objectives)
         front_rows = kept[front_indices(F[kept])] if len(kept) else kept
         minimised = to_minimised(predicted, table.objectives)
         exact = front_indices(minimised)
         quality = {
-            "adrs": adrs(reference, F[kept]),
-            "adrs_predictor": adrs(reference, table.F[exact]),
-            "adrs_search": adrs(minimised[exact], predictors.predict_minimised(searched)),
-            "hypervolume": hypervolume(reference, F[kept]),
-            "igd_plus": igd_plus(reference, F[kept]),
+            "adrs": adrs(F[kept], reference=reference),
+            "adrs_predictor": adrs(table.F[exact], reference=reference),
+            "adrs_search": adrs(predictors.predict_minimised(searched), reference=minimised[exact]),
+            "hypervolume": hypervolume(F[kept], reference=reference),
+            "igd_plus": igd_plus(F[kept], reference=reference),
         }
         self.seconds["report"] = time.perf_counter() - start
         return SearchResult(
@@ -319,6 +425,7 @@ class Search:
             X=X,
             raw=raw,
             budget=self.budget,
+            cost=self.problem.cost() if self.problem.costs_stated else None,
             n_train=min(self.n_train, len(X)),
             predictors=predictors,
             triplet=triplet,
@@ -326,4 +433,7 @@ class Search:
             quality=quality,
             seconds=dict(self.seconds),
             front_rows=front_rows,
+            tuned=tuned,
+            feasible=feasible if self.problem.constraints else None,
+            reference=reference,
         )

@@ -111,6 +111,8 @@ class SpaceView:
             raise InputError("candidates: 'members' needs a problem that is evaluated on a table")
         self.restricted = on_table and candidates != "space"
         self.bounded = self.native and len(problem.constraint_set.known) > 0
+        self.price = float(problem.prices.sum()) if self.native and problem.costs_stated else 0.0
+        """What it costs to measure everything of an architecture; 0 where no costs are stated."""
         self.store: Store = problem.store if self.native else Store(self.space, self._columns)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpaceView:
@@ -341,7 +343,7 @@ class SpaceView:
 
     def draw(self, predictors: PredictorSet, X: IntArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
         """Possible minimised truths of shape (n_draws, n, n_obj)."""
-        return np.asarray(predictors.sample_y(X, n_draws, rng) * signs(self.objectives))
+        return np.asarray(predictors.draw(X, n_draws, rng) * signs(self.objectives))
 
 
 # -------------------------------------------------------------------- foreign spaces

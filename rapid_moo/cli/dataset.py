@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
+from dataclasses import replace
 from typing import Any
 
+from rapid_moo.costs import with_costs
 from rapid_moo.errors import InputError
 from rapid_moo.problems import open_table
 from rapid_moo.reading import Reading
@@ -72,6 +74,25 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="learn from what such rows have; they are no members of the table",
     )
+
+
+def add_costs(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what measuring each objective costs."""
+    parser.add_argument(
+        "--costs",
+        metavar="NAME:COST,...",
+        help="what measuring each objective costs, such as accuracy:1,latency:0.01 (default 1, computed ones 0); a"
+        " budget is an amount of cost then",
+    )
+
+
+def read_costly(options: Namespace) -> ArchitectureTable:
+    """The table that the options state, with the costs that they state."""
+    table = read_dataset(options)
+    if options.costs is None:
+        return table
+    computed = [objective.name for objective in table.space.computed]
+    return replace(table, objectives=with_costs(table.objectives, options.costs, computed))
 
 
 def dataset_name(options: Namespace) -> str:

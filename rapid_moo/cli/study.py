@@ -6,6 +6,7 @@ import argparse
 import csv
 import json
 import math
+import shlex
 import shutil
 import sys
 import time
@@ -17,22 +18,26 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from rapid_moo._util import atomic_path, write_text
-from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, writable
+from rapid_moo._util import as_count, atomic_path, one_line, write_text
+from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, positive, seconds, seed, writable
+from rapid_moo.costs import cost_text, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, user_trace
 from rapid_moo.objectives import Objective, parse_objectives
 from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import get_space, space_names
+from rapid_moo.report import PAGE_FILE
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store, own_name
 from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
 from rapid_moo.study.references import Reference, is_reference
-from rapid_moo.study.spacefile import TEMPLATE, read_space_file
+from rapid_moo.study.report import Renewal
+from rapid_moo.study.spacefile import TEMPLATE, objective_from_dict, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
-from rapid_moo.study.study import Study
+from rapid_moo.study.study import MOST_PLACES, Study
 
 LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
 FORMATS = ("csv", "parquet", "json")
@@ -62,7 +67,7 @@ def add_parsers(commands_of: Any) -> None:
     _add_run(commands_of)
     ask = commands_of.add_parser("ask", help="architectures of a study to evaluate elsewhere, as a CSV file")
     ask.add_argument("folder", type=Path, metavar="DIR")
-    ask.add_argument("-n", type=_positive, default=1, metavar="N", help="how many (default 1)")
+    ask.add_argument("-n", type=positive, default=1, metavar="N", help="how many (default 1)")
     ask.set_defaults(run=ask_study)
     tell = commands_of.add_parser("tell", help="tell a study what was measured elsewhere, also in part")
     tell.add_argument("folder", type=Path, metavar="DIR")
@@ -98,16 +103,26 @@ def _add_run(commands_of: Any) -> None:
         help="a command line, or FILE.py:FUNCTION; several with the objectives that each of them measures",
     )
     run.add_argument("--live", action="store_true", help="the measure that comes along with a space (digits)")
-    run.add_argument("--budget", type=_positive, metavar="N", help="evaluations in all, earlier ones included")
+    run.add_argument(
+        "--budget",
+        type=_budget,
+        metavar="N",
+        help="evaluations in all, earlier ones included; where costs are stated, what they may cost",
+    )
+    run.add_argument(
+        "--costs",
+        metavar="NAME:COST,..",
+        help="what measuring each objective costs, in seconds or any unit: error:3600,latency:10 (default 1)",
+    )
     run.add_argument("--objectives", metavar="NAME:min,..", help="what is optimised, where the space does not say it")
     run.add_argument("--constraint", action="append", default=[], metavar="'latency <= 20'")
-    run.add_argument("--seed", type=_seed, help="seed of every choice (default 0)")
+    run.add_argument("--seed", type=seed, help="seed of every choice (default 0)")
     run.add_argument("--workers", default="1", metavar="N|threads:N", help="evaluations side by side (default 1)")
     run.add_argument(
         "--places", metavar="OBJECTIVE=N,..", help="places of its own for an objective: latency=1 is one board"
     )
     run.add_argument("--dask", metavar="ADDRESS", help="workers of a Dask scheduler instead")
-    run.add_argument("--timeout", type=float, metavar="S", help="seconds that one call of the measure may take")
+    run.add_argument("--timeout", type=seconds, metavar="S", help="seconds that one call of the measure may take")
     run.add_argument(
         "--known",
         action="append",
@@ -132,16 +147,17 @@ def _add_run(commands_of: Any) -> None:
     run.set_defaults(run=run_study)
 
 
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:19]) < 2**31:
-        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:20]) >= 2**63:
-        raise argparse.ArgumentTypeError(f"expected an integer in 0..2^63 - 1, got {text[:40]!r}")
-    return int(text)
+def _budget(text: str) -> float:
+    """Evaluations, or an amount of cost."""
+    if text.isascii() and text.isdigit():
+        return positive(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < 2**53:
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text[:40]!r}")
+    return value
 
 
 def write_template(options: Namespace) -> int:
@@ -169,30 +185,39 @@ def run_study(options: Namespace) -> int:
         if options.known and (told := holder(study.folder)):
             raise StudyError(f"{study.folder}: {told} is running this study")
         for path in options.known:
-            print(f"{path}: {study.import_known(path)} rows known beforehand", file=sys.stderr)
+            complain(f"{path}: {study.import_known(path)} rows known beforehand")
         return _run(study, options, weights)
 
 
 def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
-    begun = study.status().begun
-    if options.budget is not None and begun >= options.budget and not options.retry:
-        print(f"note: {begun} evaluations are begun already; for more give a larger --budget", file=sys.stderr)
+    status = study.status()
+    spent = status.cost if status.by_cost else status.begun
+    if options.budget is not None and spent >= options.budget and not options.retry:
+        told = f"a cost of {cost_text(spent)} is spent" if status.by_cost else f"{spent} evaluations are begun"
+        complain(f"note: {told} already; for more give a larger --budget")
+    page = Renewal(study, weights, f"rapid-moo run {shlex.quote(str(study.folder))}")
     try:
         with _Shown(study, options.budget) as shown:
-            study.run(options.budget, confirm=options.confirm, retry=options.retry, progress=shown.show)
+
+            def show(status: Status) -> None:
+                shown.show(status)
+                page.renew()
+
+            try:
+                study.run(options.budget, confirm=options.confirm, retry=options.retry, progress=show)
+            finally:
+                page.renew(now=True)
     except KeyboardInterrupt:
         print(_report(study, weights))
-        print(f"\ninterrupted; go on with: rapid-moo run {study.folder}", file=sys.stderr)
+        complain(f"\ninterrupted; go on with: rapid-moo run {study.folder}")
         return EXIT_INTERRUPTED
     except MeasureError as error:
-        print(f"{error}\nAfter mending it go on with: rapid-moo run {study.folder}", file=sys.stderr)
+        complain(f"{error}\nAfter mending it go on with: rapid-moo run {study.folder}", None)
         return EXIT_FAILED
     except RapidMooError:
         raise
     except Exception as error:  # the user's own function of the genes
-        print(
-            f"{user_trace(error).rstrip()}\nAfter mending it go on with: rapid-moo run {study.folder}", file=sys.stderr
-        )
+        complain(f"{user_trace(error).rstrip()}\nAfter mending it go on with: rapid-moo run {study.folder}", None)
         return EXIT_FAILED
     print(_report(study, weights))
     return 0
@@ -215,13 +240,19 @@ def _study(options: Namespace, executor: Any) -> Study:
     if target.is_dir():
         if options.out is not None and options.out.resolve() != target.resolve():
             raise InputError(f"--out: expected none beside the folder of a study, got {options.out}")
-        stated = parse_objectives(options.objectives) if options.objectives else None
-        known = [Objective(**item) for item in read_definition(target)["objectives"]] if options.prefer else []
+        stated: Sequence[Objective] | None = parse_objectives(options.objectives) if options.objectives else None
+        known = [objective_from_dict(item) for item in read_definition(target)["objectives"]]
+        if options.costs is not None:
+            more = [o for o in stated or () if o.name not in {k.name for k in known}]
+            computed = [item["name"] for item in read_definition(target)["space"].get("computed", [])]
+            stated = with_costs([*known, *more], options.costs, computed)
         _weights(options.prefer, [*known, *(o for o in stated or () if o.name not in {k.name for k in known})])
         return Study(target, constraints=constraints, objectives=stated, **shared)
     space, objectives, written, reference = _space(options.target)
     if options.objectives:
         objectives = parse_objectives(options.objectives)
+    if options.costs is not None:
+        objectives = with_costs(objectives, options.costs, [objective.name for objective in space.computed])
     out = writable(options.out or Path("runs") / space.name)
     if options.budget is None and not (out / DEFINITION).exists():
         raise InputError("--budget: expected the number of evaluations of a new study, got none")
@@ -303,22 +334,22 @@ def _worker_kind(options: Namespace) -> int | str:
     text = options.workers.strip()
     if options.dask and text != "1":
         raise InputError(f"--dask: expected no --workers beside it, got {text!r}")
-    return f"processes:{text}" if text.isdigit() else text
+    return f"processes:{text}" if as_count(text) >= 0 else text
 
 
 def _places(text: str | None) -> dict[str, int]:
     found: dict[str, int] = {}
     for part in text.split(",") if text else []:
         name, _, number = part.rpartition("=")
-        if not name or not number.isdigit() or int(number) < 1:
-            raise InputError(f"--places: expected OBJECTIVE=N, got {part!r}")
+        if not name or not 0 < as_count(number) <= MOST_PLACES:
+            raise InputError(f"--places: expected OBJECTIVE=N with N in 1..{MOST_PLACES}, got {part!r}")
         found[name.strip()] = int(number)
     return found
 
 
 def _max_errors(text: str) -> tuple[int, int]:
     parts = text.split(",")
-    if len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) > 2 or not all(as_count(part.strip()) >= 0 for part in parts):
         raise InputError(f"--max-errors: expected FIRST,SAME, got {text!r}")
     return int(parts[0]), int(parts[-1])
 
@@ -356,7 +387,7 @@ def _client(address: str | None) -> Iterator[Any]:
 class _Shown:
     """Progress on standard error: a bar in a terminal, a line now and then elsewhere."""
 
-    def __init__(self, study: Study, budget: int | None) -> None:
+    def __init__(self, study: Study, budget: float | None) -> None:
         console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
@@ -368,7 +399,7 @@ class _Shown:
     def __enter__(self) -> _Shown:
         if self.interactive:
             self.bar.start()
-            self.task = self.bar.add_task(self.study.space.name, total=self.budget)
+            self.task = self.bar.add_task(escape(one_line(self.study.space.name, 60)), total=self.budget)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -385,10 +416,14 @@ class _Shown:
         if status.eta is not None:
             told += f", {duration(status.eta)} to go"
         if self.interactive:
-            self.bar.update(self.task, completed=status.begun - status.running, total=status.budget, description=told)
+            spent = status.cost if status.by_cost else status.begun - status.running
+            self.bar.update(self.task, completed=spent, total=status.budget, description=told)
         elif time.monotonic() - self._last >= QUIET_SECONDS:
             self._last = time.monotonic()
-            print(f"{status.begun - status.running} of {status.budget} evaluations, {told}", file=sys.stderr)
+            done = f"{status.begun - status.running} of {status.budget} evaluations"
+            if status.by_cost:
+                done = f"cost {cost_text(status.cost)} of {cost_text(status.budget or 0.0)}"
+            complain(f"{done}, {told}")
 
 
 def _report(study: Study, weights: Sequence[float] | None) -> str:
@@ -405,7 +440,7 @@ def _report(study: Study, weights: Sequence[float] | None) -> str:
         genes = {gene.name: gene for gene in study.space.genes}
         told = {key: _label(genes[key], value) if key in genes else _short(value) for key, value in chosen.items()}
         lines += ["", f"{name}: " + ", ".join(f"{key}={value}" for key, value in told.items())]
-    lines += ["", f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}"]
+    lines += ["", f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}, {PAGE_FILE}"]
     return "\n".join(lines)
 
 
@@ -462,7 +497,7 @@ def ask_study(options: Namespace) -> int:
         cells = [choice_text(g, trial[g.name]) if g.name in trial.architecture else "" for g in genes]
         out.writerow([trial.number, *cells, *(known.get(name, "") for name in names)])
     if len(trials) < options.n:
-        print(f"note: only {len(trials)} architectures are left", file=sys.stderr)
+        complain(f"note: only {len(trials)} architectures are left")
     return 0
 
 

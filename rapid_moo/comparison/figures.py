@@ -14,6 +14,7 @@ import pandas as pd
 
 from rapid_moo._util import FloatArray, IntArray, atomic_path
 from rapid_moo.comparison.statistics import Ranks, overheads, ranks_where_possible
+from rapid_moo.comparison.tables import COST, bill_column
 from rapid_moo.errors import MissingExtraError
 
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -54,9 +55,14 @@ def quartiles(trajectories: pd.DataFrame, quality: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``low``, ``median``, ``high``, indexed by evaluations.
+        Columns ``low``, ``median``, ``high``, indexed by evaluations, or by the cost where it is stated.
     """
-    wide = trajectories.pivot_table(index="evaluations", columns="seed", values=quality).sort_index().ffill().dropna()
+    wide = (
+        trajectories.pivot_table(index=bill_column(trajectories), columns="seed", values=quality)
+        .sort_index()
+        .ffill()
+        .dropna()
+    )
     frame = wide.quantile([0.25, 0.5, 0.75], axis=1).T
     frame.columns = pd.Index(["low", "median", "high"])
     return frame
@@ -88,15 +94,16 @@ def curves_figure(results: pd.DataFrame, trajectories: pd.DataFrame, oracle: pd.
     chosen = results[results["dataset"] == dataset]
     paths = trajectories[trajectories["dataset"] == dataset]
     floor = oracle[oracle["dataset"] == dataset]
+    spent = bill_column(paths)
     for axis, quality, label in zip(axes, ("adrs", "deficit"), ("ADRS", "1 - normalised hypervolume"), strict=True):
         for method, i in looks(drawn_methods(chosen)).items():
             _draw_method(axis, i, method, chosen[chosen["method"] == method], paths[paths["method"] == method], quality)
-        steps, values = floor["evaluations"].to_numpy(), _values(floor, quality)
+        steps, values = floor[spent].to_numpy(), _values(floor, quality)
         axis.plot(steps, values, color="#000000", linewidth=1.0, linestyle=(0, (1, 2)), label="oracle (floor)")
         axis.set_xscale("log")
         axis.set_yscale("log")
-        axis.set_xlim(left=max(1, paths["evaluations"].max() // 250))
-        axis.set_xlabel("unique evaluations")
+        axis.set_xlim(left=max(1, paths[spent].max() // 250))
+        axis.set_xlabel("cost" if spent == COST else "unique evaluations")
         axis.set_ylabel(f"{label} (lower is better)")
         axis.grid(visible=True, which="major", color="#DDDDDD", linewidth=0.6)
         _limit(axis, chosen, quality)
@@ -127,8 +134,9 @@ def _draw_method(axis: Any, i: int, method: str, results: pd.DataFrame, paths: p
     axis.plot(band.index, band["median"], linewidth=width, label=method, marker=MARKERS[i], markevery=[-1], **look)
     axis.fill_between(band.index, band["low"], band["high"], color=COLOURS[i], alpha=0.12, linewidth=0)
     if paths["budget"].nunique() > 1:
-        ends = results.assign(value=_values(results, quality)).groupby("budget")[["evaluations", "value"]].median()
-        axis.plot(ends["evaluations"], ends["value"], MARKERS[i], color=COLOURS[i], markersize=6)
+        spent = bill_column(results)
+        ends = results.assign(value=_values(results, quality)).groupby("budget")[[spent, "value"]].median()
+        axis.plot(ends[spent], ends["value"], MARKERS[i], color=COLOURS[i], markersize=6)
 
 
 def ranks_figure(found: Ranks, title: str) -> Any:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._util import FloatArray, IntArray
-from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.indicators import normalised
 from rapid_moo.table import ArchitectureTable
+from rapid_moo.trajectory import log_steps, trajectory
 
 
 def oracle_order(front: FloatArray, /) -> IntArray:
@@ -26,7 +26,7 @@ def oracle_order(front: FloatArray, /) -> IntArray:
     ndarray of shape (n,)
         Positions.
     """
-    points, _ = normalised(front, front)
+    points, _ = normalised(front, reference=front)
     distance = np.abs(points[:, None, :] - points[None, :, :]).max(axis=2)
     nearest = np.full(len(points), np.inf)
     left = np.ones(len(points), dtype=np.bool_)

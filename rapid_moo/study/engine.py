@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from rapid_moo.algorithm import RAPID
+from rapid_moo.costs import EPSILON, affordable
 from rapid_moo.errors import InputError, StudyError, WorkTimeoutError
 from rapid_moo.measure import FIRST_RAISED, Attempt, Guard, Outcome, Packed, measure_times, shortened
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
@@ -121,7 +122,7 @@ class Engine:
         self.problem, self.algorithm, self.parts, self.pools = problem, algorithm, list(parts), list(pools)
         self.store: Store = problem.store
         self.publish, self.timeout = publish, timeout
-        self.budget = 0
+        self.budget = 0.0
         self.stopping = False
         self._guards: list[Guard] = []
         self._stale = False
@@ -132,13 +133,13 @@ class Engine:
         self._barren: list[str] | None = None if problem.store.complete.any() else []
 
     # -------------------------------------------------------------------- loop
-    def run(self, budget: int, again: Sequence[int] = (), noisy: Collection[str] = ()) -> None:
+    def run(self, budget: float, again: Sequence[int] = (), noisy: Collection[str] = ()) -> None:
         """Evaluate until so many evaluations were begun in all, and all of them have ended.
 
         Parameters
         ----------
-        budget : int
-            Evaluations, those of earlier runs included.
+        budget : int or float
+            Evaluations, those of earlier runs included; where costs are stated, their cost.
         again : sequence of int
             Rows to measure once more instead of new architectures.
         noisy : collection of str
@@ -218,12 +219,30 @@ class Engine:
         self.store.refresh()
         while not self.stopping:
             self._submit_waiting()
-            if not self._wants_more() or self.store.n_evaluations >= self.budget:
+            if not self._wants_more() or self._left() <= 0:
                 return
             row = self._again.popleft() if self._again else None if only_again else self._next_row()
-            if row is None:
+            if row is None or (self.problem.costs_stated and not affordable(self._cost(row), self._left())):
                 return
             self._begin(row, again=only_again)
+
+    def _left(self) -> float:
+        """What is left of the budget, what is under way counted as spent: evaluations, or cost where it is stated."""
+        if not self.problem.costs_stated:
+            return self.budget - self.store.n_evaluations
+        calls = [call for pool in self.pools for call in (*pool.waiting, *pool.running.values())]
+        left = self.budget - self.problem.cost() - sum(self._price(call) for call in calls)
+        return left if left > EPSILON * self.budget else 0.0
+
+    def _price(self, call: Call) -> float:
+        """What a call costs."""
+        columns = [self.store.objectives.index(name) for name in self.parts[call.part].attempt.names]
+        return call.times * float(self.problem.prices[columns].sum())
+
+    def _cost(self, row: int) -> float:
+        """What it costs to measure what is wanted of a row."""
+        calls = [self._call(row, k) for k in range(len(self.parts))]
+        return sum(self._price(call) for call in calls if call is not None)
 
     def _wants_more(self) -> bool:
         """Whether a place is free that nothing waits for, and nothing waits anywhere."""
@@ -233,7 +252,10 @@ class Engine:
         """The next architecture to begin: what waits, else what the algorithm proposes."""
         waiting = self.store.waiting
         if not len(waiting) and not self._exhausted:
-            ask(self.algorithm, self.store, limit=self.budget - self.store.n_evaluations)
+            if self.problem.costs_stated:
+                ask(self.algorithm, self.store, cost=self._left())
+            else:
+                ask(self.algorithm, self.store, limit=int(self._left()))
             waiting = self.store.waiting
             self._exhausted = not len(waiting)
         return int(waiting[0]) if len(waiting) else None
@@ -388,14 +410,20 @@ def interrupts(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def ask(algorithm: RAPID, store: Store, size: int | None = None, limit: int | None = None) -> None:
+def ask(
+    algorithm: RAPID,
+    store: Store,
+    size: int | None = None,
+    limit: int | None = None,
+    cost: float | None = None,
+) -> None:
     """Let the algorithm propose, and put its proposals and its state into the store, both or neither."""
     store.refresh()
     state = store.notes.get(STATE)
     if state is not None and algorithm.predictors is None:
         algorithm.restore(state)
     algorithm.follow()
-    X = algorithm.propose(size, limit)
+    X = algorithm.propose(size, limit, cost)
     with store.transaction():
         store.ask(X, "rapid")
         store.note(STATE, algorithm.state())

@@ -11,7 +11,7 @@ from typing import Any
 from rapid_moo.constraints import AnyConstraint, ConstraintSet, FunctionConstraint, as_constraints
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.genes import Condition, Gene
-from rapid_moo.objectives import Objective
+from rapid_moo.objectives import Objective, distinct
 from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.study.references import Reference, is_reference
 
@@ -37,6 +37,7 @@ kernel = {{ choices = [3, 5, 7], when = {{ op = "conv" }} }}    # only where op 
 [objectives]
 error = {{ direction = "min", unit = "%" }}
 latency = {{ direction = "min", unit = "ms" }}                # repeats = 3 calls its function three times
+# cost = 3600 says what measuring an objective costs; --budget is an amount of cost then
 """
 _TOP = ("name", "constraints", "computed", "genes", "objectives")
 _GENE = ("choices", "when", "ordered", "labels", "weight")
@@ -129,6 +130,7 @@ def check_names(space: SearchSpace, objectives: Sequence[Objective]) -> None:
     """Refuse a gene and an objective of the same name: a file could not tell them apart."""
     if not objectives:
         raise InputError(f"{space.name}: expected at least one objective, got none")
+    distinct(objectives)
     genes = {gene.name for gene in space.genes}
     for objective in objectives:
         if objective.name in genes:
@@ -181,8 +183,8 @@ def _objective(name: str, value: Any) -> Objective:
         name,
         value.get("direction", ""),
         value.get("unit", ""),
-        cost=value.get("cost", 1.0),
         repeats=value.get("repeats", 1),
+        **({"cost": value["cost"]} if "cost" in value else {}),
     )
 
 
@@ -226,11 +228,20 @@ def gene_from_dict(content: Mapping[str, Any]) -> Gene:
 
 def objective_to_dict(objective: Objective) -> dict[str, Any]:
     """JSON form of an objective."""
+    stated = {"cost_stated": True} if objective.cost_stated else {}
     return {
         "name": objective.name,
         "direction": objective.direction,
         "unit": objective.unit,
         "column": objective.column,
-        "cost": objective.cost,
+        "cost": float(objective.cost),
         "repeats": objective.repeats,
+        **stated,
     }
+
+
+def objective_from_dict(content: Mapping[str, Any]) -> Objective:
+    """Inverse of :func:`objective_to_dict`; a cost of 1 that nobody stated stays unstated."""
+    values = {key: value for key, value in content.items() if key not in ("cost_stated", "cost")}
+    cost = content.get("cost", 1.0)
+    return Objective(**values, **({"cost": cost} if content.get("cost_stated") or cost != 1.0 else {}))

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 from pymoo.core.termination import NoTermination
 
-from rapid_moo._util import IntArray, write_text
+from rapid_moo._util import BoolArray, IntArray, as_count, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, Packed, as_number, shortened
 from rapid_moo.objectives import Objective, distinct
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
+from rapid_moo.report import Report
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame
 from rapid_moo.study import folder as files
@@ -29,13 +30,21 @@ from rapid_moo.study.expected import Expected, expected_values
 from rapid_moo.study.folder import Tables, gene_cells, held, holder, read_definition, write_definition
 from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.references import Reference
-from rapid_moo.study.spacefile import check_names, gene_to_dict, objective_to_dict, read_constraints
+from rapid_moo.study.report import study_report
+from rapid_moo.study.spacefile import (
+    check_names,
+    gene_to_dict,
+    objective_from_dict,
+    objective_to_dict,
+    read_constraints,
+)
 from rapid_moo.study.status import Board, Status
-from rapid_moo.study.workers import ProcessWorkers, SerialExecutor
+from rapid_moo.workers import ProcessWorkers, SerialExecutor
 
 logger = logging.getLogger(__name__)
 
-ProgressCall = Callable[[Status], None]
+StatusCallback = Callable[[Status], None]
+MOST_PLACES = 10_000
 
 
 @dataclass(frozen=True)
@@ -212,7 +221,7 @@ class Study:
         self.seed = int(known["settings"]["seed"])
         if seed is not None and seed != self.seed:
             raise InputError(f"{self.folder}: holds a study with seed {self.seed}, got seed {seed}")
-        stored = [Objective(**item) for item in known["objectives"]]
+        stored = [objective_from_dict(item) for item in known["objectives"]]
         added = [o for o in objectives or () if o.name not in {s.name for s in stored}]
         for objective in objectives or ():
             before = next((s for s in stored if s.name == objective.name), objective)
@@ -225,6 +234,9 @@ class Study:
                 raise InputError(
                     f"{self.folder}: {objective.name!r} was measured in {before.unit} there, got {objective.unit!r}"
                 )
+        # A cost that is stated anew holds from now on.
+        anew = {objective.name: objective.cost for objective in objectives or () if objective.cost_stated}
+        stored = [replace(s, cost=anew[s.name]) if s.name in anew else s for s in stored]
         self.objectives = distinct([*stored, *added])
         check_names(self.space, self.objectives)
         self.measure = self._located(measure) if measure is not None else self._found_measure(known.get("measure"))
@@ -326,19 +338,20 @@ class Study:
     # ------------------------------------------------------------------ running
     def run(
         self,
-        budget: int | None = None,
+        budget: float | None = None,
         *,
         confirm: bool = False,
         retry: bool = False,
-        progress: ProgressCall | None = None,
+        progress: StatusCallback | None = None,
         engine: type[Engine] = Engine,
     ) -> Status:
         """Evaluate until the budget is spent; goes on where an earlier run ended, however it ended.
 
         Parameters
         ----------
-        budget : int, optional
-            Evaluations in all, earlier ones included and imports not; that of the earlier run by default.
+        budget : int or float, optional
+            Evaluations in all, earlier ones included and imports not; where costs are stated, their cost in all. That
+            of the earlier run by default.
         confirm : bool
             Measure again what is worth it of the front, instead of new architectures; without a budget each once.
         retry : bool
@@ -380,7 +393,7 @@ class Study:
                 if not len(again):
                     return self.status()
             total = self._total(budget, len(again) if confirm else 0)
-            self.definition["settings"]["budget"] = max(total, self.store.n_evaluations)
+            self.definition["settings"]["budget"] = max(total, self._spent())
             self._write_definition()
             pools, parts, owned = self._places()
             loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
@@ -393,13 +406,22 @@ class Study:
                 self._publish_expected()
         return self.status()
 
-    def _total(self, budget: int | None, more: int) -> int:
+    def _spent(self) -> float:
+        """What was spent so far: evaluations, or their cost where costs are stated."""
+        return self.problem.cost() if self.problem.costs_stated else self.store.n_evaluations
+
+    def _total(self, budget: float | None, more: int) -> float:
         known = self.definition["settings"].get("budget")
         if budget is None and more:
-            return self.store.n_evaluations + more
+            return self._spent() + more * (float(self.problem.prices.sum()) if self.problem.costs_stated else 1)
         total = budget if budget is not None else known
         if total is None:
             raise InputError("budget: expected the number of evaluations, got none")
+        if self.problem.costs_stated:
+            numeric = isinstance(total, int | float | np.integer | np.floating) and not isinstance(total, bool)
+            if not numeric or not 0 < total < np.inf:
+                raise InputError(f"budget: expected a positive cost, got {total!r}")
+            return float(total)
         if isinstance(total, bool) or not isinstance(total, int | np.integer) or total < 1:
             raise InputError(f"budget: expected a positive number of evaluations, got {total!r}")
         return int(total)
@@ -410,7 +432,12 @@ class Study:
         names = [name for attempt in source.attempts for name in attempt.names]
         for name, n in self.places.items():
             missing = isinstance(self.measure, type(None))
-            if (name not in names and not missing) or isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            if (
+                (name not in names and not missing)
+                or isinstance(n, bool)
+                or not isinstance(n, int)
+                or not 0 < n <= MOST_PLACES
+            ):
                 raise InputError(f"places: expected numbers of places for some of {', '.join(names)}, got {name}={n}")
         if self._foreign:
             if self.timeout is not None and not hasattr(self.workers, "submit_timed"):
@@ -469,7 +496,7 @@ class Study:
         source: Any = self.problem.source
         return any(isinstance(attempt.function, Command) for attempt in source.attempts)
 
-    def _publisher(self, budget: int, progress: ProgressCall | None) -> Callable[[bool], None]:
+    def _publisher(self, budget: float, progress: StatusCallback | None) -> Callable[[bool], None]:
         def publish(now: bool) -> None:
             self._tables.publish(now=now)
             if progress is not None:
@@ -688,6 +715,24 @@ class Study:
         values = dict(zip(self.store.objectives, self.store.raw_of([row])[0].tolist(), strict=True))
         return {**self.space.to_dict(self.store.X[row]), **values}
 
+    @property
+    def feasible(self) -> BoolArray:
+        """Which rows of the store have every objective and meet all bounds, shape (n_rows,)."""
+        self._tables.take_in()
+        return self._board.feasible
+
+    def report(self, weights: Sequence[float] | None = None, command: str = "") -> Report:
+        """The facts of the study, to be shown by :mod:`rapid_moo.report`.
+
+        Parameters
+        ----------
+        weights : sequence of float, optional
+            One per objective: also name the architecture of the front that they prefer.
+        command : str
+            What goes on with it; ``rapid-moo run FOLDER`` by default.
+        """
+        return study_report(self, weights, command)
+
     def expected(self) -> Expected:
         """What to expect of everything that was measured completely, and what is worth measuring again."""
         self._tables.take_in()
@@ -773,9 +818,9 @@ def _workers(text: int | str | Any) -> tuple[str, int]:
     kind, _, number = text.partition(":") if isinstance(text, str) else ("", "", str(text))
     if isinstance(text, str) and not number:
         kind, number = "", kind
-    good = number.isdigit() and 1 <= int(number) <= 10_000 and kind in ("", "threads", "processes")
+    good = 0 < as_count(number) <= MOST_PLACES and kind in ("", "threads", "processes")
     if isinstance(text, bool) or not good:
-        raise InputError(f"workers: expected a number, 'threads:N' or 'processes:N', got {text!r}")
+        raise InputError(f"workers: expected N, 'threads:N' or 'processes:N' with N in 1..{MOST_PLACES}, got {text!r}")
     n = int(number)
     return (kind or ("here" if n == 1 else "processes")), n
 

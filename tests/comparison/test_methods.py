@@ -12,9 +12,9 @@ from rapid_moo import adrs
 from rapid_moo.comparison import get_method, run_method
 from rapid_moo.comparison.registry import available_methods
 from rapid_moo.comparison.run import sorted_table
-from rapid_moo.comparison.trajectory import trajectory
 from rapid_moo.errors import MissingExtraError
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.trajectory import trajectory
 
 LIGHT = ["random", "stratified-random", "local-search", "mo-rea", "nsga2", "nsga3", "age-moea2", "sms-emoa", "u-nsga3"]
 # Each evaluation costs these tens of milliseconds or more: a few dozen are enough here, just past their first sample.
@@ -73,7 +73,7 @@ def test_linas_beats_random_by_what_it_predicts(small_table):
 
     def quality(method, seed):
         record = run_method(small, get_method(method), 90, seed)
-        return adrs(small.front, small.F[list(record.rows)])
+        return adrs(small.F[list(record.rows)], reference=small.front)
 
     assert quality("linas", 0) < np.mean([quality("random", seed) for seed in range(10)])
 

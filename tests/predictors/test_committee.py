@@ -12,7 +12,7 @@ from rapid_moo import ADRSTuner, PredictorSet, PredictorSpec, get_problem
 from rapid_moo.errors import InputError
 from rapid_moo.predictors import Committee, committee_of, members_of, spec_from_dict
 from rapid_moo.predictors.spread import LEVELS
-from rapid_moo.report import search_text
+from rapid_moo.report import to_text
 from rapid_moo.search import Search, SearchSettings
 from rapid_moo.tuning import TRIPLET_FILE, load_triplet
 
@@ -99,7 +99,7 @@ class TestPredictions:
     def test_draws_have_that_mean_and_spread(self, sample, table):
         predictors = fitted(sample, MIXED)
         mean, std = predictors.predict(table.X[:30], return_std=True)
-        draws = predictors.sample_y(table.X[:30], 4000, seed=0)[:, :, 0]
+        draws = predictors.draw(table.X[:30], 4000, seed=0)[:, :, 0]
         assert np.abs(draws.mean(axis=0) - mean[:, 0]).max() < 0.1 * std[:, 0].max()
         assert draws.std(axis=0) == pytest.approx(std[:, 0], rel=0.15)
 
@@ -136,8 +136,8 @@ class TestTuner:
             load_triplet(tmp_path)
 
     def test_a_search_names_the_members(self, table):
-        result = Search(table, SearchSettings(train_ratio=0.02)).run()
-        text = search_text(result)
+        result = Search(table, SearchSettings(train_ratio=0.02, oneshot=True)).run()
+        text = to_text(result.report())
         for objective, spec in zip(result.objectives, result.predictors.specs, strict=True):
             if isinstance(spec, Committee):
                 assert f"{objective.name}: mean of {len(spec.members)} predictors" in text
