@@ -55,10 +55,13 @@ class Trial:
         Its evaluation's number, from 1 up.
     architecture : dict
         Genes and choices; active genes only. ``trial["depth"]`` is short for ``trial.architecture["depth"]``.
+    objectives : tuple of str
+        What is to be measured of it: where costs are stated, cheap objectives may be asked for alone.
     """
 
     number: int
     architecture: Mapping[str, Any]
+    objectives: tuple[str, ...] = ()
 
     def __getitem__(self, gene: str) -> Any:
         """The choice of an active gene."""
@@ -545,8 +548,16 @@ class Study:
         if not len(rows):
             raise StudyError(f"{self.folder}: every architecture of {self.space.name} is known or under way")
         self._tables.publish(now=True)
-        trials = [Trial(int(row) + 1, self.space.to_dict(self.store.X[row])) for row in rows]
+        trials = [
+            Trial(int(row) + 1, self.space.to_dict(self.store.X[row]), self._wanted(int(row))) for row in rows.tolist()
+        ]
         return trials[0] if n is None else trials
+
+    def _wanted(self, row: int) -> tuple[str, ...]:
+        """Objectives that are to be measured of a row."""
+        computed = {objective.name for objective in self.space.computed}
+        wanted = zip(self.store.objectives, self.store.wanted_of(row), strict=True)
+        return tuple(name for name, on in wanted if on and name not in computed)
 
     def _first_sample_missing(self) -> bool:
         return int(self.store.tried.sum() + self.store.pending.sum()) < self.algorithm.n_initial
@@ -571,7 +582,8 @@ class Study:
         row = self._row_of(trial)
         known, failures = self._read_told(values)
         if reason:
-            failures |= {o.name: shortened(reason) for o in self.objectives if o.name not in known}
+            asked = self._wanted(row) or [o.name for o in self.objectives]
+            failures |= {name: shortened(reason) for name in asked if name not in known}
         self._tell_row(row, known, failures)
         self._tables.publish(now=True)
 
@@ -607,7 +619,7 @@ class Study:
             if known:
                 self.store.tell(row, known, who=BY_HAND, more=True)
             self.store.tell(row, self.problem.computed_values(row), failures, more=True)
-            if self.store.settled(row) and self.store.pending[row]:
+            if self.store.pending[row] and not self.store.wanted_of(row).any():
                 self.store.tell(row, {})
 
     def import_known(self, path: Path | str) -> int:
