@@ -445,7 +445,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         assert self._decoupling is not None
         store, price = self.view.store, self.view.price
         rows = self.bill.rows[store.tried[self.bill.rows]]
-        costs = store.paid_of(rows) @ self._decoupling.prices
+        costs = store.paid_of(rows) @ self.problem.prices
         whole = float(costs[~known.open].sum()) + (len(known.pending) + n_chosen) * price
         under_way = sum(float(self._decoupling.prices[mask].sum()) for _, mask in self._screening.values())
         cost = SHARE * whole - float(costs[known.open].sum()) - under_way
@@ -745,7 +745,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         found = [] if self._cost_limit is None else [self._cost_limit]
         if isinstance(self.termination, CostBudget):
             under_way = len(self._pending) * self.view.price
-            under_way += sum(float(self.problem.prices[mask].sum()) for _, mask in self._screening.values())
+            under_way += sum(float(self.problem.evaluation_prices[mask].sum()) for _, mask in self._screening.values())
             found.append(self.termination.limit - self.problem.cost(self.bill) - under_way)
         return min(found) if found else None
 

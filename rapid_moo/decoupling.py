@@ -46,7 +46,7 @@ class Decoupling:
     groups : tuple of ndarray of shape (n_objectives,)
         Objectives that are measured together and cost little, as masks.
     prices : ndarray of shape (n_objectives,)
-        What each objective costs.
+        What it costs to measure each objective as often as it is to be.
     """
 
     groups: tuple[BoolArray, ...]
@@ -58,7 +58,7 @@ class Decoupling:
         if not problem.costs_stated:
             return None
         masks = [np.isin(np.arange(problem.n_obj), part) for part in problem.parts]
-        costs = [float(problem.prices[mask].sum()) for mask in masks]
+        costs = [float(problem.evaluation_prices[mask].sum()) for mask in masks]
         cheap: list[BoolArray] = []
         left = CHEAP * sum(costs)
         for k in np.argsort(costs, kind="stable"):
@@ -66,7 +66,7 @@ class Decoupling:
             if left < 0.0:
                 break
             cheap.append(masks[k])
-        return cls(tuple(cheap), problem.prices) if cheap and len(cheap) < len(masks) else None
+        return cls(tuple(cheap), problem.evaluation_prices) if cheap and len(cheap) < len(masks) else None
 
     @property
     def cheap(self) -> BoolArray:

@@ -114,7 +114,7 @@ class SpaceView:
             raise InputError("candidates: 'members' needs a problem that is evaluated on a table")
         self.restricted = on_table and candidates != "space"
         self.bounded = self.native and len(problem.constraint_set.known) > 0
-        self.price = float(problem.prices.sum()) if self.native and problem.costs_stated else 0.0
+        self.price = float(problem.evaluation_prices.sum()) if self.native and problem.costs_stated else 0.0
         """What it costs to measure everything of an architecture; 0 where no costs are stated."""
         self.store: Store = problem.store if self.native else Store(self.space, self._columns)
 

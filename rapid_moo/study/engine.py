@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -128,25 +128,23 @@ class Engine:
         self._stale = False
         self._open: dict[int, int] = {}
         self._again: deque[int] = deque()
-        self._noisy: set[str] = set()
+        self._noisy: dict[int, set[str]] = {}
         self._exhausted = False
         self._barren: list[str] | None = None if problem.store.complete.any() else []
 
     # -------------------------------------------------------------------- loop
-    def run(self, budget: float, again: Sequence[int] = (), noisy: Collection[str] = ()) -> None:
+    def run(self, budget: float, again: Mapping[int, Collection[str]] | None = None) -> None:
         """Evaluate until so many evaluations were begun in all, and all of them have ended.
 
         Parameters
         ----------
         budget : int or float
             Evaluations, those of earlier runs included; where costs are stated, their cost.
-        again : sequence of int
-            Rows to measure once more instead of new architectures.
-        noisy : collection of str
-            Objectives that are measured once more of these rows; all of them if empty.
+        again : mapping of int to collection of str, optional
+            Rows to measure once more instead of new architectures, in these objectives; in all of them if empty.
         """
         self.budget = budget
-        self._again, self._noisy = deque(again), set(noisy)
+        self._again, self._noisy = deque(again or ()), {row: set(names) for row, names in (again or {}).items()}
         only_again = bool(again)
         lost = [row for row in np.flatnonzero(self.store.running).tolist() if self.store.who(row) != BY_HAND]
         self.store.requeue(lost)
@@ -294,7 +292,8 @@ class Engine:
         if not repeats.all() and not self.store.asked_of(row)[columns].any():
             return None
         if repeats.all():
-            times = 1 if not self._noisy or self._noisy & set(part.attempt.names) else 0
+            noisy = self._noisy.get(row)
+            times = 1 if not noisy or noisy & set(part.attempt.names) else 0
         return Call(row, k, times) if times > 0 else None
 
     def _submit_waiting(self) -> None:
