@@ -489,13 +489,18 @@ def ask_study(options: Namespace) -> int:
     trials = study.ask(options.n)
     genes, names = study.space.genes, [objective.name for objective in study.objectives]
     out = csv.writer(sys.stdout, lineterminator="\n")
-    number = own_name("evaluation", [*(gene.name for gene in genes), *names])
-    out.writerow([number, *(gene.name for gene in genes), *names])
+    taken = [*(gene.name for gene in genes), *names]
     computed = {objective.name for objective in study.space.computed}
+    # Where not everything is to be measured, a column says what is; what is known already is filled in.
+    parts = any(set(trial.objectives) | computed != set(names) for trial in trials)
+    out.writerow([own_name("evaluation", taken), *taken, *([own_name("measure", taken)] if parts else [])])
     for trial in trials:
-        known = {n: float(study.space.compute(study.space.from_dict(trial.architecture)[None], n)[0]) for n in computed}
+        x = study.space.from_dict(trial.architecture)[None]
+        known = dict(zip(names, study.store.raw_of([trial.number - 1])[0].tolist(), strict=True))
+        known |= {name: float(study.space.compute(x, name)[0]) for name in computed}
         cells = [choice_text(g, trial[g.name]) if g.name in trial.architecture else "" for g in genes]
-        out.writerow([trial.number, *cells, *(known.get(name, "") for name in names)])
+        values = ["" if _is_nan(known[name]) else known[name] for name in names]
+        out.writerow([trial.number, *cells, *values, *([" ".join(trial.objectives)] if parts else [])])
     if len(trials) < options.n:
         complain(f"note: only {len(trials)} architectures are left")
     return 0
