@@ -566,7 +566,9 @@ def _check_fits(what: str, space: SearchSpace, objectives: Sequence[Objective] |
     """Refuse a table or predictors of another space, or of other objectives than are stated."""
     theirs = getattr(source, "space", space)
     if tuple(theirs.genes) != tuple(space.genes):
-        raise InputError(f"{what}: expected those of the space {space.name!r}, got those of {theirs.name!r}: other genes")
+        raise InputError(
+            f"{what}: expected those of the space {space.name!r}, got those of {theirs.name!r}: other genes"
+        )
     stated, known = ([(o.name, o.direction) for o in several] for several in (objectives or (), source.objectives))
     if stated and stated != known:
         told, has = (", ".join(f"{name}:{direction}" for name, direction in several) for several in (stated, known))

@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO, cast
 
-from rapid_moo.cli import commands, compare, study
+from rapid_moo.cli import commands, compare, report, study
 from rapid_moo.cli.common import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -176,6 +176,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.set_defaults(run=commands.search)
     compare.add_parser(commands_of)
     study.add_parsers(commands_of)
+    report.add_parser(commands_of)
     return parser
 
 

@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 from pymoo.core.termination import NoTermination
 
-from rapid_moo._util import IntArray, as_count, write_text
+from rapid_moo._util import BoolArray, IntArray, as_count, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, Packed, as_number, shortened
 from rapid_moo.objectives import Objective, distinct
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
+from rapid_moo.report import Report
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame
 from rapid_moo.study import folder as files
@@ -29,6 +30,7 @@ from rapid_moo.study.expected import Expected, expected_values
 from rapid_moo.study.folder import Tables, gene_cells, held, holder, read_definition, write_definition
 from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.references import Reference
+from rapid_moo.study.report import study_report
 from rapid_moo.study.spacefile import (
     check_names,
     gene_to_dict,
@@ -712,6 +714,24 @@ class Study:
         row = rows[knee_point(F) if weights is None else preferred_point(F, weights)]
         values = dict(zip(self.store.objectives, self.store.raw_of([row])[0].tolist(), strict=True))
         return {**self.space.to_dict(self.store.X[row]), **values}
+
+    @property
+    def feasible(self) -> BoolArray:
+        """Which rows of the store have every objective and meet all bounds, shape (n_rows,)."""
+        self._tables.take_in()
+        return self._board.feasible
+
+    def report(self, weights: Sequence[float] | None = None, command: str = "") -> Report:
+        """The facts of the study, to be shown by :mod:`rapid_moo.report`.
+
+        Parameters
+        ----------
+        weights : sequence of float, optional
+            One per objective: also name the architecture of the front that they prefer.
+        command : str
+            What goes on with it; ``rapid-moo run FOLDER`` by default.
+        """
+        return study_report(self, weights, command)
 
     def expected(self) -> Expected:
         """What to expect of everything that was measured completely, and what is worth measuring again."""
