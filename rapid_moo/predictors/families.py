@@ -61,7 +61,9 @@ class Family:
 
     def check(self, params: Params) -> None:
         """Raise an InputError if a hyper-parameter is not one of the family's."""
-        unknown = sorted(set(params) - self.hyperparameters)
+        shortlisted = {key for known, _, _ in self.shortlist for key in known}
+        # What is on the shortlist was checked when the family was registered: nobody has to load Nevergrad for that.
+        unknown = sorted(set(params) - self.hyperparameters) if set(params) - shortlisted else []
         if unknown:
             raise InputError(
                 f"{self.name}: expected hyper-parameters among {sorted(self.hyperparameters)}, got {unknown}"
@@ -249,11 +251,17 @@ def register_family(family: Family) -> Family:
     Raises
     ------
     InputError
-        If the name is taken by another definition; the same one again (a notebook's cell) replaces the first.
+        If the name is taken by another definition (the same one again, a notebook's cell, replaces the first), or the
+        shortlist has hyper-parameters that the space has not.
     """
     taken = _REGISTRY.get(family.name)
     if taken is not None and (family.name in _BUILT_IN or not same_definition(taken.make, family.make)):
         raise InputError(f"family {family.name!r}: expected a new name, got one that is registered")
+    unknown = sorted({key for params, _, _ in family.shortlist for key in params} - family.hyperparameters)
+    if unknown:
+        raise InputError(
+            f"family {family.name!r}: expected a shortlist of {sorted(family.hyperparameters)}, got {unknown}"
+        )
     _REGISTRY[family.name] = family
     share(adopt_family, family)
     return family
