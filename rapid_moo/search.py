@@ -161,7 +161,7 @@ class SearchResult:
             What made the result.
         """
         table, n = self.table, len(self.X)
-        whole = np.isfinite(self.raw).all(axis=1)
+        whole: BoolArray = np.asarray(np.isfinite(self.raw).all(axis=1), dtype=np.bool_)
         state = ["partial" if not on else "sample" if row < self.n_train else "chosen" for row, on in enumerate(whole)]
         by_cost = self.cost is not None
         paid = np.isfinite(self.raw) @ np.array(list(self._costs.values()))

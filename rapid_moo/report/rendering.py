@@ -108,6 +108,8 @@ def title_of(report: Report) -> str:
     kind = {
         "search": "Search of",
         "study": "Study of",
+        "run": "Run on",
+        "table": "Table",
         "comparison": "Comparison on",
         "audit": "Audit of",
         "tuning": "Predictors of",
