@@ -394,11 +394,7 @@ def _audit_of(subject: Any) -> Any:
         stated = {objective.name: objective.direction for objective in subject.objectives}
         raw, space, name = open_raw(subject.to_frame(), subject.space, objectives=stated)
         return audit_table(raw, space, subject.objectives, name).to_dict()
-    if (
-        callable(getattr(subject, "to_dict", None))
-        and hasattr(subject, "objectives")
-        and not isinstance(subject, Report)
-    ):
+    if isinstance(subject, AuditReport):
         return subject.to_dict()
     report = report_of(subject)
     if report.audit is None:

@@ -52,7 +52,9 @@ def study(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def comparison(tmp_path_factory):
-    found = Comparison(get_problem("digits").table, ["random", "nsga2"], [20, 40], 2, tmp_path_factory.mktemp("compared"))
+    found = Comparison(
+        get_problem("digits").table, ["random", "nsga2"], [20, 40], 2, tmp_path_factory.mktemp("compared")
+    )
     found.run()
     return found
 
