@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
+from rapid_moo.candidates import SEARCHES
 from rapid_moo.constraints import Constraint
 from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices
 from rapid_moo.errors import InputError
@@ -40,6 +41,7 @@ from rapid_moo.report.making import (
 from rapid_moo.store import own_name
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, Triplet, TunerResult
+from rapid_moo.view import CANDIDATES
 
 FRONT_FILE, EVALUATIONS_FILE, SUMMARY_FILE = "front.csv", "evaluations.csv", "summary.json"
 # Of the training rows, evaluated where the predicted front is shorter: a noisy predictor can make it a few points.
@@ -81,6 +83,11 @@ class SearchSettings:
     oneshot: bool = False
     seed: int = 0
     constraints: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name, known in (("algorithm", SEARCHES), ("candidates", CANDIDATES)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +168,7 @@ class SearchResult:
             What made the result.
         """
         table, n = self.table, len(self.X)
-        whole: BoolArray = np.asarray(np.isfinite(self.raw).all(axis=1), dtype=np.bool_)
+        whole: BoolArray = np.asarray(np.isfinite(self.raw).all(axis=1))
         state = ["partial" if not on else "sample" if row < self.n_train else "chosen" for row, on in enumerate(whole)]
         by_cost = self.cost is not None
         paid = np.isfinite(self.raw) @ np.array(list(self._costs.values()))
@@ -169,7 +176,7 @@ class SearchResult:
             table.space, self.objectives, self.X, self.raw, state, feasible=self.feasible, predictors=self.predictors
         )
         reference = self.reference if self.reference is not None else table.front
-        kept = whole if self.feasible is None else whole & self.feasible
+        kept = whole if self.feasible is None else np.asarray(whole & self.feasible)
         F = np.where(kept[:, None], to_minimised(self.raw, self.objectives), np.inf)
         return Report(
             kind="search",

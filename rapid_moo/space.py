@@ -30,6 +30,7 @@ __all__ = ["ENUMERABLE", "FEATURE_SETS", "Gene", "GridSpace", "SearchSpace"]
 
 FEATURE_SETS = ("engineered", "one_hot", "all")
 ENUMERABLE = 2_000_000
+DECIMALS = 12
 REMEMBERED = 200_000
 """Spaces of up to so many genotypes are listed once and sampled without replacement from the list."""
 
@@ -203,20 +204,32 @@ class SearchSpace:
         An ordered gene adds its distance in codes over its largest one, any other gene 0 or 1; a gene that is
         active in one architecture only adds 1.
         """
-        a, b = self.repair(A), self.repair(B)
-        active_a, active_b = self._active(a), self._active(b)
-        scale = np.array([1.0 / max(len(g.choices) - 1, 1) if g.ordered else np.inf for g in self.genes])
-        weights = np.array([gene.weight for gene in self.genes], dtype=np.float32)
-        weights /= weights.sum()
-        codes = b.astype(np.int16)
-        total = np.empty((len(a), len(b)), dtype=np.float64)
-        for i, (x, on) in enumerate(zip(a.astype(np.int16), active_a, strict=True)):
-            # An infinite scale makes every change of an unordered gene count as a whole one.
-            with np.errstate(invalid="ignore"):
-                apart = np.nan_to_num(np.abs(codes - x) * scale.astype(np.float32), nan=0.0)
-            apart = np.where(active_b != on, np.float32(1.0), np.minimum(apart, np.float32(1.0)))
-            total[i] = apart @ weights
-        return total
+        a, b = self.states(A), self.states(B)
+        return np.array([self.apart(state, b) for state in a]).reshape(len(a), len(b))
+
+    def states(self, X: ArrayLike, /) -> IntArray:
+        """What :meth:`distance` sees, shape (n, n_var): codes, and one further state for an inactive gene."""
+        repaired = self.repair(X)
+        return np.where(self._active(repaired), repaired, self.n_choices)
+
+    def apart(self, state: IntArray, states: IntArray) -> FloatArray:
+        """Distances of one row of states from n others, shape (n,); what differs by rounding alone is equal."""
+        parts = [cost[k, column] for cost, k, column in zip(self.gene_costs, state.tolist(), states.T, strict=True)]
+        return np.asarray(np.sum(parts, axis=0).round(DECIMALS))
+
+    @cached_property
+    def gene_costs(self) -> tuple[FloatArray, ...]:
+        """Per gene what any two of its states add to :meth:`distance`; the last state is "inactive"."""
+        total = sum(gene.weight for gene in self.genes)
+        tables = []
+        for gene in self.genes:
+            k = len(gene.choices)
+            codes = np.abs(np.subtract.outer(np.arange(k), np.arange(k))).astype(np.float64)
+            cost = np.ones((k + 1, k + 1))
+            cost[:k, :k] = codes / max(k - 1, 1) if gene.ordered else codes > 0
+            cost[k, k] = 0.0
+            tables.append(cost * gene.weight / total)
+        return tuple(tables)
 
     # ---------------------------------------------------------------- border
     @property

@@ -59,7 +59,8 @@ class _Ensemble:
     def _calibrated(self, y: FloatArray) -> float:
         """Conformal scale of the committee, from the rows that none of its members had seen."""
         rows, mean, std = self._held_out()
-        return conformal_scale((y[rows] - mean) / np.maximum(std, TINY)) if len(rows) else 1.0
+        least = TINY * (float(np.ptp(y)) or 1.0)
+        return conformal_scale((y[rows] - mean) / np.maximum(std, least)) if len(rows) else 1.0
 
     def _held_out(self) -> tuple[IntArray, FloatArray, FloatArray]:
         """Training rows that no member had seen, what is said of them, and its spread before it is scaled."""
