@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rapid_moo._util import FloatArray, atomic_path
+from rapid_moo.audit import AuditReport
 from rapid_moo.audit import audit as audit_table
 from rapid_moo.errors import InputError, MissingExtraError
-from rapid_moo.report.facts import ObjectiveFacts, Report
+from rapid_moo.report.facts import ObjectiveFacts
 from rapid_moo.search import SearchResult
 from rapid_moo.subjects import report_of
 from rapid_moo.table import ArchitectureTable
@@ -393,9 +394,9 @@ def _audit_of(subject: Any) -> Any:
 
         stated = {objective.name: objective.direction for objective in subject.objectives}
         raw, space, name = open_raw(subject.to_frame(), subject.space, objectives=stated)
-        return audit_table(raw, space, subject.objectives, name).to_dict()
+        return audit_table(raw, space, subject.objectives, name).to_facts()
     if isinstance(subject, AuditReport):
-        return subject.to_dict()
+        return subject.to_facts()
     report = report_of(subject)
     if report.audit is None:
         raise InputError(f"audit: expected an audit or a table, got a {report.kind} without one")

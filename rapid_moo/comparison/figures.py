@@ -111,7 +111,7 @@ def draw_curves(axis: Any, results: pd.DataFrame, paths: pd.DataFrame, floor: pd
     for method, i in looks(drawn_methods(results)).items():
         mine = results[results["method"] == method], paths[paths["method"] == method]
         _draw_method(axis, i, method, *mine, quality)
-    steps, values = floor[spent].to_numpy(), _values(floor, quality)
+    steps, values = floor[spent].to_numpy(), quality_values(floor, quality)
     axis.plot(steps, values, color="#000000", linewidth=1.0, linestyle=(0, (1, 2)), label="oracle (floor)")
     axis.set_xscale("log")
     axis.set_yscale("log")
@@ -122,27 +122,28 @@ def draw_curves(axis: Any, results: pd.DataFrame, paths: pd.DataFrame, floor: pd
     _limit(axis, results, quality)
 
 
-def _values(frame: pd.DataFrame, quality: str) -> FloatArray:
+def quality_values(frame: pd.DataFrame, quality: str) -> FloatArray:
+    """ADRS, or as ``"deficit"`` one minus the hypervolume, fit for a logarithmic axis."""
     values = 1.0 - frame["hypervolume"] if quality == "deficit" else frame[quality]
     return np.asarray(np.maximum(values.to_numpy(dtype=np.float64), SMALLEST))
 
 
 def _limit(axis: Any, results: pd.DataFrame, quality: str) -> None:
     """The oracle falls to zero: the axis ends a little below the best method instead."""
-    best = results.assign(value=_values(results, quality)).groupby(["method", "budget"])["value"].median().min()
+    best = results.assign(value=quality_values(results, quality)).groupby(["method", "budget"])["value"].median().min()
     axis.set_ylim(bottom=max(SMALLEST, best / 2))
 
 
 def _draw_method(axis: Any, i: int, method: str, results: pd.DataFrame, paths: pd.DataFrame, quality: str) -> None:
     longest = paths[paths["budget"] == paths["budget"].max()]
-    band = quartiles(longest.assign(value=_values(longest, quality)), "value")
+    band = quartiles(longest.assign(value=quality_values(longest, quality)), "value")
     look = {"color": COLOURS[i], "linestyle": LINES[i]}
     width = 2.4 if method == "rapid" else 1.5
     axis.plot(band.index, band["median"], linewidth=width, label=method, marker=MARKERS[i], markevery=[-1], **look)
     axis.fill_between(band.index, band["low"], band["high"], color=COLOURS[i], alpha=0.12, linewidth=0)
     if paths["budget"].nunique() > 1:
         spent = bill_column(results)
-        ends = results.assign(value=_values(results, quality)).groupby("budget")[[spent, "value"]].median()
+        ends = results.assign(value=quality_values(results, quality)).groupby("budget")[[spent, "value"]].median()
         axis.plot(ends[spent], ends["value"], MARKERS[i], color=COLOURS[i], markersize=6)
 
 
