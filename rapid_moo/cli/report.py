@@ -7,6 +7,8 @@ from argparse import Namespace
 from pathlib import Path
 
 from rapid_moo.cli.common import writable
+from rapid_moo.comparison.report import comparison_report
+from rapid_moo.comparison.tables import RESULTS_FILE
 from rapid_moo.errors import InputError
 from rapid_moo.report import REPORT_FILE, Report, read_report, to_markdown, to_text, write_page
 from rapid_moo.study import Study
@@ -27,7 +29,10 @@ def report(options: Namespace) -> int:
 
 
 def report_of(folder: Path) -> Report:
-    """A study's from its store, any other from the facts that its command left."""
+    """A study's from its store, a comparison's from its results, any other from the facts that its command left."""
+    if (folder / RESULTS_FILE).is_file():
+        known = read_report(folder) if (folder / REPORT_FILE).is_file() else None
+        return comparison_report(folder, known.command if known is not None else "")
     if not (folder / DEFINITION).is_file():
         return read_report(folder)
     try:
