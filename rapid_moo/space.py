@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator, row_keys, unique_rows
+from rapid_moo.drawing import stack
 from rapid_moo.errors import InputError
 from rapid_moo.genes import Gene, causal_order, check_genes, quoted, tokens
 from rapid_moo.objectives import Objective
@@ -338,6 +339,37 @@ class SearchSpace:
                 raise InputError(f"{self.name}: cannot read {name}={label} in architecture {text!r}")
             codes[name] = genes[name].labels.index(label)
         return self._from_codes(codes)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the space has a drawing of its own: it overrides ``draw`` or ``_draw``."""
+        kind = type(self)
+        return kind.draw is not SearchSpace.draw or kind._draw is not SearchSpace._draw
+
+    def draw(self, x: ArrayLike, /) -> str:
+        """One architecture as an SVG file: a graph, a stack of layers, or its genes where the space knows no better.
+
+        See :mod:`rapid_moo.drawing` for what helps to draw.
+
+        Raises
+        ------
+        InputError
+            If it is not one genotype.
+        """
+        row = self.repair(x)
+        if len(row) != 1:
+            raise InputError(f"{self.name}: expected one genotype, got {len(row)}")
+        return self._draw(row[0])
+
+    def _draw(self, x: IntArray) -> str:
+        """The drawing of a repaired genotype of shape (n_var,): its active genes, the first on top."""
+        active = self._active(x[None])[0]
+        lines = [
+            (gene.name, gene.labels[code])
+            for gene, code, on in zip(self.genes, x.tolist(), active.tolist(), strict=True)
+            if on
+        ]
+        return stack(lines[::-1], self.to_string(x))
 
     def _from_codes(self, codes: Mapping[str, int]) -> IntArray:
         row = self._repair(np.array([[codes.get(gene.name, 0) for gene in self.genes]], dtype=np.int64))

@@ -21,12 +21,11 @@ import numpy as np
 from rapid_moo._util import LARGEST_SEED, IntArray, as_count, shown, write_text
 from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
 from rapid_moo.measure import Command, shortened
-from rapid_moo.objectives import Objective
 from rapid_moo.problems import get_space
 from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.store import Store, own_name
 from rapid_moo.study.references import Reference
-from rapid_moo.study.spacefile import gene_from_dict, gene_to_dict, objective_to_dict
+from rapid_moo.study.spacefile import gene_from_dict, gene_to_dict, objective_from_dict, objective_to_dict
 from rapid_moo.study.status import Board
 
 logger = logging.getLogger(__name__)
@@ -98,7 +97,7 @@ def _check_definition(content: Mapping[str, Any]) -> None:
     if not all(isinstance(item, str) for item in content["constraints"]):
         raise InputError(f"expected constraints as texts, got {shown(content['constraints'])}")
     for item in content["objectives"]:
-        Objective(**item)
+        objective_from_dict(item)
     if not isinstance(space.get("name"), str) or not isinstance(space.get("genes"), list):
         raise InputError(f"expected the name and genes of a space, got {shown(space)}")
     for item in space["genes"]:
@@ -140,7 +139,9 @@ def space_from_dict(content: Mapping[str, Any]) -> SearchSpace:
     try:
         if kind == "genes":
             computed = {
-                Objective(**{k: v for k, v in item.items() if k != "function"}): function_from_dict(item["function"])
+                objective_from_dict({k: v for k, v in item.items() if k != "function"}): function_from_dict(
+                    item["function"]
+                )
                 for item in content["computed"]
             }
             return GridSpace(content["name"], [gene_from_dict(item) for item in content["genes"]], (), computed)
