@@ -17,6 +17,7 @@ BY_GENES = 0.25
 BEGINNING, FIRST, FEW = 0.02, 0.125, 400
 DRIFTING = 0.3
 SPIKE, SPIKES, SPIKE_GAP, CLUSTER, LEAST = 10.0, 0.03, 1.8, 0.05, 0.5
+LONG_TAIL, LONG_GAP = 5.5, 3.0
 ALTERNATES, CHANCES, NEIGHBOURS = 0.25, 5.0, 0.3
 
 
@@ -99,7 +100,9 @@ def spikes(name: str, values: FloatArray, score: FloatArray, seen: Explained) ->
     top = size[order]
     most = max(1, int(SPIKES * len(rows)))
     ratio = top[:most] / np.maximum(top[1 : most + 1], 1.0)
-    far = np.flatnonzero((ratio > SPIKE_GAP) & (top[:most] > SPIKE))
+    # Where the others' errors have a long tail of their own, more is asked.
+    asked = np.where(top[1 : most + 1] > LONG_TAIL, LONG_GAP, SPIKE_GAP)
+    far = np.flatnonzero((ratio > asked) & (top[:most] > SPIKE))
     if not len(far):
         return []
     wild = np.sort(rows[order[: int(far[-1]) + 1]])
