@@ -21,13 +21,13 @@ import numpy as np
 import pandas as pd
 from _report import markdown, setting
 from comparison import table_of
+from rapid_moo.comparison.trajectory import trajectory
 
 from rapid_moo import ArchitectureTable
 from rapid_moo._provenance import provenance
 from rapid_moo._util import write_text
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.run import RunRecord, full_price, run_method, sorted_table
-from rapid_moo.comparison.trajectory import trajectory
 from rapid_moo.costs import with_costs
 
 OUT = Path(__file__).parent / "results" / "costs"
@@ -177,8 +177,8 @@ def write_report() -> None:
     parts += [
         "## What the quality of coupled runs costs",
         "",
-        "Median cost over seeds until the median ADRS of the coupled runs is reached: of decoupled runs, of coupled runs,"
-        " and how much is saved.",
+        "Median cost over seeds until the median ADRS of the coupled runs is reached: of decoupled runs, of coupled",
+        "ones, and how much is saved.",
         "",
     ]
     for name, group in saved.groupby("table", sort=False):
