@@ -21,7 +21,6 @@ import numpy as np
 import pandas as pd
 from _report import markdown, setting
 from comparison import table_of
-from rapid_moo.comparison.trajectory import trajectory
 
 from rapid_moo import ArchitectureTable
 from rapid_moo._provenance import provenance
@@ -29,6 +28,7 @@ from rapid_moo._util import write_text
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.run import RunRecord, full_price, run_method, sorted_table
 from rapid_moo.costs import with_costs
+from rapid_moo.trajectory import trajectory
 
 OUT = Path(__file__).parent / "results" / "costs"
 RUNS = OUT / "runs.jsonl"
