@@ -348,8 +348,11 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
                 if store.is_free(row):
                     # What was known in part and is measured after all is billed.
                     store.start(row, "table")
-                new = np.flatnonzero(part & np.isfinite(line) & ~store.settled_objectives(row))
-                store.tell(row, {names[k]: float(line[k]) for k in new}, who="table")
+                new = np.flatnonzero(part & np.isfinite(line) & ~store.settled_objectives(row)).tolist()
+                # A table holds the mean of all repeats: it stands for each of them.
+                for i in range(max([self.objectives[k].repeats for k in new], default=1), 0, -1):
+                    values = {names[k]: float(line[k]) for k in new if self.objectives[k].repeats >= i}
+                    store.tell(row, values, who="table", more=i > 1)
 
     def _measure(self, X: IntArray, names: Sequence[str] | None = None) -> None:
         """Call the measure on new architectures, for some objectives or for all.
@@ -440,6 +443,13 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     def prices(self) -> FloatArray:
         """What one measurement of each objective costs, shape (n_obj,); see :mod:`rapid_moo.costs`."""
         return prices(self.objectives, [name for _, name in self._computed])
+
+    @cached_property
+    def evaluation_prices(self) -> FloatArray:
+        """What it costs to measure each objective of an architecture as often as it is to be, shape (n_obj,)."""
+        return np.asarray(
+            self.prices * np.array([objective.repeats for objective in self.objectives]), dtype=np.float64
+        )
 
     @property
     def costs_stated(self) -> bool:
@@ -566,7 +576,9 @@ def _check_fits(what: str, space: SearchSpace, objectives: Sequence[Objective] |
     """Refuse a table or predictors of another space, or of other objectives than are stated."""
     theirs = getattr(source, "space", space)
     if tuple(theirs.genes) != tuple(space.genes):
-        raise InputError(f"{what}: expected those of the space {space.name!r}, got those of {theirs.name!r}: other genes")
+        raise InputError(
+            f"{what}: expected those of the space {space.name!r}, got those of {theirs.name!r}: other genes"
+        )
     stated, known = ([(o.name, o.direction) for o in several] for several in (objectives or (), source.objectives))
     if stated and stated != known:
         told, has = (", ".join(f"{name}:{direction}" for name, direction in several) for several in (stated, known))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,35 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
+from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
+from rapid_moo.candidates import SEARCHES
 from rapid_moo.constraints import Constraint
 from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices
-from rapid_moo.predictors import PredictorSet, Spec, prediction_metrics
+from rapid_moo.predictors import PredictorSet, Spec, members_of, prediction_metrics
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.progress import Progress, ProgressCallback
+from rapid_moo.report import Report
+from rapid_moo.report.making import (
+    architecture_facts,
+    choice_facts,
+    environment,
+    now,
+    objective_facts,
+    picks_of,
+    predictor_facts,
+    progress_facts,
+    reference_facts,
+    space_facts,
+)
 from rapid_moo.store import own_name
 from rapid_moo.table import ArchitectureTable
-from rapid_moo.tuning import ADRSTuner, Triplet
+from rapid_moo.tuning import ADRSTuner, Triplet, TunerResult
+from rapid_moo.view import CANDIDATES
 
 FRONT_FILE, EVALUATIONS_FILE, SUMMARY_FILE = "front.csv", "evaluations.csv", "summary.json"
 # Of the training rows, evaluated where the predicted front is shorter: a noisy predictor can make it a few points.
@@ -69,6 +84,11 @@ class SearchSettings:
     seed: int = 0
     constraints: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name, known in (("algorithm", SEARCHES), ("candidates", CANDIDATES)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
@@ -88,6 +108,9 @@ class SearchResult:
     quality: Mapping[str, float]
     seconds: Mapping[str, float]
     front_rows: IntArray = field(repr=False)
+    tuned: TunerResult | None = field(default=None, repr=False)
+    feasible: BoolArray | None = field(default=None, repr=False)
+    reference: FloatArray | None = field(default=None, repr=False)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -133,6 +156,56 @@ class SearchResult:
             "triplet": chosen,
             "data_fingerprint": self.table.fingerprint,
         }
+
+    def report(self, weights: Sequence[float] | None = None, command: str = "") -> Report:
+        """The facts, to be shown by :mod:`rapid_moo.report`.
+
+        Parameters
+        ----------
+        weights : sequence of float, optional
+            One per objective: also name the architecture of the front that they prefer.
+        command : str
+            What made the result.
+        """
+        table, n = self.table, len(self.X)
+        whole: BoolArray = np.asarray(np.isfinite(self.raw).all(axis=1))
+        state = ["partial" if not on else "sample" if row < self.n_train else "chosen" for row, on in enumerate(whole)]
+        by_cost = self.cost is not None
+        paid = np.isfinite(self.raw) @ np.array(list(self._costs.values()))
+        facts, _ = architecture_facts(
+            table.space, self.objectives, self.X, self.raw, state, feasible=self.feasible, predictors=self.predictors
+        )
+        reference = self.reference if self.reference is not None else table.front
+        kept = whole if self.feasible is None else np.asarray(whole & self.feasible)
+        F = np.where(kept[:, None], to_minimised(self.raw, self.objectives), np.inf)
+        return Report(
+            kind="search",
+            name=self.dataset,
+            created=now(),
+            command=command,
+            objectives=objective_facts(self.objectives),
+            space=space_facts(table.space),
+            bill={
+                "evaluations": n,
+                **({"cost": self.cost, "cost_budget": self.budget} if by_cost else {"budget": int(self.budget)}),
+                "rows": len(table),
+                "partial": int((~whole).sum()),
+                "sample": self.n_train,
+                "chosen": n - self.n_train,
+                "front_size": len(self.front_rows),
+            },
+            quality={**self.quality, "tuner_adrs": self.triplet.adrs if self.triplet is not None else None},
+            seconds=dict(self.seconds),
+            architectures=facts,
+            reference=reference_facts(table.front_kind, reference, self.objectives),
+            progress=progress_facts(F, reference, table.front_kind, paid if by_cost else None),
+            predictors=predictor_facts(self.predictors, members_of, self.X, self.metrics),
+            choice=choice_facts(self.tuned, given=self.triplet is not None and self.tuned is None),
+            picks=picks_of(facts, self.objectives, weights),
+            settings=asdict(self.settings),
+            versions=environment(),
+            fingerprint=table.fingerprint,
+        )
 
     def write(self, folder: Path | str) -> None:
         """Write ``front.csv``, ``evaluations.csv`` and ``summary.json`` into a folder."""
@@ -217,7 +290,7 @@ class Search:
         self.table, self.settings, self.triplet = table, settings, triplet
         constraints: Sequence[Constraint | str] = settings.constraints
         self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
-        self._price = float(self.problem.prices.sum()) if self.problem.costs_stated else 1.0
+        self._price = float(self.problem.evaluation_prices.sum()) if self.problem.costs_stated else 1.0
         sampled = table.count(float(settings.train_ratio))
         self.budget = self._budget(sampled)
         whole = int(self.budget / self._price * (1.0 + EPSILON))
@@ -286,7 +359,7 @@ class Search:
         triplet = self.triplet or (algorithm.tuned.best if algorithm.tuned is not None else None)
         self.seconds |= algorithm.seconds
         self.seconds["sample"] = time.perf_counter() - start - sum(algorithm.seconds.values())
-        return self._report(predictors, triplet, reference, algorithm.searched)
+        return self._report(predictors, triplet, algorithm.tuned, reference, algorithm.searched)
 
     def _specs(self) -> list[Spec | None] | None:
         """The triplet's predictors by position; of a table with more objectives the others get a default."""
@@ -311,7 +384,12 @@ class Search:
         return OneShotRAPID(parts=VERIFIED_PARTS, batch_size=verified, **common)
 
     def _report(
-        self, predictors: PredictorSet, triplet: Triplet | None, reference: FloatArray, searched: IntArray
+        self,
+        predictors: PredictorSet,
+        triplet: Triplet | None,
+        tuned: TunerResult | None,
+        reference: FloatArray,
+        searched: IntArray,
     ) -> SearchResult:
         start = time.perf_counter()
         table = self.table
@@ -355,4 +433,7 @@ class Search:
             quality=quality,
             seconds=dict(self.seconds),
             front_rows=front_rows,
+            tuned=tuned,
+            feasible=feasible if self.problem.constraints else None,
+            reference=reference,
         )

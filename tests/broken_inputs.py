@@ -46,17 +46,84 @@ MEASURE = """def measure(genes):
     return {"error": 1.0 / genes["depth"] + genes["lr"], "latency": genes["depth"] + 0.1 * genes.get("kernel", 1)}
 """
 NUMBERS = [
-    "1e400", "-1", "nan", "Infinity", "9" * 400, "9" * 5000, "1e308", "0", "", "null", "true", "[]", "{}", '"x"', "-0.0",
-    "9223372036854775808", "18446744073709551616", "-9223372036854775809", "1000000000", "0.5", "1e-320", "²", "١٢",
-]  # fmt: skip
+    "1e400",
+    "-1",
+    "nan",
+    "Infinity",
+    "9" * 400,
+    "9" * 5000,
+    "1e308",
+    "0",
+    "",
+    "null",
+    "true",
+    "[]",
+    "{}",
+    '"x"',
+    "-0.0",
+    "9223372036854775808",
+    "18446744073709551616",
+    "-9223372036854775809",
+    "1000000000",
+    "0.5",
+    "1e-320",
+    "²",
+    "\u0661\u0662",
+]
 TEXTS = [
-    "", " ", "\0", "\x1b[31mred\x1b[0m", "\x1b]0;title\x07", "\r\n", "\u202eabc", "x" * 20000, "../../up", "/etc", "a/b",
-    "\ud800", "é", "[", '"', "'", "%s%n", "{0}", "[bold]", "nan", "-", "--", "NaN", "None", "\u2028", "=1+1", ",", ";",
-]  # fmt: skip
+    "",
+    " ",
+    "\0",
+    "\x1b[31mred\x1b[0m",
+    "\x1b]0;title\x07",
+    "\r\n",
+    "\u202eabc",
+    "x" * 20000,
+    "../../up",
+    "/etc",
+    "a/b",
+    "\ud800",
+    "é",
+    "[",
+    '"',
+    "'",
+    "%s%n",
+    "{0}",
+    "[bold]",
+    "nan",
+    "-",
+    "--",
+    "NaN",
+    "None",
+    "\u2028",
+    "=1+1",
+    ",",
+    ";",
+]
 OPTION_NUMBERS = [
-    "-1", "0", "1.5", "1e400", "nan", "inf", "-inf", "x", "", " ", "9" * 30, "9" * 5000, "9223372036854775808", "²", "١",
-    "0x10", "1_000", "+1", "1e3", "\x1b[31m", "null", "[1]",
-]  # fmt: skip
+    "-1",
+    "0",
+    "1.5",
+    "1e400",
+    "nan",
+    "inf",
+    "-inf",
+    "x",
+    "",
+    " ",
+    "9" * 30,
+    "9" * 5000,
+    "9223372036854775808",
+    "²",
+    "\u0661",
+    "0x10",
+    "1_000",
+    "+1",
+    "1e3",
+    "\x1b[31m",
+    "null",
+    "[1]",
+]
 
 
 @dataclass
@@ -144,11 +211,33 @@ def _whole(rng, _content):
     """Something else altogether."""
     n = 100_000
     choices = [
-        b"", b"\0" * 100, b"\n" * 50, rng.bytes(300), b"<!DOCTYPE html><html></html>", b"\xff\xfe" + b"a\0" * 20, b"[]",
-        b"{}", b"null", b"[" * n, b'{"a":' * n, b"[" * n + b"]" * n, b"1", b'"text"', b"\xef\xbb\xbf", b",,,\n,,,\n",
-        b"a" * 100_000, b"a," * 20_000 + b"\n" + b"1," * 20_000, b"\x1b[2Jvector,a,b\n1,2,3\n", b"NaN", b"SQLite format 3\0",
-        b"vector,a,b\n", b"a\n1\n", b"PK\x03\x04" + rng.bytes(50), b"\x1f\x8b" + rng.bytes(50), b"PAR1" + rng.bytes(50),
-    ]  # fmt: skip
+        b"",
+        b"\0" * 100,
+        b"\n" * 50,
+        rng.bytes(300),
+        b"<!DOCTYPE html><html></html>",
+        b"\xff\xfe" + b"a\0" * 20,
+        b"[]",
+        b"{}",
+        b"null",
+        b"[" * n,
+        b'{"a":' * n,
+        b"[" * n + b"]" * n,
+        b"1",
+        b'"text"',
+        b"\xef\xbb\xbf",
+        b",,,\n,,,\n",
+        b"a" * 100_000,
+        b"a," * 20_000 + b"\n" + b"1," * 20_000,
+        b"\x1b[2Jvector,a,b\n1,2,3\n",
+        b"NaN",
+        b"SQLite format 3\0",
+        b"vector,a,b\n",
+        b"a\n1\n",
+        b"PK\x03\x04" + rng.bytes(50),
+        b"\x1f\x8b" + rng.bytes(50),
+        b"PAR1" + rng.bytes(50),
+    ]
     return choices[int(rng.integers(len(choices)))]
 
 
@@ -248,9 +337,25 @@ def paths(rng: np.random.Generator, folder: Path, _base: Path) -> Case:
     if os.geteuid() == 0:
         (folder / "closed.csv").unlink()  # nothing is closed to root
     bad = [
-        "a\0b.csv", "\udcff\udcfe.csv", "x" * 300, "x/" * 3000, "folder.csv", "loop.csv", "dangling.csv", "pipe.csv",
-        "closed.csv", "good.csv/x", "/dev/null", "/proc/self/mem", "~", ".", "", "\n", "\x1b[31m.csv", "good.csv\0",
-    ]  # fmt: skip
+        "a\0b.csv",
+        "\udcff\udcfe.csv",
+        "x" * 300,
+        "x/" * 3000,
+        "folder.csv",
+        "loop.csv",
+        "dangling.csv",
+        "pipe.csv",
+        "closed.csv",
+        "good.csv/x",
+        "/dev/null",
+        "/proc/self/mem",
+        "~",
+        ".",
+        "",
+        "\n",
+        "\x1b[31m.csv",
+        "good.csv\0",
+    ]
     path = bad[int(rng.integers(len(bad)))]
     data = ["--dataset", "good.csv", *GOALS]
     commands = [
@@ -285,26 +390,66 @@ def options(rng: np.random.Generator, folder: Path, base: Path) -> Case:
     compare = ["compare", *data, "--methods", "random", "--budgets", "6", "--seeds", "1", "--out", "out"]
     new = ["run", "space.toml", "--measure", "measure.py:measure", "--budget", "3", "--out", "new"]
     commands = [
-        [*quick, "--seed", number], [*quick, "--n-jobs", number], [*quick, "--n-jobs", "1000000"],
-        [*quick, "--budget", number], [*quick, "--rounds", number], [*quick, "--tuner-budget", number],
-        [*quick, "--train-ratio", number], [*quick, "--prefer", f"{number},1"], [*quick, "--constraint", f"a <= {number}"],
-        [*quick, "--constraint", text], [*quick, "--families", text], [*quick, "--space", text], [*quick, "--memory", text],
-        [*quick, "--failure-code", text], [*quick, "--ignore", text], [*quick, "--genes", text], [*quick, "--columns", text],
-        [*quick, "--vector", text], [*quick, "--algorithm", text], [*quick, "--objectives", text],
-        [*quick, "--objectives", f"{text}:min,b:min"], ["audit", *data, "--seed", number], ["audit", text],
-        ["tune", *data, "--dir", "out", "--budget", number], ["tune", *data, "--dir", "out", "--val-ratio", number],
-        ["tune", *data, "--dir", "out", "--budget", "1", "--seed", number], [*compare, "--seeds", number],
-        [*compare, "--budgets", number], [*compare, "--n-jobs", number], [*compare, "--methods", text],
-        [*compare, "--redo", text], [*compare, "--methods", f"{text}:X"], [*new, "--seed", number],
-        [*new, "--budget", number], [*new, "--workers", number], [*new, "--workers", f"threads:{number}"],
-        [*new, "--places", f"error={number}"], [*new, "--timeout", number], [*new, "--max-errors", number],
-        [*new, "--max-errors", f"2,{number}"], [*new, "--prefer", f"1,{number}"], [*new, "--constraint", f"depth <= {number}"],
-        [*new, "--constraint", text], [*new, "--objectives", text], [*new, "--measure", text], ["run", text, "--budget", "2"],
-        ["run", f"{text}:X", "--budget", "2"], ["ask", "study", "-n", number], ["export", "study", "--format", text],
-        ["init", text], ["init", f"{text}.txt"], ["data", "fetch", text], ["data", "fetch", "digits", "--timeout", number],
-        ["data", "fetch", "digits", "--retries", number], ["data", "verify", text], [text], [text, text], ["data", text],
+        [*quick, "--seed", number],
+        [*quick, "--n-jobs", number],
+        [*quick, "--n-jobs", "1000000"],
+        [*quick, "--budget", number],
+        [*quick, "--rounds", number],
+        [*quick, "--tuner-budget", number],
+        [*quick, "--train-ratio", number],
+        [*quick, "--prefer", f"{number},1"],
+        [*quick, "--constraint", f"a <= {number}"],
+        [*quick, "--constraint", text],
+        [*quick, "--families", text],
+        [*quick, "--space", text],
+        [*quick, "--memory", text],
+        [*quick, "--failure-code", text],
+        [*quick, "--ignore", text],
+        [*quick, "--genes", text],
+        [*quick, "--columns", text],
+        [*quick, "--vector", text],
+        [*quick, "--algorithm", text],
+        [*quick, "--objectives", text],
+        [*quick, "--objectives", f"{text}:min,b:min"],
+        ["audit", *data, "--seed", number],
+        ["audit", text],
+        ["tune", *data, "--dir", "out", "--budget", number],
+        ["tune", *data, "--dir", "out", "--val-ratio", number],
+        ["tune", *data, "--dir", "out", "--budget", "1", "--seed", number],
+        [*compare, "--seeds", number],
+        [*compare, "--budgets", number],
+        [*compare, "--n-jobs", number],
+        [*compare, "--methods", text],
+        [*compare, "--redo", text],
+        [*compare, "--methods", f"{text}:X"],
+        [*new, "--seed", number],
+        [*new, "--budget", number],
+        [*new, "--workers", number],
+        [*new, "--workers", f"threads:{number}"],
+        [*new, "--places", f"error={number}"],
+        [*new, "--timeout", number],
+        [*new, "--max-errors", number],
+        [*new, "--max-errors", f"2,{number}"],
+        [*new, "--prefer", f"1,{number}"],
+        [*new, "--constraint", f"depth <= {number}"],
+        [*new, "--constraint", text],
+        [*new, "--objectives", text],
+        [*new, "--measure", text],
+        ["run", text, "--budget", "2"],
+        ["run", f"{text}:X", "--budget", "2"],
+        ["ask", "study", "-n", number],
+        ["export", "study", "--format", text],
+        ["init", text],
+        ["init", f"{text}.txt"],
+        ["data", "fetch", text],
+        ["data", "fetch", "digits", "--timeout", number],
+        ["data", "fetch", "digits", "--retries", number],
+        ["data", "verify", text],
+        [text],
+        [text, text],
+        ["data", text],
         ["search", "digits", f"--{text}"],
-    ]  # fmt: skip
+    ]
     return Case(commands[int(rng.integers(len(commands)))], "options")
 
 
@@ -333,10 +478,16 @@ def triplets(rng: np.random.Generator, folder: Path, base: Path) -> Case:
         values = [10**9, -5, 1e308, 10**400, "many", None, [], {}, True, 0, 0.5, float("inf"), float("nan")]
         value = values[int(rng.integers(len(values)))]
         families = {
-            "random_forest": "n_estimators", "gradient_boosting": "n_estimators", "xgboost": "max_depth",
-            "kernel_ridge": "gamma", "sgd": "alpha", "xgboost ": "n_estimators", "random_forest ": "max_depth",
-            "gaussian_process": "kernel", "bayesian_ridge": "quadratic",
-        }  # fmt: skip
+            "random_forest": "n_estimators",
+            "gradient_boosting": "n_estimators",
+            "xgboost": "max_depth",
+            "kernel_ridge": "gamma",
+            "sgd": "alpha",
+            "xgboost ": "n_estimators",
+            "random_forest ": "max_depth",
+            "gaussian_process": "kernel",
+            "bayesian_ridge": "quadratic",
+        }
         family = list(families)[int(rng.integers(len(families)))]
         spec = {"family": family.strip(), "params": {families[family]: value}, "features": "all", "transform": "none"}
         share = values[int(rng.integers(len(values)))]
@@ -402,10 +553,15 @@ def studies(rng: np.random.Generator, folder: Path, base: Path) -> Case:
     else:
         file.write_bytes(damaged(rng, file.read_bytes()))
     commands = [
-        ["run", "study", "--budget", "8"], ["ask", "study", "-n", "2"], ["status", "study"], ["status", "study", "--json"],
-        ["export", "study"], ["export", "study", "--front", "--format", "json"], ["tell", "study", "study/evaluations.csv"],
+        ["run", "study", "--budget", "8"],
+        ["ask", "study", "-n", "2"],
+        ["status", "study"],
+        ["status", "study", "--json"],
+        ["export", "study"],
+        ["export", "study", "--front", "--format", "json"],
+        ["tell", "study", "study/evaluations.csv"],
         ["export", "study", "--out", "exported.csv"],
-    ]  # fmt: skip
+    ]
     return Case(commands[int(rng.choice(8, p=[0.1, 0.2, 0.15, 0.1, 0.15, 0.1, 0.1, 0.1]))], "studies")
 
 
@@ -463,9 +619,7 @@ def spaces(rng: np.random.Generator, folder: Path, _base: Path) -> Case:
     if rng.random() < 0.3:
         content = SPACE.encode() + extras[int(rng.integers(len(extras)))]
     (folder / "space.toml").write_bytes(content)
-    return Case(
-        ["run", "space.toml", "--measure", "measure.py:measure", "--budget", "2", "--out", "new"], "spaces"
-    )
+    return Case(["run", "space.toml", "--measure", "measure.py:measure", "--budget", "2", "--out", "new"], "spaces")
 
 
 # --------------------------------------------------------------- downloads
@@ -492,7 +646,14 @@ def downloads(rng: np.random.Generator, folder: Path, _base: Path) -> Case:
     answer, drips = answers[int(rng.integers(len(answers)))]
     server = Server(answer, drips)
     where = f"http://127.0.0.1:{server.port}/table.csv"
-    addresses = [where] * 8 + ["http://127.0.0.1:1/x", "ftp://x/y", "http://[bad", "http://\x1b[31m/", "file:///etc/passwd", ""]
+    addresses = [where] * 8 + [
+        "http://127.0.0.1:1/x",
+        "ftp://x/y",
+        "http://[bad",
+        "http://\x1b[31m/",
+        "file:///etc/passwd",
+        "",
+    ]
     url = addresses[int(rng.integers(len(addresses)))]
     arguments = ["data", "fetch", "flexibert", "--url", url, "--timeout", "0.4", "--retries", "1"]
     return Case(arguments, "downloads", clean=server.close, environment={"RAPID_MOO_CACHE": str(folder / "cache")})
@@ -558,7 +719,16 @@ def templates(rng: np.random.Generator, folder: Path, _base: Path) -> Case:
     (folder / "there.toml").write_text("kept")
     (folder / "file").write_text("kept")
     (folder / "folder.toml").mkdir()
-    names = ["there.toml", "folder.toml", "file/x.toml", "x.txt", ".toml", "a\0.toml", "\udcff.toml", "x" * 300 + ".toml"]
+    names = [
+        "there.toml",
+        "folder.toml",
+        "file/x.toml",
+        "x.txt",
+        ".toml",
+        "a\0.toml",
+        "\udcff.toml",
+        "x" * 300 + ".toml",
+    ]
     name = names[int(rng.integers(len(names)))]
     return Case(["init", name], "templates", name == ".toml")
 

@@ -19,15 +19,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from rapid_moo._util import one_line, write_text
-from rapid_moo.cli.common import complain, writable
+from rapid_moo.cli.common import command_line, complain, writable
 from rapid_moo.cli.dataset import read_costly
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.registry import available_methods
+from rapid_moo.comparison.report import comparison_report
 from rapid_moo.comparison.tables import RESULT_FILES, bill_column, read_results
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.progress import Progress
+from rapid_moo.report import PAGE_FILE, write_page
 from rapid_moo.table import ArchitectureTable
 
 REPORT_FILE = "report.md"
@@ -62,11 +64,13 @@ def _report(out: Path) -> list[str]:
     """Write the report and, where they can be drawn, the figures of everything that a folder holds."""
     results, trajectories, oracle = (read_results([out], name) for name in RESULT_FILES)
     write_text(out / REPORT_FILE, comparison_markdown(results, trajectories, oracle))
+    write_page(comparison_report(out, command_line()), out)
+    written = [REPORT_FILE, PAGE_FILE]
     try:
-        return [REPORT_FILE, *write_figures(out, results, trajectories, oracle)]
+        return [*written, *write_figures(out, results, trajectories, oracle)]
     except MissingExtraError as error:
         complain(f"note: no figures: {error}")
-        return [REPORT_FILE]
+        return written
 
 
 def summary_text(table: ArchitectureTable, results: pd.DataFrame) -> str:

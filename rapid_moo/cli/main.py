@@ -25,7 +25,7 @@ from rapid_moo.cli.common import (
     seed,
 )
 from rapid_moo.cli.dataset import add_costs, add_dataset
-from rapid_moo.cli.parsers import add_compare, add_study, later
+from rapid_moo.cli.parsers import add_compare, add_report, add_study, later
 from rapid_moo.errors import InputError, RapidMooError
 
 _SEARCH_EXAMPLES = """
@@ -175,6 +175,7 @@ def build_parser() -> argparse.ArgumentParser:
     search.set_defaults(run=later("commands", "search"))
     add_compare(commands_of)
     add_study(commands_of)
+    add_report(commands_of)
     return parser
 
 

@@ -107,6 +107,21 @@ def add_study(commands_of: Any) -> None:
     export.set_defaults(run=later("study", "export_study"))
 
 
+def add_report(commands_of: Any) -> None:
+    """Add the command to the parser's subcommands."""
+    parser: argparse.ArgumentParser = commands_of.add_parser(
+        "report", help="the report of a folder that search, run, compare, audit or tune wrote"
+    )
+    parser.add_argument("folder", type=Path, metavar="FOLDER")
+    parser.add_argument(
+        "--format",
+        choices=("html", "markdown", "text"),
+        default="html",
+        help="html: FOLDER/report.html, written anew; markdown and text go to standard output",
+    )
+    parser.set_defaults(run=later("report", "report"))
+
+
 def _add_run(commands_of: Any) -> None:
     run = commands_of.add_parser(
         "run",

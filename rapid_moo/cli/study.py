@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import shlex
 import shutil
 import sys
 import time
@@ -27,10 +28,12 @@ from rapid_moo.measure import Command, user_trace
 from rapid_moo.objectives import Objective, parse_objectives
 from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import get_space, space_names
+from rapid_moo.report import PAGE_FILE
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store, own_name
 from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
 from rapid_moo.study.references import Reference, is_reference
+from rapid_moo.study.report import Renewal
 from rapid_moo.study.spacefile import TEMPLATE, objective_from_dict, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
 from rapid_moo.study.study import MOST_PLACES, Study
@@ -75,9 +78,18 @@ def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
     if options.budget is not None and spent >= options.budget and not options.retry:
         told = f"a cost of {cost_text(spent)} is spent" if status.by_cost else f"{spent} evaluations are begun"
         complain(f"note: {told} already; for more give a larger --budget")
+    page = Renewal(study, weights, f"rapid-moo run {shlex.quote(str(study.folder))}")
     try:
         with _Shown(study, options.budget) as shown:
-            study.run(options.budget, confirm=options.confirm, retry=options.retry, progress=shown.show)
+
+            def show(status: Status) -> None:
+                shown.show(status)
+                page.renew()
+
+            try:
+                study.run(options.budget, confirm=options.confirm, retry=options.retry, progress=show)
+            finally:
+                page.renew(now=True)
     except KeyboardInterrupt:
         print(_report(study, weights))
         complain(f"\ninterrupted; go on with: rapid-moo run {study.folder}")
@@ -311,7 +323,7 @@ def _report(study: Study, weights: Sequence[float] | None) -> str:
         genes = {gene.name: gene for gene in study.space.genes}
         told = {key: _label(genes[key], value) if key in genes else _short(value) for key, value in chosen.items()}
         lines += ["", f"{name}: " + ", ".join(f"{key}={value}" for key, value in told.items())]
-    lines += ["", f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}"]
+    lines += ["", f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}, {PAGE_FILE}"]
     return "\n".join(lines)
 
 
@@ -360,13 +372,18 @@ def ask_study(options: Namespace) -> int:
     trials = study.ask(options.n)
     genes, names = study.space.genes, [objective.name for objective in study.objectives]
     out = csv.writer(sys.stdout, lineterminator="\n")
-    number = own_name("evaluation", [*(gene.name for gene in genes), *names])
-    out.writerow([number, *(gene.name for gene in genes), *names])
+    taken = [*(gene.name for gene in genes), *names]
     computed = {objective.name for objective in study.space.computed}
+    # Where not everything is to be measured, a column says what is; what is known already is filled in.
+    parts = any(set(trial.objectives) | computed != set(names) for trial in trials)
+    out.writerow([own_name("evaluation", taken), *taken, *([own_name("measure", taken)] if parts else [])])
     for trial in trials:
-        known = {n: float(study.space.compute(study.space.from_dict(trial.architecture)[None], n)[0]) for n in computed}
+        x = study.space.from_dict(trial.architecture)[None]
+        known = dict(zip(names, study.store.raw_of([trial.number - 1])[0].tolist(), strict=True))
+        known |= {name: float(study.space.compute(x, name)[0]) for name in computed}
         cells = [choice_text(g, trial[g.name]) if g.name in trial.architecture else "" for g in genes]
-        out.writerow([trial.number, *cells, *(known.get(name, "") for name in names)])
+        values = ["" if _is_nan(known[name]) else known[name] for name in names]
+        out.writerow([trial.number, *cells, *values, *([" ".join(trial.objectives)] if parts else [])])
     if len(trials) < options.n:
         complain(f"note: only {len(trials)} architectures are left")
     return 0

@@ -52,11 +52,11 @@ from rapid_moo.comparison.tables import (
     replaced_trajectories,
     with_cost,
 )
-from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.costs import EPSILON, affordable, cost_text
 from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.table import ArchitectureTable
+from rapid_moo.trajectory import log_steps, trajectory
 from rapid_moo.workers import ProcessWorkers, informed
 
 logger = logging.getLogger(__name__)

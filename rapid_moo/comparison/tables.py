@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._util import BoolArray, atomic_path, shown
-from rapid_moo.comparison.trajectory import QUALITIES
 from rapid_moo.errors import DataNotFoundError, InputError
+from rapid_moo.trajectory import QUALITIES
 
 RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE = "results.csv", "trajectories.csv", "oracle.csv"
 RESULT_FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)

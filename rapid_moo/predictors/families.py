@@ -17,7 +17,7 @@ from sklearn.linear_model import BayesianRidge, SGDRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-from rapid_moo._util import FloatArray, same_definition, shown
+from rapid_moo._util import FloatArray, numpy_state_kept, same_definition, shown
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.gaussian_process import GaussianProcess
 from rapid_moo.workers import share
@@ -40,7 +40,8 @@ class Family:
     name : str
         Key in :data:`FAMILIES`.
     make : callable
-        ``make(params, seed)`` returns an unfitted scikit-learn regressor; it runs on one thread.
+        ``make(params, seed)`` returns an unfitted scikit-learn regressor; it runs on one thread. It is given a target
+        of mean 0 and standard deviation 1.
     space : callable
         Returns a fresh Nevergrad parametrization of the hyper-parameters.
     shortlist : tuple of (params, features, transform)
@@ -90,7 +91,8 @@ class Family:
     @cached_property
     def hyperparameters(self) -> frozenset[str]:
         """Names of the hyper-parameters."""
-        return frozenset(self.space().value)
+        with numpy_state_kept():
+            return frozenset(self.space().value)
 
 
 def _space_of(name: str) -> Callable[[], ng.p.Dict]:
