@@ -227,7 +227,7 @@ class SearchResult(Shown):
             architectures=facts,
             reference=reference_facts(table.front_kind, reference, self.objectives),
             progress=progress_facts(F, reference, table.front_kind, paid if by_cost else None),
-            predictors=predictor_facts(self.predictors, members_of, self.X, self.metrics),
+            predictors=predictor_facts(self.predictors, members_of, self.metrics),
             choice=choice_facts(self.tuned, given=self.triplet is not None and self.tuned is None),
             picks=picks_of(facts, self.objectives, weights),
             settings=asdict(self.settings),
