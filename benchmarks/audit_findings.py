@@ -347,7 +347,8 @@ def report(runs: list[dict[str, Any]]) -> str:
     return "\n\n".join(
         [
             "# What the audit finds",
-            f"{len(frame):,} tables. An odd table is right if its kind is among the findings, a clean one if nothing is found.",
+            f"{len(frame):,} tables. An odd table is right if its kind is among the findings, a clean one if nothing is"
+            " found.",
             markdown(pd.DataFrame(rows)),
             setting("python benchmarks/audit_findings.py run", f"{frame['seed'].min()} to {frame['seed'].max()}"),
         ]
