@@ -286,7 +286,8 @@ def _seen(raw: RawTable, space: SearchSpace | None, known: SearchSpace, X: IntAr
     genes, columns = _columns(raw)
     numbered = {finding.subject for finding in identifiers(genes, columns)}
     kept = [k for k, gene in enumerate(genes) if gene.name not in numbered]
-    if len(kept) in (0, len(genes)):
+    deciding = {condition.gene for k in kept for condition in known.genes[k].when}
+    if len(kept) in (0, len(genes)) or deciding - {known.genes[k].name for k in kept}:
         return known, X
     return GridSpace(known.name, [known.genes[k] for k in kept]), X[:, kept]
 

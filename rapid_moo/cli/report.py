@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 from rapid_moo.cli.common import writable
 from rapid_moo.comparison.report import comparison_report
@@ -15,23 +13,6 @@ from rapid_moo.errors import InputError
 from rapid_moo.report import REPORT_FILE, Report, read_report, to_markdown, to_text, write_page
 from rapid_moo.study import Study
 from rapid_moo.study.folder import DEFINITION
-
-FORMATS = ("html", "markdown", "text")
-
-
-def add_parser(commands_of: Any) -> None:
-    """Add the command to the parser's subcommands."""
-    parser: argparse.ArgumentParser = commands_of.add_parser(
-        "report", help="the report of a folder that search, run, compare, audit or tune wrote"
-    )
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument(
-        "--format",
-        choices=FORMATS,
-        default="html",
-        help="html: FOLDER/report.html, written anew; markdown and text go to standard output",
-    )
-    parser.set_defaults(run=report)
 
 
 def report(options: Namespace) -> int:
