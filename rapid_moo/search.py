@@ -356,10 +356,14 @@ class Search:
     def evaluated(self) -> tuple[IntArray, FloatArray]:
         """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them.
 
-        Where costs are stated an architecture may have been measured in part: NaN where it was not.
+        Where costs are stated an architecture may have been measured in part, NaN where it was not, or later in full:
+        its last value counts for the order.
         """
         store = self.problem.store
-        return store.X[~store.free], store.raw[~store.free]
+        rows = np.flatnonzero(~store.free)
+        if self.problem.costs_stated:
+            rows = store.in_order_told(rows)
+        return store.X[rows], store.raw_of(rows)
 
     def run(self, progress: ProgressCallback | None = None) -> SearchResult:
         """Run all phases; ``progress`` is called after each batch."""

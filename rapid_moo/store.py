@@ -37,7 +37,7 @@ IDLE, ASKED, RUNNING = 0, 1, 2
 IMPORT, BY_HAND = "import", "hand"
 _ARRAYS = (
     *("_X", "_total", "_squares", "_count", "_work", "_free", "_broken", "_seconds", "_when", "_begun"),
-    *("_paid", "_lost", "_wanted"),
+    *("_paid", "_lost", "_wanted", "_told"),
 )
 
 
@@ -77,7 +77,8 @@ class Store:
         self._paid, self._lost = np.zeros((16, len(objectives))), np.zeros((16, len(objectives)))
         self._wanted = np.ones((16, len(objectives)), dtype=np.bool_)
         self._seconds, self._when = np.zeros(16), np.zeros(16)
-        self._begun = np.zeros(16, dtype=np.int64)
+        self._begun, self._told = np.zeros(16, dtype=np.int64), np.zeros(16, dtype=np.int64)
+        self._n_told = 0
         self.changed: set[int] = set()
         self.generation = getattr(self, "generation", -1) + 1
         self._who: list[str] = []
@@ -131,6 +132,11 @@ class Store:
         """As :attr:`paid`, of some rows."""
         index = np.asarray(rows, dtype=np.int64)
         return (self._paid[index] + self._lost[index]).astype(np.int64)
+
+    def in_order_told(self, rows: ArrayLike) -> IntArray:
+        """Some rows in the order in which the last value of each was told, shape (n,); untold ones first."""
+        index = np.asarray(rows, dtype=np.int64)
+        return index[np.argsort(self._told[index], kind="stable")]
 
     def asked_of(self, row: int) -> BoolArray:
         """Which objectives of a row were asked for last, shape (n_objectives,); all of them where nobody said which."""
@@ -452,6 +458,9 @@ class Store:
 
     def _on_tell(self, event: Event) -> None:
         row, body = event.row, event.body
+        if body["values"] or body["reasons"]:
+            self._n_told += 1
+            self._told[row] = self._n_told
         reasons = self._reasons[row]
         for name, value in body["values"].items():
             k = self.objectives.index(name)

@@ -23,6 +23,7 @@ from rapid_moo.cli.common import (
     printable,
     seconds,
     seed,
+    whole,
 )
 from rapid_moo.cli.dataset import add_costs, add_dataset
 from rapid_moo.cli.parsers import add_compare, add_report, add_study, later
@@ -89,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     fetch.add_argument(
         "--timeout", type=seconds, default=10.0, metavar="S", help="seconds without progress (default 10)"
     )
-    fetch.add_argument("--retries", type=int, default=3, metavar="N", help="further attempts (default 3)")
+    fetch.add_argument("--retries", type=whole, default=3, metavar="N", help="further attempts (default 3)")
     fetch.set_defaults(run=later("commands", "data_fetch"))
     take = actions.add_parser("import", help="copy published tables found in a folder into the user's cache")
     take.add_argument("folder", type=Path, metavar="DIR")
@@ -182,7 +183,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
     parser.add_argument(
         budget,
-        type=int,
+        type=whole,
         metavar="N",
         dest="tuner_budget",
         help="configurations to fit per objective (default: the algorithm's own)",

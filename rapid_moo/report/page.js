@@ -245,8 +245,12 @@
         });
         paint(lines.glyph, { line_color: "reference" });
       }
+      // Of a very long front some lines: more cannot be told apart, and take long to draw.
+      const step = Math.ceil(front.length / 1000);
+      const some = new Bokeh.BooleanFilter({ booleans: front.map((_, i) => i % step === 0) });
+      const thinned = new Bokeh.CDSView({ filter: new Bokeh.IntersectionFilter({ operands: [inside, some] }) });
       const lines = made.multi_line({ field: "xs" }, { field: "ys" }, {
-        source: frontSource, view, line_width: 2, line_alpha: 0.65, nonselection_line_alpha: 0.12,
+        source: frontSource, view: step > 1 ? thinned : view, line_width: 2, line_alpha: 0.65, nonselection_line_alpha: 0.12,
       });
       paint(lines.glyph, { line_color: "front" });
       for (const [data, name, width, dash] of [[pickSource, "pick", 4, [8, 4]], [markSource, "mark", 3.5, []]]) {
@@ -267,7 +271,8 @@
         paint(texts.glyph, { text_color: "ink" });
       }
       addHover(made, [lines]);
-      wide.append(element("p", { class: "note" }, "Parallel coordinates of the front: each line is an architecture, the best of each objective is on top."));
+      wide.append(element("p", { class: "note" }, "Parallel coordinates of the front: each line is an architecture, the best of each objective is on top." +
+        (step > 1 ? ` One line in ${step} is drawn.` : "")));
     }
 
     // ------------------------------------------------------- looking, selecting

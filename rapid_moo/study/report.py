@@ -62,7 +62,11 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
     billed = ~store.free[rows]
     F = np.where(feasible[rows][:, None], raw * signs(objectives), np.inf)
     F = np.where(np.isnan(F).any(axis=1, keepdims=True), np.inf, F)
-    progress = progress_facts(F[billed], None, "found", _prices(study, rows[billed])) if billed.any() else None
+    order = np.flatnonzero(billed)
+    if study.problem.costs_stated:
+        # What was measured in part first, and later in full, counts when it was complete.
+        order = np.searchsorted(rows, store.in_order_told(rows[order]))
+    progress = progress_facts(F[order], None, "found", _prices(study, rows[order])) if billed.any() else None
     front = np.array([line for line, on in zip(facts.raw, facts.front, strict=True) if on], dtype=np.float64)
     algorithm = study._algorithm
     return Report(
