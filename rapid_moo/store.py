@@ -598,6 +598,21 @@ def gene_frame(space: SearchSpace, X: IntArray) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
+def described_frame(store: Store, rows: ArrayLike) -> pd.DataFrame:
+    """Rows of a store as users ask for them: the architecture's text, its genes, and raw objectives.
+
+    A column of ours whose name a gene or objective has gets underscores behind its name.
+    """
+    index = np.asarray(rows, dtype=np.int64)
+    genes = gene_frame(store.space, store.X[index])
+    taken = [*genes.columns, *store.objectives]
+    shared = [name for name in genes.columns if name in store.objectives]
+    values = pd.DataFrame(store.raw_of(index), columns=[*store.objectives])
+    frame = pd.concat([genes.drop(columns=shared), values], axis=1)
+    frame.insert(0, own_name("architecture", taken), [store.space.to_string(x) for x in store.X[index]])
+    return frame
+
+
 def evaluations_frame(store: Store, rows: IntArray | None = None) -> pd.DataFrame:
     """Rows of a store as a table: evaluation, state, genes, raw objectives, seconds, reason, who, when.
 
