@@ -140,7 +140,7 @@ def identifier(seed: int) -> RawTable:
 
 def lossy_coding(seed: int) -> RawTable:
     """A gene that matters is missing from the vectors."""
-    made = Made(seed, SIZES[2 + seed % 5])
+    made = Made(seed, max(250, SIZES[seed % len(SIZES)]))
     made.X = np.column_stack([made.X[:, :4] % 3, np.arange(made.n) % int(made.rng.integers(2, 4))])
     made.sizes = np.array([3, 3, 3, 3, made.X[:, 4].max() + 1])
     made.rng.shuffle(made.X)

@@ -14,6 +14,9 @@ from rapid_moo.genes import Gene
 from rapid_moo.objectives import Objective
 from rapid_moo.predictors import PredictorSpec, out_of_fold, prediction_metrics
 from rapid_moo.reading import RawTable, build_table
+from rapid_moo.report import Report
+from rapid_moo.report.facts import ObjectiveFacts
+from rapid_moo.report.making import environment, now
 from rapid_moo.space import GridSpace, SearchSpace
 
 GP_ROWS, TREE_ROWS = 500, 1_500
@@ -107,6 +110,28 @@ class AuditReport:
             for finding in self.findings
         ]
         content["constant_positions"] = {str(k): v for k, v in self.constant_positions.items()}
+        return content
+
+    def report(self, command: str = "") -> Report:
+        """The facts, to be shown by :mod:`rapid_moo.report`; ``command`` is what made them."""
+        return Report(
+            kind="audit",
+            name=self.name,
+            created=now(),
+            command=command,
+            objectives=tuple(ObjectiveFacts(o.name, o.direction, o.unit) for o in self.objectives),
+            bill={"rows": self.architectures, "front_size": self.front_size},
+            audit=self.to_facts(),
+            versions=environment(),
+        )
+
+    def to_facts(self) -> dict[str, Any]:
+        """As :meth:`to_dict`, with what each verdict and each odd thing means."""
+        content = self.to_dict()
+        for objective in content["objectives"]:
+            objective["meaning"] = MEANING[objective["verdict"]]
+        for line, finding in zip(content["findings"], self.findings, strict=True):
+            line["meaning"] = finding.meaning
         return content
 
     def to_text(self) -> str:
@@ -261,7 +286,8 @@ def _seen(raw: RawTable, space: SearchSpace | None, known: SearchSpace, X: IntAr
     genes, columns = _columns(raw)
     numbered = {finding.subject for finding in identifiers(genes, columns)}
     kept = [k for k, gene in enumerate(genes) if gene.name not in numbered]
-    if len(kept) in (0, len(genes)):
+    deciding = {condition.gene for k in kept for condition in known.genes[k].when}
+    if len(kept) in (0, len(genes)) or deciding - {known.genes[k].name for k in kept}:
         return known, X
     return GridSpace(known.name, [known.genes[k] for k in kept]), X[:, kept]
 

@@ -348,8 +348,11 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
                 if store.is_free(row):
                     # What was known in part and is measured after all is billed.
                     store.start(row, "table")
-                new = np.flatnonzero(part & np.isfinite(line) & ~store.settled_objectives(row))
-                store.tell(row, {names[k]: float(line[k]) for k in new}, who="table")
+                new = np.flatnonzero(part & np.isfinite(line) & ~store.settled_objectives(row)).tolist()
+                # A table holds the mean of all repeats: it stands for each of them.
+                for i in range(max([self.objectives[k].repeats for k in new], default=1), 0, -1):
+                    values = {names[k]: float(line[k]) for k in new if self.objectives[k].repeats >= i}
+                    store.tell(row, values, who="table", more=i > 1)
 
     def _measure(self, X: IntArray, names: Sequence[str] | None = None) -> None:
         """Call the measure on new architectures, for some objectives or for all.
@@ -440,6 +443,13 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     def prices(self) -> FloatArray:
         """What one measurement of each objective costs, shape (n_obj,); see :mod:`rapid_moo.costs`."""
         return prices(self.objectives, [name for _, name in self._computed])
+
+    @cached_property
+    def evaluation_prices(self) -> FloatArray:
+        """What it costs to measure each objective of an architecture as often as it is to be, shape (n_obj,)."""
+        return np.asarray(
+            self.prices * np.array([objective.repeats for objective in self.objectives]), dtype=np.float64
+        )
 
     @property
     def costs_stated(self) -> bool:

@@ -290,7 +290,7 @@ class Search:
         self.table, self.settings, self.triplet = table, settings, triplet
         constraints: Sequence[Constraint | str] = settings.constraints
         self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
-        self._price = float(self.problem.prices.sum()) if self.problem.costs_stated else 1.0
+        self._price = float(self.problem.evaluation_prices.sum()) if self.problem.costs_stated else 1.0
         sampled = table.count(float(settings.train_ratio))
         self.budget = self._budget(sampled)
         whole = int(self.budget / self._price * (1.0 + EPSILON))

@@ -132,6 +132,10 @@ class Store:
         index = np.asarray(rows, dtype=np.int64)
         return (self._paid[index] + self._lost[index]).astype(np.int64)
 
+    def asked_of(self, row: int) -> BoolArray:
+        """Which objectives of a row were asked for last, shape (n_objectives,); all of them where nobody said which."""
+        return np.asarray(self._wanted[row].copy(), dtype=np.bool_)
+
     def wanted_of(self, row: int) -> BoolArray:
         """Which objectives of a row were asked for last and have neither a value nor failed, shape (n_objectives,)."""
         return np.asarray(self._wanted[row] & ~self.settled_objectives(row))

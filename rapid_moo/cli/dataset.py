@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rapid_moo.costs import with_costs
 from rapid_moo.errors import InputError
-from rapid_moo.problems import open_table
-from rapid_moo.reading import Reading
-from rapid_moo.table import ArchitectureTable
+
+if TYPE_CHECKING:
+    from rapid_moo.reading import Reading
+    from rapid_moo.table import ArchitectureTable
 
 _NAMES = ("genes", "vector", "ignore", "categorical", "columns", "decimal")
 _SEVERAL = {"join": "--join", "failure_codes": "--failure-code"}
@@ -88,6 +88,8 @@ def add_costs(parser: argparse.ArgumentParser) -> None:
 
 def read_costly(options: Namespace) -> ArchitectureTable:
     """The table that the options state, with the costs that they state."""
+    from rapid_moo.costs import with_costs
+
     table = read_dataset(options)
     if options.costs is None:
         return table
@@ -118,11 +120,15 @@ def reading_options(options: Namespace) -> dict[str, Any]:
 
 def reading_of(options: Namespace) -> Reading:
     """What is stated about the file."""
+    from rapid_moo.reading import Reading
+
     return Reading.of(**reading_options(options))
 
 
 def read_dataset(options: Namespace) -> ArchitectureTable:
     """The table that the options state."""
+    from rapid_moo.problems import open_table
+
     return open_table(
         dataset_name(options),
         space=options.space,

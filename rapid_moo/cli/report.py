@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from argparse import Namespace
 from pathlib import Path
-from typing import Any
 
 from rapid_moo.cli.common import writable
+from rapid_moo.comparison.report import comparison_report
+from rapid_moo.comparison.tables import RESULTS_FILE
 from rapid_moo.errors import InputError
 from rapid_moo.report import REPORT_FILE, Report, read_report, to_markdown, to_text, write_page
 from rapid_moo.study import Study
 from rapid_moo.study.folder import DEFINITION
-
-FORMATS = ("html", "markdown", "text")
-
-
-def add_parser(commands_of: Any) -> None:
-    """Add the command to the parser's subcommands."""
-    parser: argparse.ArgumentParser = commands_of.add_parser(
-        "report", help="the report of a folder that search, run, compare, audit or tune wrote"
-    )
-    parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument(
-        "--format",
-        choices=FORMATS,
-        default="html",
-        help="html: FOLDER/report.html, written anew; markdown and text go to standard output",
-    )
-    parser.set_defaults(run=report)
 
 
 def report(options: Namespace) -> int:
@@ -46,7 +29,10 @@ def report(options: Namespace) -> int:
 
 
 def report_of(folder: Path) -> Report:
-    """A study's from its store, any other from the facts that its command left."""
+    """A study's from its store, a comparison's from its results, any other from the facts that its command left."""
+    if (folder / RESULTS_FILE).is_file():
+        known = read_report(folder) if (folder / REPORT_FILE).is_file() else None
+        return comparison_report(folder, known.command if known is not None else "")
     if not (folder / DEFINITION).is_file():
         return read_report(folder)
     try:

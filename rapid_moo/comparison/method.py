@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
-from rapid_moo.problem import ArchitectureProblem
+
+if TYPE_CHECKING:
+    from rapid_moo.problem import ArchitectureProblem
 
 
 class Method(ABC):

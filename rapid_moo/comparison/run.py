@@ -258,7 +258,7 @@ class LimitedBill(Bill):
         for i in np.flatnonzero(rows >= 0):
             parts[i] &= ~self.store.settled_objectives(rows[i])
         new = np.flatnonzero(parts.any(axis=1))
-        costs = parts[new] @ self.problem.prices if self.by_cost else np.ones(len(new))
+        costs = parts[new] @ self.problem.evaluation_prices if self.by_cost else np.ones(len(new))
         paid = []
         for i, cost in zip(new, costs.tolist(), strict=True):
             if not affordable(cost, self.limit - self.spent):
@@ -287,8 +287,9 @@ def full_price(table: ArchitectureTable) -> float:
 
 
 def table_prices(table: ArchitectureTable) -> FloatArray:
-    """What each objective of a table costs, shape (n_objectives,)."""
-    return prices(table.objectives, [objective.name for objective in table.space.computed])
+    """What it costs to measure each objective of an architecture, repeats included, shape (n_objectives,)."""
+    single = prices(table.objectives, [objective.name for objective in table.space.computed])
+    return np.asarray(single * np.array([objective.repeats for objective in table.objectives]))
 
 
 def by_cost(table: ArchitectureTable) -> bool:
@@ -376,6 +377,6 @@ def run_method(table: ArchitectureTable, method: type[Method], budget: float, se
         seconds=tuple(seconds),
         cpu_seconds=tuple(cpu_seconds),
         made=provenance(),
-        prices=tuple(problem.prices.tolist()) if costly else (),
+        prices=tuple(problem.evaluation_prices.tolist()) if costly else (),
         measured=tuple(part for _, part in bill.measured) if costly else (),
     )

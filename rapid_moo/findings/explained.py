@@ -15,7 +15,7 @@ FEWEST_ROWS = 20
 GP_ROWS, TRAIN_ROWS = 400, 2_500
 WILD, MILD, MOST_WILD, AGAIN = 3.0, 2.0, 0.15, 2
 CLIP, SKEWED, ORIGINS = 3.0, 1.2, (0.1, 0.4, 1.5)
-_TREES = PredictorSpec("xgboost", {"subsample": 0.8, "colsample_bytree": 0.8, "n_estimators": 100}, "all")
+_TREES = PredictorSpec("xgboost", {"subsample": 0.8, "colsample_bytree": 0.8, "n_estimators": 80}, "all")
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,23 +71,27 @@ def explain(features: FloatArray, values: FloatArray, kept: BoolArray, seed: int
     """
     rows = np.flatnonzero(kept)
     tried = [_explain(features[rows], goal, seed) for goal in _scales(values[rows])]
-    chosen = min(tried, key=_unexplained)
+    chosen = _without_wild(min(tried, key=_unexplained))
     score, goal, predicted = (np.full(len(values), np.nan) for _ in range(3))
     score[rows], goal[rows], predicted[rows] = chosen.score, chosen.goal, chosen.predicted
     return Explained(score, goal, predicted, features, seed)
 
 
 def _explain(features: FloatArray, goal: FloatArray, seed: int) -> Explained:
-    tame = _tame(goal)
-    predicted = cross_fitted(features, tame, np.ones(len(goal), dtype=np.bool_), seed)
+    predicted = cross_fitted(features, _tame(goal), np.ones(len(goal), dtype=np.bool_), seed)
+    return Explained(_scores(goal - predicted), goal, predicted, features, seed)
+
+
+def _without_wild(seen: Explained) -> Explained:
+    """Once more without rows that are far off: what they bend is the prediction of their neighbours."""
+    goal, predicted = seen.goal, seen.predicted
     for _ in range(AGAIN if len(goal) <= GP_ROWS else 1):
         size = np.abs(_scores(goal - predicted))
         wild = size > max(WILD, float(np.quantile(size, 1.0 - MOST_WILD)))
         if not wild.any():
             break
-        # Once more without them: what they bend is the prediction of their neighbours.
-        predicted = cross_fitted(features, tame, ~wild, seed)
-    return Explained(_scores(goal - predicted), goal, predicted, features, seed)
+        predicted = cross_fitted(seen.features, _tame(goal), ~wild, seen.seed)
+    return Explained(_scores(goal - predicted), goal, predicted, seen.features, seen.seed)
 
 
 def _scales(y: FloatArray) -> list[FloatArray]:
@@ -136,13 +140,9 @@ def _scores(residuals: FloatArray, usual: BoolArray | None = None) -> FloatArray
 
 
 def cross_fitted(features: FloatArray, goal: FloatArray, train: BoolArray, seed: int) -> FloatArray:
-    """Predictions of shape (n,) of a goal, each from other rows of ``train``; the better of trees and a process."""
-    guess = _trees(features, goal, train, seed)
-    if len(goal) <= GP_ROWS and train.sum() >= FEWEST_ROWS:
-        other = _process(features, goal, train, seed)
-        if np.median(np.abs(goal - other)) < np.median(np.abs(goal - guess)):
-            return other
-    return guess
+    """Predictions of shape (n,) of a goal, each from other rows of ``train``: of few rows by a process, else trees."""
+    few = len(goal) <= GP_ROWS and train.sum() >= 2
+    return _process(features, goal, train, seed) if few else _trees(features, goal, train, seed)
 
 
 def _process(features: FloatArray, goal: FloatArray, train: BoolArray, seed: int) -> FloatArray:
@@ -160,6 +160,8 @@ def _trees(features: FloatArray, goal: FloatArray, train: BoolArray, seed: int) 
     folds = assign_folds(len(goal), seed)
     if len(goal) > TRAIN_ROWS:
         folds = folds % 2
+    elif len(goal) > GP_ROWS:
+        folds = folds % 3
     rng, guess = np.random.default_rng(seed), np.empty(len(goal))
     for fold in np.unique(folds):
         seen: IntArray = rng.permutation(np.flatnonzero(train & (folds != fold)))[:TRAIN_ROWS]

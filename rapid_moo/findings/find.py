@@ -11,7 +11,7 @@ from scipy.stats import kendalltau
 from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.findings.columns import dependent_objectives, duplicated_genes
 from rapid_moo.findings.explained import FEWEST_ROWS, Explained, explain
-from rapid_moo.findings.finding import Finding
+from rapid_moo.findings.finding import Finding, rows_text
 from rapid_moo.findings.order import alternation, blocks, mask, spikes
 from rapid_moo.findings.repeats import lossy_coding
 from rapid_moo.findings.units import mixed_units
@@ -99,31 +99,35 @@ def _of_rows(look: Look, features: FloatArray, seed: int) -> tuple[list[Finding]
     found += stretches
     score = np.where(mask(stretches, n), np.nan, score)
     found += alternation(look.name, score, features, seed)
-    found += spikes(look.name, values, score)
-    found += few_dominate(look.name, values, seen, kept & ~pile(values))
+    single = spikes(look.name, values, score)
+    found += single
+    found += few_dominate(look.name, values, seen, kept & ~pile(values), mask(single, n))
     return found, np.flatnonzero(kept & ~pile(values))
 
 
-def few_dominate(name: str, values: FloatArray, seen: Explained, kept: BoolArray) -> list[Finding]:
+def few_dominate(name: str, values: FloatArray, seen: Explained, kept: BoolArray, spiked: BoolArray) -> list[Finding]:
     """Whether the order is learnt and yet R2 is far below tau squared, because of a few rows.
 
-    For normal errors R2 is at least tau squared. Skewed values are judged as they are and on a logarithmic scale, by
-    whichever is better; and R2 must come back once one row in fifty is left out.
+    For normal errors R2 is at least tau squared. It is below where single rows are far off (``spiked``), and comes back
+    without them; or where it is low on any scale, and comes back once one row in fifty is left out. Skewed values alone
+    are no such case.
     """
     rows = np.flatnonzero(kept & np.isfinite(seen.score))
     if len(rows) < FEWEST_ROWS:
         return []
-    goal, guess = seen.goal[rows], seen.predicted[rows]
+    goal, guess, y = seen.goal[rows], seen.predicted[rows], values[rows]
     tau = float(kendalltau(goal, guess).statistic) if np.ptp(guess) > 0.0 and np.ptp(goal) > 0.0 else 0.0
-    r2 = _r2(goal, guess)
-    bent = TargetTransform("log").fit(values[rows]).forward(values[rows])
-    r2 = max(r2, _r2_of_line(bent, guess))
-    if tau < LEAST_TAU or r2 > tau**2 - BELOW:
+    if not tau >= LEAST_TAU:
         return []
-    size = np.abs(goal - guess)
-    few = size >= np.quantile(size, 1.0 - FEW)
-    without = _r2(goal[~few], guess[~few])
-    if without < tau**2 - BELOW / 2.0:
+    few = spiked[rows]
+    if few.any():
+        r2, without = _r2_of_line(y, guess), _r2_of_line(y[~few], guess[~few])
+    else:
+        bent = TargetTransform("log").fit(y).forward(y)
+        size = np.abs(goal - guess)
+        few = size >= np.quantile(size, 1.0 - FEW)
+        r2, without = max(_r2(goal, guess), _r2_of_line(bent, guess)), _r2(goal[~few], guess[~few])
+    if r2 > tau**2 - BELOW or without < tau**2 - BELOW / 2.0:
         return []
     shown = tuple(rows[few].tolist())
     return [
@@ -131,7 +135,7 @@ def few_dominate(name: str, values: FloatArray, seen: Explained, kept: BoolArray
             "few_dominate",
             name,
             f"R2 is {r2:.2f} though the order is learnt (Kendall tau {tau:.2f}, tau squared {tau**2:.2f});"
-            f" without the {len(shown)} rows that are missed most it is {without:.2f}",
+            f" without {rows_text(shown)} it is {without:.2f}",
             shown,
             {"r2": r2, "kendall_tau": tau, "r2_without": without},
         )

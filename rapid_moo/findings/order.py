@@ -50,14 +50,16 @@ def blocks(name: str, seen: Explained) -> list[Finding]:
             start, stop = 0, max(SHORTEST, round(FIRST * len(places)))
         inside = np.zeros(len(seen.score), dtype=np.bool_)
         inside[rows[places[start:stop]]] = True
-        if shares_explained(seen.features[rows], inside[rows], seen.seed) > BY_GENES:
-            break
         aside = inside.copy()
         aside[rows[gone]] = True
         score = seen.without(aside)[rows]
         start, stop, strength = _stretch(np.clip(score[places], -TAME, TAME))
         shift = _shift(score[places], start, stop)
         if strength < _limit(len(places)) or abs(shift) < SHIFT:
+            break
+        inside[:] = False
+        inside[rows[places[start:stop]]] = True
+        if shares_explained(seen.features[rows], inside[rows], seen.seed) > BY_GENES:
             break
         first = bool(start <= max(2.0, BEGINNING * len(places)) and not gone[: places[start]].any())
         block = places[(0 if first else start) : stop]

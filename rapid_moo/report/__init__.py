@@ -19,6 +19,7 @@ _lazy = Lazy(
         "rapid_moo.report.facts": "PAGE_FILE REPORT_FILE Report read_report",
         "rapid_moo.report.page": "to_html write_page",
         "rapid_moo.report.rendering": "to_markdown to_text",
+        "rapid_moo.plot": "front_figure",
     },
 )
 

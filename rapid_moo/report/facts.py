@@ -21,7 +21,7 @@ from rapid_moo.errors import DataNotFoundError, InputError
 
 REPORT_FILE, PAGE_FILE = "report.json", "report.html"
 FORMAT = 1
-KINDS = ("search", "study", "comparison", "audit", "tuning")
+KINDS = ("search", "study", "run", "table", "comparison", "audit", "tuning")
 DIGITS = 8
 
 

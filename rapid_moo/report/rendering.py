@@ -108,6 +108,8 @@ def title_of(report: Report) -> str:
     kind = {
         "search": "Search of",
         "study": "Study of",
+        "run": "Run on",
+        "table": "Table",
         "comparison": "Comparison on",
         "audit": "Audit of",
         "tuning": "Predictors of",
@@ -321,8 +323,22 @@ def _audit(report: Report) -> Section | None:
     audit = report.audit
     if audit is None:
         return None
+    where = (
+        f"{audit['missing']:,} of {number(audit['space_size'])} architectures are missing."
+        if audit["front_kind"] == "true"
+        else f"A sample of {number(audit['space_size'])} architectures: it has a reference front, not the true one."
+    )
     blocks: list[Block] = [
-        Paragraph(str(finding["text"]), warning=bool(finding.get("warning"))) for finding in audit.get("findings", ())
+        Paragraph(f"{audit['rows']:,} rows, {audit['repeats']:,} of them repeats. {where}"),
+        *(
+            Paragraph(f"{o['name']} is {o['verdict']}: {o['meaning']}.", warning=o["verdict"] not in _HARMLESS)
+            for o in audit["objectives"]
+        ),
+        *(Paragraph(f"{text}.", warning=True) for text in audit["odd_codes"]),
+        *(
+            Paragraph(f"{f['subject']}, {f['kind'].replace('_', ' ')}: {f['message']}. {f['meaning']}.", warning=True)
+            for f in audit["findings"]
+        ),
     ]
     columns = ("objective", "goal", "verdict", "smallest", "median", "largest", "tied", "R2", "Kendall", "along rows")
     rows = tuple(
@@ -338,6 +354,9 @@ def _audit(report: Report) -> Section | None:
         for o in audit["objectives"]
     )
     return Section("audit", "Audit of the table", (*blocks, Table(columns, rows, frozenset(range(3, 10)))))
+
+
+_HARMLESS = ("exact", "learnable")
 
 
 def _comparison(report: Report) -> Section | None:

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -128,25 +128,23 @@ class Engine:
         self._stale = False
         self._open: dict[int, int] = {}
         self._again: deque[int] = deque()
-        self._noisy: set[str] = set()
+        self._noisy: dict[int, set[str]] = {}
         self._exhausted = False
         self._barren: list[str] | None = None if problem.store.complete.any() else []
 
     # -------------------------------------------------------------------- loop
-    def run(self, budget: float, again: Sequence[int] = (), noisy: Collection[str] = ()) -> None:
+    def run(self, budget: float, again: Mapping[int, Collection[str]] | None = None) -> None:
         """Evaluate until so many evaluations were begun in all, and all of them have ended.
 
         Parameters
         ----------
         budget : int or float
             Evaluations, those of earlier runs included; where costs are stated, their cost.
-        again : sequence of int
-            Rows to measure once more instead of new architectures.
-        noisy : collection of str
-            Objectives that are measured once more of these rows; all of them if empty.
+        again : mapping of int to collection of str, optional
+            Rows to measure once more instead of new architectures, in these objectives; in all of them if empty.
         """
         self.budget = budget
-        self._again, self._noisy = deque(again), set(noisy)
+        self._again, self._noisy = deque(again or ()), {row: set(names) for row, names in (again or {}).items()}
         only_again = bool(again)
         lost = [row for row in np.flatnonzero(self.store.running).tolist() if self.store.who(row) != BY_HAND]
         self.store.requeue(lost)
@@ -249,7 +247,10 @@ class Engine:
         return any(pool.free for pool in self.pools) and not any(pool.waiting for pool in self.pools)
 
     def _next_row(self) -> int | None:
-        """The next architecture to begin: what waits, else what the algorithm proposes."""
+        """The next architecture to begin: what waits, else what the algorithm proposes.
+
+        Of what waits the first is taken whose places are all free, else the first.
+        """
         waiting = self.store.waiting
         if not len(waiting) and not self._exhausted:
             if self.problem.costs_stated:
@@ -258,7 +259,15 @@ class Engine:
                 ask(self.algorithm, self.store, limit=int(self._left()))
             waiting = self.store.waiting
             self._exhausted = not len(waiting)
+        if len(waiting) > 1 and len(self.pools) > 1:
+            return next((row for row in waiting.tolist() if self._has_places(row)), int(waiting[0]))
         return int(waiting[0]) if len(waiting) else None
+
+    def _has_places(self, row: int) -> bool:
+        """Whether all places that a row needs are free."""
+        calls = [self._call(row, k) for k in range(len(self.parts))]
+        needed = {self.parts[call.part].pool for call in calls if call is not None}
+        return all(self.pools[pool].free for pool in needed)
 
     def _begin(self, row: int, again: bool) -> None:
         """Begin an evaluation: every part that lacks something of it is called."""
@@ -280,8 +289,11 @@ class Engine:
         columns = [self.store.objectives.index(name) for name in part.attempt.names]
         repeats = self.store.repeats_of(row)
         times = part.repeats - int(repeats[columns].min())
+        if not repeats.all() and not self.store.asked_of(row)[columns].any():
+            return None
         if repeats.all():
-            times = 1 if not self._noisy or self._noisy & set(part.attempt.names) else 0
+            noisy = self._noisy.get(row)
+            times = 1 if not noisy or noisy & set(part.attempt.names) else 0
         return Call(row, k, times) if times > 0 else None
 
     def _submit_waiting(self) -> None:
@@ -424,6 +436,11 @@ def ask(
         algorithm.restore(state)
     algorithm.follow()
     X = algorithm.propose(size, limit, cost)
+    wanted = algorithm.wanted
     with store.transaction():
-        store.ask(X, "rapid")
+        for x, part in zip(X, wanted if wanted is not None else [None] * len(X), strict=True):
+            row = int(store.find(x[None])[0])
+            open_ = part is not None and (~part & (True if row < 0 else ~store.settled_objectives(row))).any()
+            names = [name for name, on in zip(store.objectives, part, strict=True) if on] if open_ else None
+            store.ask(x[None], "rapid", objectives=names)
         store.note(STATE, algorithm.state())

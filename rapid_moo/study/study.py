@@ -57,10 +57,13 @@ class Trial:
         Its evaluation's number, from 1 up.
     architecture : dict
         Genes and choices; active genes only. ``trial["depth"]`` is short for ``trial.architecture["depth"]``.
+    objectives : tuple of str
+        What is to be measured of it: where costs are stated, cheap objectives may be asked for alone.
     """
 
     number: int
     architecture: Mapping[str, Any]
+    objectives: tuple[str, ...] = ()
 
     def __getitem__(self, gene: str) -> Any:
         """The choice of an active gene."""
@@ -330,7 +333,11 @@ class Study:
 
     def _complete_measure(self) -> Any:
         if self.measure is None:
-            return _Missing(f"{self.folder}: has no measure: give one, or ask and tell")
+            # Whoever asks and tells may measure each objective by itself.
+            missing = _Missing(f"{self.folder}: has no measure: give one, or ask and tell")
+            computed = {objective.name for objective in self.space.computed}
+            several = {o.name: missing for o in self.objectives if o.name not in computed}
+            return several if several else missing
         if isinstance(self.measure, Mapping):
             return {k: Command(v, str(Path.cwd())) if isinstance(v, str) else v for k, v in self.measure.items()}
         return self.measure
@@ -384,36 +391,54 @@ class Study:
             self.store.refresh()
             if retry:
                 self.store.requeue(np.flatnonzero(self.store.failed & ~self.store.pending).tolist(), forget=True)
-            again: IntArray = np.empty(0, dtype=np.int64)
-            noisy: list[str] = []
-            if confirm:
-                expected = self.expected()
-                again = expected.rows[expected.again]
-                noisy = [o.name for o, noise in zip(self.objectives, expected.noise, strict=True) if noise > 0]
-                if not len(again):
-                    return self.status()
-            total = self._total(budget, len(again) if confirm else 0)
+            again: dict[int, frozenset[str]] = self._worth_repeating() if confirm else {}
+            if confirm and not again:
+                return self.status()
+            total = self._total(budget, again)
             self.definition["settings"]["budget"] = max(total, self._spent())
             self._write_definition()
             pools, parts, owned = self._places()
             loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
             self.store.hold_reserve()
             try:
-                loop.run(total, again.tolist(), noisy)
+                loop.run(total, again)
             finally:
                 for executor in owned:
                     executor.shutdown(wait=False, cancel_futures=True)
                 self._publish_expected()
         return self.status()
 
+    def _repeat_cost(self, names: frozenset[str]) -> float:
+        """What it costs to measure these objectives of an architecture again: one evaluation, or the cost."""
+        if not self.problem.costs_stated:
+            return 1
+        source: Any = self.problem.source
+        called = [set(attempt.names) for attempt in source.attempts if names & set(attempt.names)]
+        columns = [self.store.objectives.index(name) for group in called for name in group]
+        return float(self.problem.prices[columns].sum())
+
     def _spent(self) -> float:
         """What was spent so far: evaluations, or their cost where costs are stated."""
         return self.problem.cost() if self.problem.costs_stated else self.store.n_evaluations
 
-    def _total(self, budget: float | None, more: int) -> float:
+    def _worth_repeating(self) -> dict[int, frozenset[str]]:
+        """Rows worth measuring again, and in what: all that is noisy, or where costs are stated what is in doubt."""
+        found = self.expected()
+        names = [objective.name for objective in self.objectives]
+        noisy = frozenset(name for name, noise in zip(names, found.noise, strict=True) if noise > 0)
+        rows = found.rows[found.again].tolist()
+        if not self.problem.costs_stated:
+            return dict.fromkeys(rows, noisy)
+        doubts = found.doubtful[found.again]
+        return {
+            row: frozenset(name for name, on in zip(names, line, strict=True) if on and name in noisy)
+            for row, line in zip(rows, doubts, strict=True)
+        }
+
+    def _total(self, budget: float | None, again: Mapping[int, frozenset[str]]) -> float:
         known = self.definition["settings"].get("budget")
-        if budget is None and more:
-            return self._spent() + more * (float(self.problem.prices.sum()) if self.problem.costs_stated else 1)
+        if budget is None and again:
+            return self._spent() + sum(self._repeat_cost(names) for names in again.values())
         total = budget if budget is not None else known
         if total is None:
             raise InputError("budget: expected the number of evaluations, got none")
@@ -547,8 +572,16 @@ class Study:
         if not len(rows):
             raise StudyError(f"{self.folder}: every architecture of {self.space.name} is known or under way")
         self._tables.publish(now=True)
-        trials = [Trial(int(row) + 1, self.space.to_dict(self.store.X[row])) for row in rows]
+        trials = [
+            Trial(int(row) + 1, self.space.to_dict(self.store.X[row]), self._wanted(int(row))) for row in rows.tolist()
+        ]
         return trials[0] if n is None else trials
+
+    def _wanted(self, row: int) -> tuple[str, ...]:
+        """Objectives that are to be measured of a row."""
+        computed = {objective.name for objective in self.space.computed}
+        wanted = zip(self.store.objectives, self.store.wanted_of(row), strict=True)
+        return tuple(name for name, on in wanted if on and name not in computed)
 
     def _first_sample_missing(self) -> bool:
         return int(self.store.tried.sum() + self.store.pending.sum()) < self.algorithm.n_initial
@@ -573,7 +606,8 @@ class Study:
         row = self._row_of(trial)
         known, failures = self._read_told(values)
         if reason:
-            failures |= {o.name: shortened(reason) for o in self.objectives if o.name not in known}
+            asked = self._wanted(row) or [o.name for o in self.objectives]
+            failures |= {name: shortened(reason) for name in asked if name not in known}
         self._tell_row(row, known, failures)
         self._tables.publish(now=True)
 
@@ -609,7 +643,7 @@ class Study:
             if known:
                 self.store.tell(row, known, who=BY_HAND, more=True)
             self.store.tell(row, self.problem.computed_values(row), failures, more=True)
-            if self.store.settled(row) and self.store.pending[row]:
+            if self.store.pending[row] and not self.store.wanted_of(row).any():
                 self.store.tell(row, {})
 
     def import_known(self, path: Path | str) -> int:

@@ -12,9 +12,8 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nevergrad as ng
 import numpy as np
 
 from rapid_moo._util import Seed, as_generator, numpy_state_kept, one_blas_thread
@@ -29,6 +28,9 @@ from rapid_moo.tuning.bench import Bench, Trial
 from rapid_moo.tuning.loss import ResampledLoss
 from rapid_moo.tuning.result import Triplet, TunerResult
 from rapid_moo.tuning.selection import committee, judge, learnable, promise, ranking_frame
+
+if TYPE_CHECKING:
+    import nevergrad as ng
 
 logger = logging.getLogger(__name__)
 
@@ -96,8 +98,11 @@ class ADRSTuner:
         unknown = sorted({*(families or ()), *prefer} - set(FAMILIES))
         if unknown:
             raise InputError(f"families: expected some of {', '.join(FAMILIES)}, got {', '.join(map(repr, unknown))}")
-        if optimizer not in ng.optimizers.registry:
-            raise InputError(f"optimizer: expected a Nevergrad optimizer, got {optimizer!r}")
+        if optimizer != OPTIMIZER:
+            import nevergrad as ng
+
+            if optimizer not in ng.optimizers.registry:
+                raise InputError(f"optimizer: expected a Nevergrad optimizer, got {optimizer!r}")
         self.budget, self.shortlist, self.max_rows = budget, shortlist, max_rows
         self.families, self.prefer = tuple(families or FAMILIES), tuple(prefer)
         self.committee = committee
@@ -194,6 +199,8 @@ class ADRSTuner:
         left = limit - bench.n_fits
         if left <= 0:
             return
+        import nevergrad as ng
+
         with numpy_state_kept():
             space = ng.p.Tuple(*(_parametrization(bench, k) for k in bench.tuned))
         space.random_state = np.random.RandomState(bench.seed)
@@ -279,6 +286,8 @@ def _soundest(bench: Bench) -> list[Trial | None]:
 
 def _parametrization(bench: Bench, k: int) -> ng.p.Parameter:
     """Configurations of the families that did best on an objective."""
+    import nevergrad as ng
+
     names = list(dict.fromkeys(trial.spec.family for trial in bench.best(k)))[:FAMILIES_REFINED]
     return ng.p.Dict(
         model=ng.p.Choice([ng.p.Dict(family=name, params=_searched(name)) for name in names]),
@@ -293,6 +302,8 @@ def _searched(name: str) -> ng.p.Dict:
     Not an ensemble's length, since one fit gives all. Nor the loss: transforms of the target do what a robust loss
     does, and boosting with another loss than the squared one costs three times as much.
     """
+    import nevergrad as ng
+
     space = FAMILIES[name].space()
     return ng.p.Dict(**{key: space[key] for key in sorted(FAMILIES[name].hyperparameters - NOT_SEARCHED)})
 
