@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from rapid_moo._util import FloatArray, IntArray, shown, unique_rows
@@ -86,7 +85,9 @@ class Prior:
             return self.source.name
         return str(self.source) if isinstance(self.source, str | Path) else "prior"
 
-    def known(self, space: SearchSpace, objectives: Sequence[Objective]) -> dict[str, list[tuple[IntArray, FloatArray]]]:
+    def known(
+        self, space: SearchSpace, objectives: Sequence[Objective]
+    ) -> dict[str, list[tuple[IntArray, FloatArray]]]:
         """What it tells of each objective: distinct genotypes and finite raw values, once for each of its columns.
 
         Raises
@@ -103,7 +104,9 @@ class Prior:
         else:
             found = self._of_file(space, objectives)
         if lacking := [name for name in self.same if name not in found]:
-            raise InputError(f"prior {self.name}: same: expected values of {lacking[0]!r}, found those of {list(found)}")
+            raise InputError(
+                f"prior {self.name}: same: expected values of {lacking[0]!r}, found those of {list(found)}"
+            )
         return found
 
     def _of_table(

@@ -17,8 +17,8 @@ from rapid_moo.pareto import pareto_ranks
 from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, Spec, TargetTransform
 from rapid_moo.predictors.predictor import assign_folds, made
 from rapid_moo.predictors.predictor_set import joined
-from rapid_moo.priors import Priors
 from rapid_moo.predictors.standardised import Standardised, fit_regressor
+from rapid_moo.priors import Priors
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.workers import informed
@@ -121,9 +121,7 @@ class Bench:
         CPU time of all fits by family, those of stopped configurations included.
     """
 
-    def __init__(
-        self, sample: ArchitectureTable, seed: int = 0, n_jobs: int = 1, priors: Priors | None = None
-    ) -> None:
+    def __init__(self, sample: ArchitectureTable, seed: int = 0, n_jobs: int = 1, priors: Priors | None = None) -> None:
         self.sample, self.seed, self.n_jobs, self.priors = sample, seed, n_jobs, priors
         self.F, self.raw = sample.F, sample.raw
         self.folds = assign_folds(len(sample), seed)
@@ -310,7 +308,7 @@ def _fit(
         mean = np.full((max(1, len(counts)), len(goal)), np.nan)
         for fold in np.unique(folds[wanted]):
             train, test = folds != fold, folds == fold
-            fitted = fit_regressor(family.make(dict(spec.params), seed), inputs[train], goal[train])
+            fitted = fit_regressor(made(family, spec.params, seed, spec.prior), inputs[train], goal[train])
             mean[:, test] = _versions_predicted(family, fitted, inputs[test], counts)
     complete = not np.isnan(mean).any()
     return _Fits(transform.backward(mean), complete, time.process_time() - start)

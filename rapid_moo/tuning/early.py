@@ -23,9 +23,7 @@ CANDIDATES = tuple(
 FEWEST, ITERATIONS = 4, 25
 
 
-def early_specs(
-    sample: ArchitectureTable, seed: int = 0, priors: Priors | None = None
-) -> list[PredictorSpec]:
+def early_specs(sample: ArchitectureTable, seed: int = 0, priors: Priors | None = None) -> list[PredictorSpec]:
     """For each objective the process under which unseen rows of the sample are likeliest.
 
     Parameters
@@ -50,7 +48,9 @@ def early_specs(
     features = {kind: sample.space.features(sample.X, kind) for kind in {spec.features for spec in CANDIDATES}}
     computed = {objective.name for objective in sample.space.computed}
     return [
-        CANDIDATES[0] if objective.name in computed else _likeliest(sample, objective.name, n, features, y, folds, priors)
+        CANDIDATES[0]
+        if objective.name in computed
+        else _likeliest(sample, objective.name, n, features, y, folds, priors)
         for objective, n, y in zip(sample.objectives, n_columns, sample.raw.T, strict=True)
     ]
 
