@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -21,6 +21,7 @@ from rapid_moo.space import SearchSpace
 from rapid_moo.store import Store
 from rapid_moo.table import ArchitectureTable
 
+Told: TypeAlias = dict[str, list[tuple[IntArray, FloatArray]]]
 MOST_ROWS = 1_000
 """Architectures of one source that are learnt from: more say little more, and cost their cube."""
 STUDY_FILE = "evaluations.csv"
@@ -85,9 +86,7 @@ class Prior:
             return self.source.name
         return str(self.source) if isinstance(self.source, str | Path) else "prior"
 
-    def known(
-        self, space: SearchSpace, objectives: Sequence[Objective]
-    ) -> dict[str, list[tuple[IntArray, FloatArray]]]:
+    def known(self, space: SearchSpace, objectives: Sequence[Objective]) -> Told:
         """What it tells of each objective: distinct genotypes and finite raw values, once for each of its columns.
 
         Raises
@@ -109,9 +108,7 @@ class Prior:
             )
         return found
 
-    def _of_table(
-        self, table: ArchitectureTable, space: SearchSpace, objectives: Sequence[Objective]
-    ) -> dict[str, list[tuple[IntArray, FloatArray]]]:
+    def _of_table(self, table: ArchitectureTable, space: SearchSpace, objectives: Sequence[Objective]) -> Told:
         if tuple(table.space.genes) != tuple(space.genes):
             raise InputError(f"prior {self.name}: expected a table of {space.name}, got one of {table.space.name}")
         held = {objective.name: table.raw[:, k] for k, objective in enumerate(table.objectives)} | dict(table.further)
@@ -121,9 +118,7 @@ class Prior:
             found[name] = [(X[np.isfinite(y)], y[np.isfinite(y)]) for X, y in several if np.isfinite(y).any()]
         return {name: several for name, several in found.items() if several}
 
-    def _of_file(
-        self, space: SearchSpace, objectives: Sequence[Objective]
-    ) -> dict[str, list[tuple[IntArray, FloatArray]]]:
+    def _of_file(self, space: SearchSpace, objectives: Sequence[Objective]) -> Told:
         source = self.source
         if isinstance(source, str | Path) and Path(source).is_dir():
             source = Path(source) / STUDY_FILE
@@ -132,7 +127,7 @@ class Prior:
         columns = list(dict.fromkeys(column for several in wanted.values() for column in several))
         raw = read_table(source, Reading(), space, columns)
         X = raw.encode(space)
-        found: dict[str, list[tuple[IntArray, FloatArray]]] = {}
+        found: Told = {}
         for name, several in wanted.items():
             for column in several:
                 values = raw.known_values(Objective(column, "min"))
@@ -214,11 +209,11 @@ class Priors:
                 kept = np.array([allowed is None or key in allowed for key in keys], dtype=np.bool_)
                 rows = store.ask(X[kept], "prior", free=True)
                 for row, value in zip(rows.tolist(), values[kept].tolist(), strict=True):
-                    if not store.settled_objectives(row)[store.objectives.index(name)]:
-                        # Only what costs nothing may be told of a row that is billed.
-                        if store.is_free(row):
-                            store.tell(row, {name: value}, who="prior")
-                            n += 1
+                    known = store.settled_objectives(row)[store.objectives.index(name)]
+                    # A value that is told of a row that is billed would be billed too.
+                    if not known and store.is_free(row):
+                        store.tell(row, {name: value}, who="prior")
+                        n += 1
         return n
 
     def count(self, name: str) -> int:
