@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
@@ -41,7 +42,7 @@ from rapid_moo.indicators import ADRS, box_hypervolume
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import front_indices, pareto_ranks
 from rapid_moo.predictors import PredictorSet, Spec, spec_from_dict
-from rapid_moo.priors import Priors
+from rapid_moo.priors import Prior, Priors
 from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
@@ -215,7 +216,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         retune: float = 2.0,
         sampling: Any = "designed",
         acquisition: Acquisition = expected_coverage,
-        priors: Sequence[Any] = (),
+        priors: Sequence[Any] | Priors = (),
         decoupled: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -244,7 +245,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.search, self.candidates, self.retune = search, candidates, retune
         self.decoupled = decoupled
         self.wanted: BoolArray | None = None
-        self.told_beforehand = [priors] if isinstance(priors, str | Path) else list(priors)
+        single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
+        self.told_beforehand: Any = [priors] if single else priors
         self.priors: Priors | None = None
         self.tuned: Any = None
         self.predictors: Any = None
@@ -271,7 +273,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     def _setup(self, problem: Problem, **kwargs: Any) -> None:
         self.view = SpaceView(problem, self.candidates)
         if self.told_beforehand:
-            self.priors = Priors(self.view.space, self.view.objectives, self.told_beforehand)
+            told = self.told_beforehand
+            ready = isinstance(told, Priors)
+            self.priors = told if ready else Priors(self.view.space, self.view.objectives, told)
             self.priors.take_over(self.view.store, self.view.members if self.view.restricted else None)
         self.bill = Bill(self.view.store)
         self.bill.take_free()

@@ -66,18 +66,18 @@ class Prior:
         return stated if isinstance(stated, cls) else cls(stated)
 
     @classmethod
-    def parse(cls, text: str, same: str = "") -> Prior:
+    def parse(cls, text: str, same: Sequence[str] = ()) -> Prior:
         """A prior as the command line gives it: ``FILE``, or ``FILE:latency=COLUMN,latency=OTHER``."""
         file, separator, stated = text.rpartition(":")
         if not separator or Path(text).exists() or "=" not in stated:
-            return cls(text, names_of(same, "same"))
+            return cls(text, tuple(same))
         columns: dict[str, list[str]] = {}
         for part in names_of(stated, "prior"):
             name, _, column = part.partition("=")
             if not name or not column:
                 raise InputError(f"prior: expected FILE:OBJECTIVE=COLUMN, got {shown(text, 200)}")
             columns.setdefault(name, []).append(column)
-        return cls(file, names_of(same, "same"), {name: tuple(several) for name, several in columns.items()})
+        return cls(file, tuple(same), {name: tuple(several) for name, several in columns.items()})
 
     @property
     def name(self) -> str:
@@ -102,10 +102,6 @@ class Prior:
             found = self._of_table(self.source, space, objectives)
         else:
             found = self._of_file(space, objectives)
-        if lacking := [name for name in self.same if name not in found]:
-            raise InputError(
-                f"prior {self.name}: same: expected values of {lacking[0]!r}, found those of {list(found)}"
-            )
         return found
 
     def _of_table(self, table: ArchitectureTable, space: SearchSpace, objectives: Sequence[Objective]) -> Told:
@@ -187,14 +183,58 @@ class Priors:
         self._sources: dict[str, list[Source]] = {}
         computed = {objective.name for objective in space.computed}
         predicted = [objective for objective in objectives if objective.name not in computed]
-        for prior in map(Prior.of, priors):
+        told = [Prior.of(prior) for prior in priors]
+        found = set()
+        for prior in told:
             for name, several in prior.known(space, predicted).items():
+                found.add(name)
                 for X, values in several:
                     if name in prior.same:
                         self._same.append((name, X, values))
                     elif len(X) >= FEWEST:
                         rows = np.random.default_rng(0).permutation(len(X))[:MOST_ROWS]
                         self.hints.setdefault(name, []).append((prior.name, X[rows], values[rows]))
+
+        if lacking := [name for prior in told for name in prior.same if name not in found]:
+            raise InputError(f"priors: same: expected values of {lacking[0]!r}, found those of {sorted(found)}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form of what is a hint; what holds as it is belongs into a store."""
+        return {
+            name: [{"name": told, "X": X.tolist(), "values": values.tolist()} for told, X, values in several]
+            for name, several in self.hints.items()
+        }
+
+    @classmethod
+    def from_dict(cls, space: SearchSpace, objectives: Sequence[Objective], content: Any) -> Priors:
+        """From the JSON form.
+
+        Raises
+        ------
+        InputError
+            If it cannot be understood.
+        """
+        found = cls(space, objectives)
+        names = [objective.name for objective in objectives]
+        try:
+            for name, several in content.items():
+                if name not in names:
+                    raise InputError(f"priors: expected some of {names}, got {shown(name)}")
+                for item in several:
+                    X, values = space.repair(item["X"]), np.array(item["values"], dtype=np.float64)
+                    if values.shape != (len(X),) or not np.isfinite(values).all() or len(X) < FEWEST:
+                        raise InputError(f"priors: {name}: expected a finite value of each architecture")
+                    found.hints.setdefault(name, []).append((str(item["name"]), X, values))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise InputError(f"priors: expected what was saved by a study, got: {error!r}") from error
+        return found
+
+    def add(self, other: Priors) -> None:
+        """Take in further priors of the same space and objectives."""
+        for name, several in other.hints.items():
+            self.hints.setdefault(name, []).extend(several)
+        self._same += other._same
+        self._sources.clear()
 
     def take_over(self, store: Store, members: IntArray | None = None) -> int:
         """Put what holds as it is into a store, free of charge; returns how many values that were.
