@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import datetime
-import os
-import platform
-from importlib.metadata import PackageNotFoundError, version
-
 import pandas as pd
 
-PACKAGES = ("numpy", "pandas", "scikit-learn", "xgboost", "nevergrad", "pymoo", "moocore")
-EXTRAS = ("optuna", "botorch", "torch", "dask")
+from rapid_moo._provenance import provenance
+from rapid_moo.comparison.tables import MADE
 
 
 def markdown(frame: pd.DataFrame) -> str:
@@ -19,28 +14,24 @@ def markdown(frame: pd.DataFrame) -> str:
     return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
 
 
-def setting(command: str, seeds: str) -> str:
-    """The command, seeds, versions, machine and date of a report."""
-    found = {name: _version(name) for name in (*PACKAGES, *EXTRAS)}
-    versions = ", ".join(f"{name} {known}" for name, known in found.items() if known)
-    return (
-        f"Command: `{command}`. Seeds: {seeds}. Python {platform.python_version()}, {versions};"
-        f" {datetime.date.today()}, {_machine()}."
-    )
+def setting(command: str, seeds: str, runs: pd.DataFrame | None = None) -> str:
+    """The command and seeds of a report, and what its runs were made with.
+
+    Parameters
+    ----------
+    command, seeds : str
+        As shown.
+    runs : DataFrame, optional
+        The runs, which say it in columns of their own; runs from before these were kept say nothing. None: this
+        process has just made them.
+    """
+    return f"Command: `{command}`. Seeds: {seeds}. {_made(pd.DataFrame([provenance()]) if runs is None else runs)}."
 
 
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
-
-
-def _machine() -> str:
-    """Kind and number of processors, as the system tells."""
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            models = [line.partition(":")[2].strip() for line in file if line.startswith("model name")]
-    except OSError:
-        models = []
-    return f"{os.cpu_count()} logical processors, {models[0] if models else platform.machine()}"
+def _made(runs: pd.DataFrame) -> str:
+    told = runs.reindex(columns=MADE).fillna("").astype(str)
+    parts = []
+    for made, count in told.value_counts(sort=False).sort_index().items():
+        known = [f"{name} {text}" if name == "commit" else text for name, text in zip(MADE, made, strict=True) if text]
+        parts.append(f"{count} of {len(runs)} made with: {', '.join(known) or 'not recorded'}")
+    return "; ".join(parts)

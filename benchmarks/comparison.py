@@ -17,12 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
-from _report import setting
 
 from rapid_moo import ArchitectureTable, open_table
 from rapid_moo._util import write_text
 from rapid_moo.algorithm import FIRST_SAMPLE
-from rapid_moo.comparison import Comparison, RunRecord
+from rapid_moo.comparison import Comparison
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown, quality_table
 from rapid_moo.comparison.registry import get_method, method_names
@@ -34,9 +33,11 @@ from rapid_moo.comparison.tables import (
     RESULTS_FILE,
     TRAJECTORIES_FILE,
     merge_csv,
+    read_result_file,
     read_results,
     replaced_trajectories,
 )
+from rapid_moo.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
@@ -106,8 +107,9 @@ def run(names: list[str], methods: list[str], at_most: int, work: Path, anew: bo
             if not seeds:
                 continue
 
-            def show(done: int, total: int, record: RunRecord, quality: float, name: str = name) -> None:
-                print(f"{name} {done}/{total} {record.method} seed {record.seed}: ADRS {quality:.5f}", flush=True)
+            def show(at: Progress, name: str = name) -> None:
+                record = at.latest
+                print(f"{name} {at.done}/{at.total} {record.method} seed {record.seed}: ADRS {at.adrs:.5f}", flush=True)
 
             redo = [method] if anew else []
             Comparison(table, [method], planned(method, name)[0], seeds, work / name, redo=redo).run(progress=show)
@@ -134,7 +136,7 @@ def packed(name: str) -> str:
 def read_gathered(name: str) -> pd.DataFrame:
     """One of the result files of all tables, without rows where nothing was gathered yet."""
     path = OUT / packed(name)
-    return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=COLUMNS[name])
+    return read_result_file(path, name) if path.is_file() else pd.DataFrame(columns=COLUMNS[name])
 
 
 def read_study() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
@@ -146,9 +148,7 @@ def read_study() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 def report() -> None:
     """Write the report, the figures and the README's section."""
     results, trajectories, oracle = read_study()
-    head = setting(
-        "python benchmarks/comparison.py run && python benchmarks/comparison.py report", "by table, see below"
-    )
+    head = "Command: `python benchmarks/comparison.py run && python benchmarks/comparison.py report`."
     seeds = results.groupby(["method", "dataset"])["seed"].nunique().groupby("method").agg(["size", "min", "max"])
     rows = [f"| {m} | {t} | {a if a == b else f'{a} to {b}'} |" for m, t, a, b in seeds.itertuples()]
     table = "\n".join(["| method | tables | seeds of a table |", "| --- | ---: | ---: |", *rows])

@@ -24,6 +24,7 @@ from _report import markdown, setting
 from pymoo.optimize import minimize
 
 from rapid_moo import RAPID, ArchitectureProblem, adrs
+from rapid_moo._provenance import provenance
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.indicators import hypervolume
 from rapid_moo.pareto import front_points
@@ -99,8 +100,8 @@ def quality(front: FloatArray, world: World, rows: IntArray, failed: Any) -> dic
     return {
         "failures": float(failed[rows].sum()),
         "late": float(failed[late].sum()),
-        "adrs": adrs(front, done),
-        "hypervolume": hypervolume(front, done),
+        "adrs": adrs(done, reference=front),
+        "hypervolume": hypervolume(done, reference=front),
     }
 
 
@@ -126,7 +127,7 @@ def write_report() -> None:
     common = ["fails", "share", "of", "seeds"]
     parts = [
         "# Where a part of the space fails",
-        setting("python benchmarks/failures.py run --method rapid,blind,random", seeds)
+        setting("python benchmarks/failures.py run --method rapid,blind,random", seeds, runs)
         + " `blind` is RAPID without the model of success, as it was before; `random` the mean of"
         f" {RANDOM_RUNS} random searches per space.",
         f"Means over the first seeds, {BUDGET} evaluations each. *of*: all objectives of a failed architecture are"
@@ -168,7 +169,7 @@ def main() -> None:
         if key not in done:
             result = run(key)
             with args.out.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(result) + "\n")
+                file.write(json.dumps({**result, **provenance()}) + "\n")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ import pandas as pd
 from _made_up import OBJECTIVES, SPACES, World, make_world
 from _report import markdown, setting
 
+from rapid_moo._provenance import provenance
 from rapid_moo._util import IntArray
 from rapid_moo.indicators import hypervolume
 from rapid_moo.pareto import front_points
@@ -76,7 +77,7 @@ def run(kind: str, noise: float, way: str, seed: int) -> dict[str, Any]:
             at = np.array([measure.position[key] for key in world.space.keys(study.store.X[found.rows])])
 
             def worth(positions: IntArray) -> float:
-                return hypervolume(front, world.minimised[at[positions]])
+                return hypervolume(world.minimised[at[positions]], reference=front)
 
             noise_found = found.noise / measure.span
             return {
@@ -125,7 +126,7 @@ def write_report() -> None:
     seeds = f"{runs.seed.min()} to {runs.seed.max()}"
     parts = [
         "# Noise is not luck",
-        setting("python benchmarks/noise.py run --ways confirm", seeds),
+        setting("python benchmarks/noise.py run --ways confirm", seeds, runs),
         f"Noise-free hypervolume, share of the true front's, means over the seeds (a made-up space each). *noise*:"
         " standard deviation of the accuracy's errors, share of its range; latency has a fifth of that, in proportion"
         f" to its value. *everything*: all that was evaluated, {BUDGET} measurements; *measured*: the front of the"
@@ -163,7 +164,7 @@ def main() -> None:
                 if key not in done:
                     result = run(*key)
                     with args.out.open("a", encoding="utf-8") as file:
-                        file.write(json.dumps(result) + "\n")
+                        file.write(json.dumps({**result, **provenance()}) + "\n")
 
 
 if __name__ == "__main__":

@@ -111,7 +111,7 @@ def tune(sample: ArchitectureTable, seed: int) -> PublishedResult:
     ranked = []
     for combination in product(*shortlist):
         chosen = front_indices(np.column_stack([guess for _, _, guess in combination]))
-        loss = 0.0 if degenerate else adrs(front, validation.F[chosen])
+        loss = 0.0 if degenerate else adrs(validation.F[chosen], reference=front)
         ranked.append((loss, sum(mape for mape, _, _ in combination), tuple(model for _, model, _ in combination)))
     loss, _, models = min(ranked, key=lambda item: (item[0], item[1]))
     return PublishedResult(models, float("nan") if degenerate else loss, n_fits)

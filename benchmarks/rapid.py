@@ -167,7 +167,7 @@ def oracle_ratios(paths: pd.DataFrame, oracle: pd.DataFrame, method: str = "rapi
 def random_medians(name: str, evaluations: IntArray) -> FloatArray:
     """Median ADRS of :data:`DRAWS` random samples after so many evaluations (at least one, increasing)."""
     table = table_of(name)
-    front, points = normalised(table.front, table.F)
+    front, points = normalised(table.F, reference=table.front)
     found = np.empty((DRAWS, len(evaluations)))
     for seed in range(DRAWS):
         rows = np.random.default_rng(seed).permutation(len(points))[: int(evaluations[-1])]
@@ -182,7 +182,7 @@ def designed_median(name: str) -> float:
     """Median ADRS of :data:`DRAWS` of RAPID's first samples alone; nothing is learned from them."""
     table = table_of(name)
     samples = (designed_sample(table.space, table.X, FIRST_SAMPLE, np.random.default_rng(s)) for s in range(DRAWS))
-    return float(np.median([adrs(table.front, table.F[table.find(sample)]) for sample in samples]))
+    return float(np.median([adrs(table.F[table.find(sample)], reference=table.front) for sample in samples]))
 
 
 def worst_against_random(paths: pd.DataFrame) -> pd.DataFrame:
@@ -250,7 +250,7 @@ def report() -> str:
     overhead = results[results["method"] == "rapid"].assign(per=lambda f: f["seconds"] / f["evaluations"])
     energy = results[results["dataset"].str.endswith("_energy")]
     parts = [
-        setting("python benchmarks/comparison.py run && python benchmarks/rapid.py", seeds_by_method(results)),
+        setting("python benchmarks/comparison.py run && python benchmarks/rapid.py", seeds_by_method(results), results),
         "## ADRS at a share of the table: median [quartiles] over seeds",
         "One-shot bills its verified front on top of the share.",
         markdown(quality_table(results, "adrs")),

@@ -34,6 +34,7 @@ from rapid_moo.comparison import Comparison, Method
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.tables import read_results
 from rapid_moo.pareto import front_indices
+from rapid_moo.progress import Progress
 from rapid_moo.tuning import ADRSTuner
 
 TABLES = {
@@ -167,8 +168,9 @@ def run(names: list[str], seeds: int) -> None:
     """Make the runs that are missing."""
     for name in names:
 
-        def show(done: int, total: int, record: Any, quality: float, name: str = name) -> None:
-            print(f"{name} {done}/{total} {record.method} seed {record.seed}: ADRS {quality:.5f}", flush=True)
+        def show(at: Progress, name: str = name) -> None:
+            record = at.latest
+            print(f"{name} {at.done}/{at.total} {record.method} seed {record.seed}: ADRS {at.adrs:.5f}", flush=True)
 
         Comparison(open_table(name), VARIANTS, TABLES[name], seeds, OUT / name).run(progress=show)
 
@@ -187,7 +189,12 @@ def report() -> str:
     frame.insert(0, "what", [next(v.meaning for v in VARIANTS if v.name == name) for name in frame.index])
     frame = frame.loc[[v.name for v in VARIANTS if v.name in frame.index]].reset_index()
     seeds = results.groupby("dataset")["seed"].nunique().to_dict()
-    text = setting("python benchmarks/rapid_ablation.py run", f"by table {seeds}") + "\n\n" + markdown(frame) + "\n"
+    text = (
+        setting("python benchmarks/rapid_ablation.py run", f"by table {seeds}", results)
+        + "\n\n"
+        + markdown(frame)
+        + "\n"
+    )
     (OUT / "report.md").write_text(text, encoding="utf-8")
     return text
 

@@ -35,6 +35,7 @@ from _report import markdown, setting
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
+from rapid_moo._provenance import provenance
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.acquisition import Candidates, expected_coverage
 from rapid_moo.indicators import adrs
@@ -93,7 +94,7 @@ def run_rapid_moo(table: ArchitectureTable, rows: IntArray, seed: int) -> tuple[
     n_picks = len(np.setdiff1d(front_indices(predicted), rows))
     picks = unseen[gain_picks(predictors, sample, table.X[unseen], n_picks, seed)]
     cell["pick_cpu"] = time.process_time() - picking
-    cell["gain_adrs"] = adrs(table.front, table.F[np.concatenate([rows, picks])])
+    cell["gain_adrs"] = adrs(table.F[np.concatenate([rows, picks])], reference=table.front)
     size = min(len(sample), ADRSTuner().max_rows, len(unseen))
     return {
         **cell,
@@ -111,7 +112,7 @@ def gain_picks(predictors: PredictorSet, known: ArchitectureTable, X: IntArray, 
     rng = np.random.default_rng(seed)
     sign = signs(known.objectives)
     mean, std = predictors.predict(X, return_std=True)
-    candidates = Candidates(mean * sign, std, known.F, lambda rows, n: predictors.sample_y(X[rows], n, rng) * sign)
+    candidates = Candidates(mean * sign, std, known.F, lambda rows, n: predictors.draw(X[rows], n, rng) * sign)
     return expected_coverage(candidates, size, rng)
 
 
@@ -169,10 +170,10 @@ def run_cell(table: ArchitectureTable, ratio: float, seed: int, method: str) -> 
         "rows": len(table),
         "bill": bill,
         "front": len(front),
-        "adrs": adrs(table.front, table.F[np.concatenate([rows, front])]),
-        "sample_adrs": adrs(table.front, table.F[rows]),
+        "adrs": adrs(table.F[np.concatenate([rows, front])], reference=table.front),
+        "sample_adrs": adrs(table.F[rows], reference=table.front),
         **cell,
-        "curve": [[int(b), float(f"{adrs(table.front, table.F[billed[:b]]):.6g}")] for b in bills],
+        "curve": [[int(b), float(f"{adrs(table.F[billed[:b]], reference=table.front):.6g}")] for b in bills],
     }
 
 
@@ -198,7 +199,7 @@ def run(seeds: tuple[int, ...] | None, methods: tuple[str, ...], redo: bool) -> 
                         continue
                     cell = run_cell(tables[name], ratio, seed, method)
                     with JOURNAL.open("a", encoding="utf-8") as journal:
-                        journal.write(json.dumps(cell) + "\n")
+                        journal.write(json.dumps({**cell, **provenance()}) + "\n")
                     print(
                         f"{seed} {name:17} {ratio:4.0%} {method:10}"
                         f" cpu {cell['tune_cpu']:7.2f} + {cell['fit_cpu']:5.2f} s,"
@@ -351,7 +352,9 @@ def report() -> str:
     frame = cells()
     frame.to_csv(FOLDER / "cells.csv", index=False, float_format="%.6g")
     figure(frame).savefig(FOLDER / "tuner.png", dpi=110, metadata={"Software": None})
-    parts = [setting("python benchmarks/tuner.py run && python benchmarks/tuner.py report", "by table, see below")]
+    parts = [
+        setting("python benchmarks/tuner.py run && python benchmarks/tuner.py report", "by table, see below", frame)
+    ]
     for ratio in RATIOS:
         parts += [
             f"## Published and ours on samples of {ratio:.0%}, medians over seeds",

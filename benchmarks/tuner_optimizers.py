@@ -21,6 +21,7 @@ from _report import markdown, setting
 from matplotlib.figure import Figure
 
 from rapid_moo import open_table
+from rapid_moo._provenance import provenance
 from rapid_moo.indicators import adrs
 from rapid_moo.tuning import ADRSTuner, pick_order
 
@@ -65,8 +66,9 @@ def run(name: str, optimizer: str, seed: int) -> dict[str, object]:
         "n_fits": found.n_fits,
         "cpu_s": seconds,
         "loss": found.trace[-1],
-        "adrs": adrs(table.front, table.F[np.concatenate([rows, picks])]),
+        "adrs": adrs(table.F[np.concatenate([rows, picks])], reference=table.front),
         "trace": " ".join(f"{value:.5f}" for value in found.trace),
+        **provenance(),
     }
 
 
@@ -104,7 +106,9 @@ def report() -> str:
     figure(frame).savefig(OUT / "curves.png", dpi=110, metadata={"Software": None})
     seeds = ", ".join(map(str, sorted(set(frame["seed"]))))
     parts = [
-        setting("python benchmarks/tuner_optimizers.py run && python benchmarks/tuner_optimizers.py report", seeds)
+        setting(
+            "python benchmarks/tuner_optimizers.py run && python benchmarks/tuner_optimizers.py report", seeds, frame
+        )
     ]
     for column, meaning in (("loss", "Best loss of the tuner"), ("adrs", "ADRS on the table")):
         median = frame.groupby(["optimizer", "table"])[column].median().unstack("table")

@@ -25,6 +25,7 @@ from _report import markdown, setting
 from pymoo.core.termination import NoTermination
 
 from rapid_moo import RAPID, adrs, get_problem
+from rapid_moo._provenance import provenance
 from rapid_moo.measure import Attempt
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.study.engine import Engine, Part, Pool
@@ -116,7 +117,7 @@ def run(table: str, places: int, sigma: float, seed: int) -> dict[str, Any]:
     budget = levels[-1] if places == 1 else round(MORE * levels[-1])
     problem, clock = search(table, places, sigma, budget, seed)
     front, F = problem.reference_front(), problem.minimised(problem.store.raw)
-    trajectory = [float(adrs(front, F[: n + 1])) for n in range(len(F))]
+    trajectory = [float(adrs(F[: n + 1], reference=front)) for n in range(len(F))]
     return {
         "table": table,
         "places": places,
@@ -156,7 +157,7 @@ def write_report() -> None:
     frame = pd.DataFrame(rows).fillna("")
     parts = [
         "# Eight workers against one",
-        setting("python benchmarks/workers.py run --sigmas 1", f"{runs.seed.min()} to {runs.seed.max()}"),
+        setting("python benchmarks/workers.py run --sigmas 1", f"{runs.seed.min()} to {runs.seed.max()}", runs),
         "Virtual time: an evaluation takes a log-normal time with a mean of one minute, a choice the processor time"
         " that it took. *idle*: share of the workers' time in which they had nothing to do, until the last evaluation"
         " began; *with the end*: until the last one ended, when nothing is left to begin. *level n*: the median ADRS of"
@@ -197,7 +198,7 @@ def main() -> None:
                     if (table, places, sigma, seed) not in done:
                         result = run(table, places, sigma, seed)
                         with args.out.open("a", encoding="utf-8") as file:
-                            file.write(json.dumps(result) + "\n")
+                            file.write(json.dumps({**result, **provenance()}) + "\n")
 
 
 if __name__ == "__main__":

@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import pandas as pd
 
 from rapid_moo import data
-from rapid_moo._util import shown
+from rapid_moo._util import same_definition, shown
 from rapid_moo.constraints import AnyConstraint
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, as_objectives, distinct
@@ -26,6 +26,7 @@ from rapid_moo.table import ArchitectureTable
 logger = logging.getLogger(__name__)
 
 SpaceFactory = Callable[..., SearchSpace]
+Made = TypeVar("Made", bound=SpaceFactory)
 Stated: TypeAlias = str | Mapping[str, str] | Sequence[Objective]
 _PACKED = re.compile(r"\.\w+\.(gz|bz2|xz|zip)$", re.IGNORECASE)
 
@@ -45,8 +46,8 @@ def _plugins() -> dict[str, EntryPoint]:
     return {entry.name: entry for entry in entry_points(group=PLUGIN_GROUP) if entry.name not in _BUILT_IN}
 
 
-def register_space(name: str, factory: SpaceFactory) -> None:
-    """Make a search space known by name for the rest of this process.
+def register_space(factory: Made, name: str | None = None) -> Made:
+    """Make a search space known by name for the rest of this process; usable as a class decorator.
 
     A package does it once for all, the command line included, with an entry point in its ``pyproject.toml``::
 
@@ -55,30 +56,30 @@ def register_space(name: str, factory: SpaceFactory) -> None:
 
     Parameters
     ----------
-    name : str
-        New name. A registered name is replaced by the same definition only, which is what running a notebook's cell
-        again does.
     factory : callable
         The class, or any function that returns a :class:`SearchSpace`.
+    name : str, optional
+        New name; the class's ``name`` by default. A registered name is replaced by the same definition only, which is
+        what running a notebook's cell again does.
+
+    Returns
+    -------
+    callable
+        The factory.
+
+    Raises
+    ------
+    InputError
+        If there is no name, or it is taken.
     """
-    taken = _REGISTERED.get(name)
-    if name in _BUILT_IN or (taken is not None and not _same_definition(taken, factory)):
-        raise InputError(f"space {name!r}: expected a new name, got one that is registered")
-    _REGISTERED[name] = factory
-
-
-def _same_definition(known: SpaceFactory, factory: SpaceFactory) -> bool:
-    """Whether a factory is one that is known, defined again: of the same name in the same module."""
-    if known is factory or known == factory:
-        return True
-    first, second = ([getattr(one, part, None) for part in ("__module__", "__qualname__")] for one in (known, factory))
-    if first != second or None in first[1:] or isinstance(known, type) != isinstance(factory, type):
-        return False
-    # Functions without a name of their own share one: those are the same only if they do the same.
-    if "<lambda>" not in str(first[1]):
-        return True
-    codes = [getattr(one, "__code__", None) for one in (known, factory)]
-    return codes[0] is not None and codes[0] == codes[1]
+    known_as = name if name is not None else getattr(factory, "name", None)
+    if not isinstance(known_as, str) or not known_as:
+        raise InputError(f"space: expected a name for {shown(factory)}, got {shown(known_as)}")
+    taken = _REGISTERED.get(known_as)
+    if known_as in _BUILT_IN or (taken is not None and not same_definition(taken, factory)):
+        raise InputError(f"space {known_as!r}: expected a new name, got one that is registered")
+    _REGISTERED[known_as] = factory
+    return factory
 
 
 def space_names() -> list[str]:

@@ -8,14 +8,12 @@ import logging
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rapid_moo._util import write_text
 from rapid_moo.errors import FetchError, InputError
-
-Progress = Callable[[int, int], None]
+from rapid_moo.progress import Progress, ProgressCallback
 
 _LOG = logging.getLogger(__name__)
 _BLOCK = 1 << 16
@@ -39,7 +37,7 @@ def download(
     total_timeout: float,
     retries: int,
     pause: float,
-    progress: Progress | None = None,
+    progress: ProgressCallback | None = None,
 ) -> bool:
     """Download into a partial file, going on with what it already holds.
 
@@ -89,7 +87,7 @@ def discard(part: Path) -> None:
     _origin_path(part).unlink(missing_ok=True)
 
 
-def _attempt(url: str, part: Path, timeout: float, deadline: float, progress: Progress | None) -> bool:
+def _attempt(url: str, part: Path, timeout: float, deadline: float, progress: ProgressCallback | None) -> bool:
     known = _read_origin(part, url)
     have = part.stat().st_size if known is not None else 0
     headers = {"User-Agent": "rapid-moo"}
@@ -115,7 +113,7 @@ def _attempt(url: str, part: Path, timeout: float, deadline: float, progress: Pr
                 out.write(block)
                 have += len(block)
                 if progress is not None:
-                    progress(have, origin.total)
+                    progress(Progress(have, origin.total or None))
                 if time.monotonic() > deadline:
                     raise TimeoutError(f"no time left after {have} of {origin.total or 'unknown'} bytes")
     if origin.total and have != origin.total:

@@ -24,6 +24,8 @@ Seed: TypeAlias = int | np.random.Generator | None
 P = ParamSpec("P")
 R = TypeVar("R")
 QUOTES = ("'", '"')
+MOST_JOBS = 1024
+LARGEST_SEED = 2**63 - 1
 
 
 def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
@@ -49,11 +51,29 @@ def as_generator(seed: Seed) -> np.random.Generator:
     seed : int, numpy.random.Generator or None
         None draws a seed from the operating system.
     """
-    if isinstance(seed, int | np.integer) and seed < 0:
-        raise InputError(f"seed: expected an int that is not negative, got {seed}")
+    if isinstance(seed, int | np.integer) and not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"seed: expected an int in 0..2^63 - 1, got {shown(seed, 40)}")
     if seed is None or isinstance(seed, np.random.Generator | int | np.integer):
         return np.random.default_rng(seed)
     raise InputError(f"seed: expected an int, a numpy Generator or None, got {seed!r}")
+
+
+def check_jobs(value: int, name: str = "n_jobs") -> int:
+    """Return a number of workers, or a negative one for processors: -1 is all of them, -2 all but one.
+
+    Raises
+    ------
+    InputError
+        If it is 0, no integer, or above :data:`MOST_JOBS`.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or not 0 < abs(int(value)) <= MOST_JOBS:
+        raise InputError(f"{name}: expected 1 to {MOST_JOBS}, or -1 for all processors, got {shown(value, 40)}")
+    return int(value)
+
+
+def as_count(text: str) -> int:
+    """A number in plain digits, at most 18 of them; -1 for any other text."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else -1
 
 
 def as_points(values: ArrayLike, /, name: str = "points") -> FloatArray:
@@ -130,6 +150,32 @@ def shown(value: object, length: int = 80) -> str:
 
 
 def one_line(text: str, length: int = 500) -> str:
-    """A message on one line: control characters escaped, cut where it is long."""
-    line = _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
-    return line if len(line) <= length else f"{line[: length - 1]}…"
+    """A message on one line: control characters escaped, cut in the middle where it is long."""
+    return cut(plain(text), length)
+
+
+def plain(text: str) -> str:
+    """Text whose control characters are escaped, so that they change nothing in a terminal."""
+    return _UNSEEN.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def cut(text: str, length: int) -> str:
+    """Text of at most so many characters: where it is longer, its middle is left out."""
+    if len(text) <= length:
+        return text
+    begin = (length - 3) * 3 // 5
+    return f"{text[:begin]} … {text[len(text) - (length - 3 - begin) :]}"
+
+
+def same_definition(known: object, new: object) -> bool:
+    """Whether a class or function is one that is known, defined again: of the same name in the same module."""
+    if known is new or known == new:
+        return True
+    first, second = ([getattr(one, part, None) for part in ("__module__", "__qualname__")] for one in (known, new))
+    if first != second or None in first[1:] or isinstance(known, type) != isinstance(new, type):
+        return False
+    # Functions without a name of their own share one: those are the same only if they do the same.
+    if "<lambda>" not in str(first[1]):
+        return True
+    codes = [getattr(one, "__code__", None) for one in (known, new)]
+    return codes[0] is not None and codes[0] == codes[1]

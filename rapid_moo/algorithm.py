@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 FIRST_SAMPLE, FIRST_TUNING = 16, 48
 EARLY_GROWTH = 1.4
+ITERATING_BUDGET = 8
+"""Configurations per objective that a round's tuning may fit."""
 SPREAD_POOL = 3_000
 LEAST_RISK = 0.02
 N_SPACE = 2_000
@@ -62,13 +64,19 @@ def default_batch_size(n: int) -> int:
     return max(2, round(min(math.pow(n, 1.3) / 40.0, n / 10.0)))
 
 
-def default_tuner() -> ADRSTuner:
-    """The tuner of an iterating run, quick because it chooses again and again.
+def default_tuner(**settings: Any) -> ADRSTuner:
+    """The tuner of an iterating run, quick because it chooses again and again; ``settings`` replace some of its own.
 
     An iterating search looks for architectures better than all it has seen. A Gaussian process reaches beyond its
     data and draws neighbours jointly; trees do neither, so they must be better by more than a standard error.
     """
-    return ADRSTuner(budget=8, max_rows=250, committee=False, prefer=("gaussian_process",))
+    own: dict[str, Any] = {
+        "budget": ITERATING_BUDGET,
+        "max_rows": 250,
+        "committee": False,
+        "prefer": ("gaussian_process",),
+    }
+    return ADRSTuner(**own | settings)
 
 
 class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types

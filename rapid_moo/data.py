@@ -12,7 +12,7 @@ import re
 import shutil
 import sys
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -23,6 +23,7 @@ from rapid_moo._fetch import discard, download
 from rapid_moo._util import atomic_path
 from rapid_moo.errors import DataNotFoundError, FetchError, InputError, RapidMooError
 from rapid_moo.objectives import Objective
+from rapid_moo.progress import ProgressCallback
 from rapid_moo.reading import read_csv
 
 EMBEDDED = "digits"
@@ -270,7 +271,7 @@ def fetch(
     total_timeout: float = 600.0,
     retries: int = 3,
     pause: float = 1.0,
-    progress: Callable[[int, int], None] | None = None,
+    progress: ProgressCallback | None = None,
 ) -> Path:
     """Download a table into the cache.
 
@@ -289,7 +290,7 @@ def fetch(
     pause : float
         Seconds before the first retry, doubled for each further one.
     progress : callable, optional
-        Called with bytes received and bytes in all (0 if unknown).
+        Called with the bytes received and in all.
 
     Returns
     -------

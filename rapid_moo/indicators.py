@@ -30,24 +30,24 @@ HYPERVOLUME_MARGIN = 0.1
 _DENSE = 200_000
 
 
-def adrs(reference: ArrayLike, approximation: ArrayLike, /) -> float:
+def adrs(points: ArrayLike, /, *, reference: ArrayLike) -> float:
     """Average distance from reference set: 0 is perfect, lower is better.
 
-    The mean over the reference points r of the smallest, over the approximation's points a, of
-    ``max_k |a_k - r_k| / range_k``. It never rises when points are added to the approximation, so it means something
-    only beside the number of evaluations that the approximation cost.
+    The mean over the reference points r of the smallest, over the points a, of ``max_k |a_k - r_k| / range_k``. It
+    never rises when points are added, so it means something only beside the number of evaluations that they cost.
 
     Parameters
     ----------
-    reference : array-like of shape (n_reference, n_objectives)
-        Reference set, minimised. Its dominated points are not removed: pass a front.
-    approximation : array-like of shape (n, n_objectives)
+    points : array-like of shape (n, n_objectives)
         What was found, minimised; dominated points may be included.
+    reference : array-like of shape (n_reference, n_objectives)
+        Reference set, minimised; by name only, since the two must not be swapped. Its dominated points are not removed:
+        pass a front.
 
     Returns
     -------
     float
-        Infinity for an empty approximation.
+        Infinity where there are no points.
 
     Raises
     ------
@@ -56,30 +56,30 @@ def adrs(reference: ArrayLike, approximation: ArrayLike, /) -> float:
 
     Examples
     --------
-    >>> adrs([[0.0, 10.0], [1.0, 0.0]], [[0.0, 10.0], [0.5, 0.0]])
+    >>> adrs([[0.0, 10.0], [0.5, 0.0]], reference=[[0.0, 10.0], [1.0, 0.0]])
     0.25
     """
-    return float(_nearest(*normalised(reference, approximation)).mean())
+    return float(_nearest(*normalised(points, reference=reference)).mean())
 
 
-def igd_plus(reference: ArrayLike, approximation: ArrayLike, /) -> float:
+def igd_plus(points: ArrayLike, /, *, reference: ArrayLike) -> float:
     """IGD+ of normalised objectives: mean Euclidean distance by which the approximation is worse.
 
-    Parameters and errors as in :func:`adrs`; infinity for an empty approximation.
+    Parameters and errors as in :func:`adrs`; infinity where there are no points.
     """
-    normal_reference, normal = normalised(reference, approximation)
+    normal_reference, normal = normalised(points, reference=reference)
     if len(normal) == 0:
         return float("inf")
     return float(moocore.igd_plus(front_points(normal), ref=normal_reference))
 
 
-def hypervolume(reference: ArrayLike, approximation: ArrayLike, /) -> float:
+def hypervolume(points: ArrayLike, /, *, reference: ArrayLike) -> float:
     """Hypervolume as a share of the reference front's: 1 for the front itself, higher is better.
 
     Objectives are normalised so that the reference front spans [0, 1]; the reference point is 1.1 in each.
-    Parameters and errors as in :func:`adrs`; 0 for an empty approximation.
+    Parameters and errors as in :func:`adrs`; 0 where there are no points.
     """
-    normal_reference, normal = normalised(reference, approximation)
+    normal_reference, normal = normalised(points, reference=reference)
     if len(normal) == 0:
         return 0.0
     corner = np.full(normal.shape[1], 1.0 + HYPERVOLUME_MARGIN)
@@ -102,21 +102,22 @@ def _volume(points: FloatArray, corner: FloatArray) -> float:
     return float(moocore.hypervolume(inside, ref=corner)) if len(inside) else 0.0
 
 
-def normalised(reference: ArrayLike, approximation: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Both sets, minimised, in units of the reference's range (see the module's rule); errors as in :func:`adrs`."""
+def normalised(points: ArrayLike, /, *, reference: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """The reference and the points, in units of the reference's range (see the module's rule).
+
+    Parameters and errors as in :func:`adrs`.
+    """
     target = as_points(reference, "reference front")
     if len(target) == 0:
         raise InputError("reference front: expected at least one point, got none")
     if not np.isfinite(target).all():
         raise InputError("reference front: expected finite values, got an infinite one")
-    found = np.asarray(approximation, dtype=np.float64)
+    found = np.asarray(points, dtype=np.float64)
     if found.size == 0:
         return target, np.empty((0, target.shape[1]))
-    found = as_points(found, "approximation")
+    found = as_points(found, "points")
     if found.shape[1] != target.shape[1]:
-        raise InputError(
-            f"approximation: expected {target.shape[1]} objectives like the reference, got {found.shape[1]}"
-        )
+        raise InputError(f"points: expected {target.shape[1]} objectives like the reference, got {found.shape[1]}")
     low = target.min(axis=0)
     span = target.max(axis=0) - low
     flat = span <= 0.0
@@ -141,7 +142,7 @@ class _ReferenceIndicator(Indicator):  # type: ignore[misc]  # pymoo ships no ty
 
     def __init__(self, reference: ArrayLike) -> None:
         super().__init__()
-        self.reference, _ = normalised(reference, [])
+        self.reference, _ = normalised([], reference=reference)
 
 
 class ADRS(_ReferenceIndicator):
@@ -152,7 +153,7 @@ class ADRS(_ReferenceIndicator):
         self.default_if_empty = float("inf")
 
     def _do(self, F: FloatArray, *args: Any, **kwargs: Any) -> float:
-        return adrs(self.reference, F)
+        return adrs(F, reference=self.reference)
 
 
 class IGDPlus(_ReferenceIndicator):
@@ -163,11 +164,11 @@ class IGDPlus(_ReferenceIndicator):
         self.default_if_empty = float("inf")
 
     def _do(self, F: FloatArray, *args: Any, **kwargs: Any) -> float:
-        return igd_plus(self.reference, F)
+        return igd_plus(F, reference=self.reference)
 
 
 class NormalisedHypervolume(_ReferenceIndicator):
     """:func:`hypervolume` as a pymoo ``Indicator``; the reference front itself scores 1."""
 
     def _do(self, F: FloatArray, *args: Any, **kwargs: Any) -> float:
-        return hypervolume(self.reference, F)
+        return hypervolume(F, reference=self.reference)

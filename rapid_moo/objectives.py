@@ -13,6 +13,9 @@ from rapid_moo._util import FloatArray, shown
 from rapid_moo.errors import InputError
 
 DIRECTIONS = ("min", "max")
+LARGEST, MOST_REPEATS = 1e30, 10_000
+MOST_OBJECTIVES = 8
+"""Exact fronts and hypervolumes of more objectives take minutes where these take seconds."""
 
 
 @dataclass(frozen=True)
@@ -43,14 +46,19 @@ class Objective:
     repeats: int = 1
 
     def __post_init__(self) -> None:
+        for key in ("name", "unit", "column"):
+            if not isinstance(getattr(self, key), str):
+                raise InputError(f"objective: expected a text as {key}, got {shown(getattr(self, key))}")
         if not self.name:
             raise InputError("objective: expected a name, got an empty one")
         if self.direction not in DIRECTIONS:
             raise InputError(f"objective {self.name!r}: expected direction 'min' or 'max', got {self.direction!r}")
-        if isinstance(self.cost, bool) or not isinstance(self.cost, int | float) or not 0 <= self.cost < np.inf:
-            raise InputError(f"objective {self.name!r}: expected a cost of 0 or more, got {self.cost!r}")
-        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or self.repeats < 1:
-            raise InputError(f"objective {self.name!r}: expected repeats of 1 or more, got {self.repeats!r}")
+        if isinstance(self.cost, bool) or not isinstance(self.cost, int | float) or not 0 <= self.cost <= LARGEST:
+            raise InputError(f"objective {self.name!r}: expected a cost of 0 to {LARGEST:g}, got {shown(self.cost)}")
+        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or not 0 < self.repeats <= MOST_REPEATS:
+            raise InputError(
+                f"objective {self.name!r}: expected repeats of 1 to {MOST_REPEATS}, got {shown(self.repeats)}"
+            )
         if not self.column:
             object.__setattr__(self, "column", self.name)
 
@@ -129,7 +137,7 @@ def as_objectives(stated: str | Mapping[str, str] | Sequence[Objective]) -> tupl
             raise InputError(f"objectives: expected {{column: 'min' or 'max'}}, got {wrong[0][0]!r}: {wrong[0][1]!r}")
         if len(stated) < 2:
             raise InputError(f"objectives: expected at least two, got {dict(stated)!r}")
-        return tuple(Objective(name, direction) for name, direction in stated.items())
+        return distinct(Objective(name, direction) for name, direction in stated.items())
     found = tuple(stated) if isinstance(stated, Iterable) else ()
     if not found or not all(isinstance(objective, Objective) for objective in found):
         raise InputError(f"objectives: expected 'COLUMN:min,COLUMN:max', a dict or Objectives, got {shown(stated)}")
@@ -137,14 +145,16 @@ def as_objectives(stated: str | Mapping[str, str] | Sequence[Objective]) -> tupl
 
 
 def distinct(objectives: Iterable[Objective]) -> tuple[Objective, ...]:
-    """The objectives, if no two are the same column.
+    """The objectives, if no two are the same column and they are few enough.
 
     Raises
     ------
     InputError
-        If two have the same name.
+        If two have the same name, or there are more than :data:`MOST_OBJECTIVES`.
     """
     found = tuple(objectives)
+    if len(found) > MOST_OBJECTIVES:
+        raise InputError(f"objectives: expected at most {MOST_OBJECTIVES}, got {len(found)}")
     names = [objective.name for objective in found]
     if len(set(names)) != len(names):
         raise InputError(f"objectives: expected distinct columns, got {', '.join(names)}")

@@ -444,7 +444,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         good = np.isfinite(raw).all(axis=1)
         if self.constraints:
             good &= (self.violations(X, raw) <= 0.0).all(axis=1)
-        return adrs(reference, to_minimised(raw[good], self.objectives))
+        return adrs(to_minimised(raw[good], self.objectives), reference=reference)
 
     def _feasible_rows(self) -> IntArray:
         table = self.table

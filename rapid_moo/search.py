@@ -1,10 +1,10 @@
-"""RAPID NAS on a table, one-shot or iterating: sample, tune, search the predictions, verify, report."""
+"""RAPID NAS on a table, iterating or one-shot: sample, tune, search the predictions, evaluate, report."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import PredictorSet, Spec, prediction_metrics
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.store import own_name
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, Triplet
@@ -32,7 +33,6 @@ VERIFIED_SHARE = 0.15
 # Batches in which as much as the predicted front is evaluated; what each shows is learnt before the next is chosen.
 VERIFIED_PARTS = 4
 FEWEST_ROWS = 3
-Progress = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -42,20 +42,18 @@ class SearchSettings:
     Parameters
     ----------
     train_ratio : float
-        Share of the table that is evaluated to train on, representatives of the space (:mod:`rapid_moo.design`); with
-        ``iterate`` the share that is evaluated in all.
+        Share of the table that is evaluated to train on. An iterating search trains on all that it evaluates, so this
+        is its bill; one-shot verifies what it predicts on top.
     algorithm : {"auto", "exhaustive", "nsga2", "nsga3"}
         How the predicted objectives are searched.
     candidates : {"auto", "members", "space"}
         Whether proposals are members of the table or come from the whole space.
-    budget : int or None
-        At most so many unique evaluations, verification included; by default the table's size, or with ``iterate``
-        what ``train_ratio`` gives.
-    rounds : int
-        Batches after the first sample. 1 is one-shot: one tuning, and as many evaluations as the predicted front has
-        points, made in four parts with a fit before each.
-    iterate : bool
-        RAPID's own schedule instead: a small first sample, then batches until the budget is spent.
+    budget : int, float or None
+        At most so many unique evaluations, everything included, or below 1 a share of the table; by default what
+        ``train_ratio`` gives, and for one-shot the table's size.
+    oneshot : bool
+        The published way instead of RAPID's own schedule: one sample of representatives (:mod:`rapid_moo.design`), one
+        tuning, and as many evaluations as the predicted front has points, made in four parts with a fit before each.
     seed : int
         Seed of everything.
     constraints : tuple of str
@@ -65,9 +63,8 @@ class SearchSettings:
     train_ratio: float = 0.1
     algorithm: str = "auto"
     candidates: str = "auto"
-    budget: int | None = None
-    rounds: int = 1
-    iterate: bool = False
+    budget: int | float | None = None
+    oneshot: bool = False
     seed: int = 0
     constraints: tuple[str, ...] = ()
 
@@ -117,7 +114,7 @@ class SearchResult:
             "train_ratio": self.settings.train_ratio,
             "algorithm": self.settings.algorithm,
             "candidates": self.settings.candidates,
-            "rounds": None if self.settings.iterate else self.settings.rounds,
+            "oneshot": self.settings.oneshot,
             "constraints": list(self.settings.constraints),
             "front_kind": self.table.front_kind,
             "front_size": len(self.front_rows),
@@ -192,7 +189,7 @@ class Search:
     settings : SearchSettings
         How.
     tuner : ADRSTuner, optional
-        Chooses the predictors.
+        Chooses the predictors; by default the algorithm's own tuner.
     triplet : Triplet, optional
         Predictors to use instead, tuned on this or another table.
     """
@@ -211,22 +208,27 @@ class Search:
             )
         self.table, self.settings, self.triplet = table, settings, triplet
         sampled = table.count(float(settings.train_ratio))
-        self.budget = settings.budget if settings.budget is not None else (sampled if settings.iterate else len(table))
-        if not 1 <= self.budget <= len(table):
-            raise InputError(f"budget: expected 1 to {len(table)} evaluations (the table's size), got {self.budget}")
-        self.n_train = max(2, min(FIRST_SAMPLE, self.budget - 1)) if settings.iterate else sampled
+        self.budget = self._budget(sampled)
+        self.n_train = sampled if settings.oneshot else max(2, min(FIRST_SAMPLE, self.budget - 1))
         if self.n_train > self.budget:
             raise InputError(
                 f"budget: expected at least the {self.n_train} training rows of train ratio"
                 f" {settings.train_ratio}, got {self.budget}"
             )
-        if settings.rounds < 1:
-            raise InputError(f"rounds: expected at least 1, got {settings.rounds}")
-        self.tuner = tuner or ADRSTuner(seed=settings.seed)
+        self.tuner = tuner
         constraints: Sequence[Constraint | str] = settings.constraints
         self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
         self._n_partial = len(table.partial[0]) if table.partial is not None else 0
         self.seconds = {"sample": 0.0, "tune": 0.0, "fit": 0.0, "search": 0.0, "report": 0.0}
+
+    def _budget(self, sampled: int) -> int:
+        stated, n = self.settings.budget, len(self.table)
+        if stated is None:
+            return n if self.settings.oneshot else max(sampled, FEWEST_ROWS)
+        count = self.table.count(float(stated)) if 0.0 < stated < 1.0 else stated
+        if not 1 <= count <= n or count != int(count):
+            raise InputError(f"budget: expected 1 to {n} evaluations (the table's size) or a share, got {stated}")
+        return int(count)
 
     @property
     def evaluated(self) -> tuple[IntArray, FloatArray]:
@@ -234,8 +236,8 @@ class Search:
         store = self.problem.store
         return store.X[~store.free], store.raw[~store.free]
 
-    def run(self, progress: Progress | None = None) -> SearchResult:
-        """Run all phases; ``progress(phase, evaluations)`` is called after each step."""
+    def run(self, progress: ProgressCallback | None = None) -> SearchResult:
+        """Run all phases; ``progress`` is called after each batch."""
         start = time.perf_counter()
         reference = self.problem.reference_front()
         if reference is None or len(reference) == 0:
@@ -245,7 +247,9 @@ class Search:
         while algorithm.has_next():
             algorithm.next()
             if progress is not None:
-                progress("search", self.problem.n_evaluations)
+                found = to_minimised(self.evaluated[1], self.table.objectives)
+                quality = adrs(found, reference=reference)
+                progress(Progress(self.problem.n_evaluations, self.budget, quality))
         predictors = algorithm.predictors
         if predictors is None or algorithm.searched is None:
             raise InputError(
@@ -265,7 +269,7 @@ class Search:
         return [*self.triplet.specs, *[None] * n][:n]
 
     def _algorithm(self) -> RAPID:
-        """RAPID as the settings want it: iterating, in a stated number of rounds, or one-shot."""
+        """RAPID as the settings want it: iterating, or one-shot."""
         settings = self.settings
         common: dict[str, Any] = {
             "n_initial": self.n_train + self._n_partial,
@@ -274,11 +278,8 @@ class Search:
             "search": settings.algorithm,
             "candidates": settings.candidates,
         }
-        if settings.iterate:
+        if not settings.oneshot:
             return RAPID(**common)
-        if settings.rounds > 1:
-            size = max(1, int(np.ceil((self.budget - self.n_train) / settings.rounds)))
-            return RAPID(rounds=settings.rounds, batch_size=size, **common)
         verified = max(1, round(VERIFIED_SHARE * self.n_train))
         return OneShotRAPID(parts=VERIFIED_PARTS, batch_size=verified, **common)
 
@@ -305,11 +306,11 @@ class Search:
         minimised = to_minimised(predicted, table.objectives)
         exact = front_indices(minimised)
         quality = {
-            "adrs": adrs(reference, F[kept]),
-            "adrs_predictor": adrs(reference, table.F[exact]),
-            "adrs_search": adrs(minimised[exact], predictors.predict_minimised(searched)),
-            "hypervolume": hypervolume(reference, F[kept]),
-            "igd_plus": igd_plus(reference, F[kept]),
+            "adrs": adrs(F[kept], reference=reference),
+            "adrs_predictor": adrs(table.F[exact], reference=reference),
+            "adrs_search": adrs(predictors.predict_minimised(searched), reference=minimised[exact]),
+            "hypervolume": hypervolume(F[kept], reference=reference),
+            "igd_plus": igd_plus(F[kept], reference=reference),
         }
         self.seconds["report"] = time.perf_counter() - start
         return SearchResult(

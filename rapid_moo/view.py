@@ -341,7 +341,7 @@ class SpaceView:
 
     def draw(self, predictors: PredictorSet, X: IntArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
         """Possible minimised truths of shape (n_draws, n, n_obj)."""
-        return np.asarray(predictors.sample_y(X, n_draws, rng) * signs(self.objectives))
+        return np.asarray(predictors.draw(X, n_draws, rng) * signs(self.objectives))
 
 
 # -------------------------------------------------------------------- foreign spaces

@@ -81,8 +81,8 @@ def test_rapid_beats_random_on_the_embedded_table():
     problem = get_problem("digits")
     front = problem.pareto_front()
     result = minimize(problem, RAPID(specs=[PredictorSpec(), RIDGE, None]), ("n_eval", 100), seed=0)
-    rivals = [adrs(front, problem.table.sample(100, seed).F) for seed in range(10)]
-    assert adrs(front, result.pop.get("F")) < min(rivals)
+    rivals = [adrs(problem.table.sample(100, seed).F, reference=front) for seed in range(10)]
+    assert adrs(result.pop.get("F"), reference=front) < min(rivals)
 
 
 def test_one_round_evaluates_the_predicted_front_and_at_least_a_batch():
@@ -111,7 +111,7 @@ def test_a_round_in_parts_costs_as_much_and_finds_no_less():
         found[parts] = problem.store.X
     assert len(found[1]) == len(found[3]) > 63
     assert (found[1][:60] == found[3][:60]).all()
-    quality = {parts: adrs(table.front, table.F[table.find(X)]) for parts, X in found.items()}
+    quality = {parts: adrs(table.F[table.find(X)], reference=table.front) for parts, X in found.items()}
     assert quality[3] <= quality[1]
 
 
@@ -489,7 +489,7 @@ class TestImports:
         assert len(result.pop) == 80
         assert problem.n_evaluations == len(result.algorithm.bill) == 20
         assert result.algorithm.n_iter > 3
-        assert adrs(table.front, result.pop.get("F")) < adrs(table.front, sample.F)
+        assert adrs(result.pop.get("F"), reference=table.front) < adrs(sample.F, reference=table.front)
 
     def test_in_part_are_completed_first(self):
         space = get_problem("digits").space

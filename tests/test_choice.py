@@ -37,7 +37,7 @@ def test_the_first_sample_covers_the_front_better_than_a_random_one():
     table = get_problem("digits").table
     designed = [table.F[table.find(designed_sample(table.space, table.X, 8, seed))] for seed in range(30)]
     random = [table.sample(8, seed).F for seed in range(100)]
-    quality = [np.median([adrs(table.front, F) for F in found]) for found in (designed, random)]
+    quality = [np.median([adrs(F, reference=table.front) for F in found]) for found in (designed, random)]
     assert quality[0] < 0.95 * quality[1]
 
 
@@ -71,12 +71,12 @@ def test_a_certain_batch_is_the_one_of_the_lowest_adrs():
     rng = np.random.default_rng(3)
     truth = front_points(40, rng)
     known = rng.random((5, 3)) + 1.0
-    best = min(adrs(truth, np.vstack([known, truth[[i]]])) for i in range(len(truth)))
+    best = min(adrs(np.vstack([known, truth[[i]]]), reference=truth) for i in range(len(truth)))
     first = coverage_batch(truth[None], known, 1, exponent=1.0)
-    assert adrs(truth, np.vstack([known, truth[first]])) == pytest.approx(best, abs=1e-6)
+    assert adrs(np.vstack([known, truth[first]]), reference=truth) == pytest.approx(best, abs=1e-6)
     three = coverage_batch(truth[None], known, 3, exponent=1.0)
-    best = min(adrs(truth, truth[list(some)]) for some in combinations(range(len(truth)), 3))
-    assert adrs(truth, truth[three]) <= 1.5 * best
+    best = min(adrs(truth[list(some)], reference=truth) for some in combinations(range(len(truth)), 3))
+    assert adrs(truth[three], reference=truth) <= 1.5 * best
 
 
 def left_over(draws, known, batch, exponent):

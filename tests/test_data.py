@@ -219,7 +219,7 @@ class TestLocate:
 class TestFetch:
     def test_whole(self, server: Server, cache: Path) -> None:
         steps: list[tuple[int, int]] = []
-        path = fetch(server, progress=lambda have, total: steps.append((have, total)))
+        path = fetch(server, progress=lambda at: steps.append((at.done, at.total)))
         assert path == cache / FILE
         assert path.read_bytes() == GOOD
         assert names(cache) == [FILE]
@@ -270,7 +270,7 @@ class TestFetch:
         assert server.asked[1] == f"bytes={len(GOOD) // 2}-"
 
     def test_interrupt_keeps_the_part_and_a_later_call_resumes(self, server: Server, cache: Path) -> None:
-        def interrupt(have: int, total: int) -> None:
+        def interrupt(at: object) -> None:
             raise KeyboardInterrupt
 
         server.ways = ["truncated", "whole"]

@@ -57,25 +57,25 @@ def test_front_and_ranks_equal_brute_force(rows):
 def test_adrs_equals_its_definition_and_the_tree_equals_brute_force(seed):
     rng = np.random.default_rng(seed)
     reference, points = front_points(rng.random((60, 3))), rng.random((400, 3))
-    assert adrs(reference, points) == pytest.approx(naive_adrs(reference, points), abs=1e-12)
+    assert adrs(points, reference=reference) == pytest.approx(naive_adrs(reference, points), abs=1e-12)
     many = np.vstack([points, rng.random((200_000, 3)) + 2.0])
-    assert adrs(reference, many) == pytest.approx(naive_adrs(reference, points), abs=1e-12)
+    assert adrs(many, reference=reference) == pytest.approx(naive_adrs(reference, points), abs=1e-12)
 
 
 def test_adrs_never_rises_with_points_and_is_zero_for_the_front():
     rng = np.random.default_rng(0)
     cloud = rng.random((200, 3))
     front = front_points(cloud)
-    values = [adrs(front, cloud[:n]) for n in (5, 50, 200)]
+    values = [adrs(cloud[:n], reference=front) for n in (5, 50, 200)]
     assert values == sorted(values, reverse=True)
     assert values[-1] == 0.0
 
 
 def test_degenerate_ranges_are_finite():
-    assert adrs([[1.0, 2.0]], [[1.0, 2.0]]) == 0.0
-    assert adrs([[1.0, 2.0]], [[1.0, 3.0]]) == 1.0
-    assert hypervolume([[1.0, 2.0]], [[1.0, 2.0]]) == pytest.approx(1.0)
-    assert adrs([[1.0, 2.0]], np.empty((0, 2))) == np.inf
+    assert adrs([[1.0, 2.0]], reference=[[1.0, 2.0]]) == 0.0
+    assert adrs([[1.0, 3.0]], reference=[[1.0, 2.0]]) == 1.0
+    assert hypervolume([[1.0, 2.0]], reference=[[1.0, 2.0]]) == pytest.approx(1.0)
+    assert adrs(np.empty((0, 2)), reference=[[1.0, 2.0]]) == np.inf
     assert ADRS([[1.0, 2.0]])(np.empty((0, 2))) == np.inf
 
 
@@ -86,8 +86,8 @@ def test_hypervolume_and_igd_plus_equal_moocore_on_normalised_points():
     low, span = reference.min(axis=0), np.ptp(reference, axis=0)
     expected = moocore.hypervolume((points - low) / span, ref=[1.1] * 3)
     expected /= moocore.hypervolume((reference - low) / span, ref=[1.1] * 3)
-    assert hypervolume(reference, points) == pytest.approx(expected)
-    assert igd_plus(reference, points) == pytest.approx(
+    assert hypervolume(points, reference=reference) == pytest.approx(expected)
+    assert igd_plus(points, reference=reference) == pytest.approx(
         moocore.igd_plus((points - low) / span, ref=(reference - low) / span)
     )
 
@@ -95,7 +95,13 @@ def test_hypervolume_and_igd_plus_equal_moocore_on_normalised_points():
 @pytest.mark.parametrize("bad", [[], [[1.0, np.nan]], [[np.inf, 1.0]]])
 def test_bad_reference_is_one_error(bad):
     with pytest.raises(InputError):
-        adrs(bad, [[1.0, 2.0]])
+        adrs([[1.0, 2.0]], reference=bad)
+
+
+@pytest.mark.parametrize("indicator", [adrs, igd_plus, hypervolume])
+def test_the_reference_is_named_so_that_swapped_sets_do_not_pass(indicator):
+    with pytest.raises(TypeError, match="positional"):
+        indicator([[1.0, 2.0]], [[1.0, 2.0]])
 
 
 def naive_hypervolume(points, corner):
@@ -131,12 +137,12 @@ def test_indicators_equal_brute_force_on_any_input(sets):
     reference, points = front_points(np.array(sets[0], dtype=float)), np.array(sets[1], dtype=float)
     target, found = normalised(reference, reference), normalised(reference, points)
     distances = [min(np.abs(a - r).max() for a in found) for r in target]
-    assert adrs(reference, points) == pytest.approx(np.mean(distances), abs=1e-12)
+    assert adrs(points, reference=reference) == pytest.approx(np.mean(distances), abs=1e-12)
     worse = [min(np.sqrt((np.maximum(a - r, 0) ** 2).sum()) for a in found) for r in target]
-    assert igd_plus(reference, points) == pytest.approx(np.mean(worse), abs=1e-12)
+    assert igd_plus(points, reference=reference) == pytest.approx(np.mean(worse), abs=1e-12)
     corner = np.full(reference.shape[1], 1.1)
     expected = naive_hypervolume(found, corner) / naive_hypervolume(target, corner)
-    assert hypervolume(reference, points) == pytest.approx(expected, abs=1e-9)
+    assert hypervolume(points, reference=reference) == pytest.approx(expected, abs=1e-9)
 
 
 @settings(deadline=None, max_examples=40)
@@ -145,8 +151,8 @@ def test_units_change_nothing(sets, scales):
     reference, points = front_points(np.array(sets[0], dtype=float)), np.array(sets[1], dtype=float)
     factor, shift = np.array(scales)[: reference.shape[1]], 7.0
     for indicator in (adrs, igd_plus, hypervolume):
-        scaled = indicator(reference * factor + shift, points * factor + shift)
-        assert scaled == pytest.approx(indicator(reference, points), rel=1e-5, abs=1e-5)
+        scaled = indicator(points * factor + shift, reference=reference * factor + shift)
+        assert scaled == pytest.approx(indicator(points, reference=reference), rel=1e-5, abs=1e-5)
 
 
 @pytest.mark.parametrize("n_objectives", [2, 3, 4])
@@ -154,12 +160,12 @@ def test_indicators_equal_pymoo(n_objectives):
     rng = np.random.default_rng(n_objectives)
     reference, points = front_points(rng.random((40, n_objectives))), rng.random((60, n_objectives))
     target, found = normalised(reference, reference), normalised(reference, points)
-    assert igd_plus(reference, points) == pytest.approx(PymooIGDPlus(target)(found))
+    assert igd_plus(points, reference=reference) == pytest.approx(PymooIGDPlus(target)(found))
     corner = np.full(n_objectives, 1.1)
     expected = HV(ref_point=corner)(found) / HV(ref_point=corner)(target)
-    assert hypervolume(reference, points) == pytest.approx(expected)
+    assert hypervolume(points, reference=reference) == pytest.approx(expected)
     for indicator, function in ((ADRS, adrs), (IGDPlus, igd_plus), (NormalisedHypervolume, hypervolume)):
-        assert indicator(reference)(points) == function(reference, points)
+        assert indicator(reference)(points) == function(points, reference=reference)
 
 
 def test_inputs_may_be_read_only():
@@ -168,7 +174,7 @@ def test_inputs_may_be_read_only():
     front = front_points(points)
     front.setflags(write=False)
     for indicator in (adrs, igd_plus, hypervolume):
-        assert np.isfinite(indicator(front, points))
+        assert np.isfinite(indicator(points, reference=front))
     assert pareto_ranks(points).min() == 0
 
 
@@ -186,7 +192,7 @@ def test_a_million_points_in_seconds(kind):
     start = time.perf_counter()
     front = front_points(points)
     approximation = points[::2]
-    value = adrs(front, approximation)
+    value = adrs(approximation, reference=front)
     assert time.perf_counter() - start < 60.0
     assert 0.0 <= value < 0.2
     # Against the definition, on a part: nothing dominates a front point, something dominates or equals any other.
@@ -196,5 +202,5 @@ def test_a_million_points_in_seconds(kind):
         assert (front <= point).all(axis=1).any()
     some = front[np.unique([*front.argmin(axis=0), *front.argmax(axis=0), *rng.integers(0, len(front), 5)])]
     nearest = [(np.abs(approximation - point) / np.ptp(front, axis=0)).max(axis=1).min() for point in some]
-    assert adrs(some, approximation) == pytest.approx(np.mean(nearest), abs=1e-12)
-    assert adrs(front, points) == 0.0
+    assert adrs(approximation, reference=some) == pytest.approx(np.mean(nearest), abs=1e-12)
+    assert adrs(points, reference=front) == 0.0

@@ -69,7 +69,7 @@ class TestLoss:
         predicted = sample.F + np.random.default_rng(0).normal(size=sample.F.shape)
         front, order = front_points(sample.F), pick_order(predicted)
         bills = [max(3, len(front)), min(len(sample), 2 * len(front))]
-        expected = np.mean([adrs(front, sample.F[order[:bill]]) for bill in bills])
+        expected = np.mean([adrs(sample.F[order[:bill]], reference=front) for bill in bills])
         assert pick_loss(sample.F, predicted) == pytest.approx(expected)
 
     def test_halves_are_complementary(self, sample):

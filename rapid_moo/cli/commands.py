@@ -4,35 +4,37 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
 from rapid_moo import data
 from rapid_moo._util import check_ratio, write_text
+from rapid_moo.algorithm import default_tuner
 from rapid_moo.audit import audit as audit_table
-from rapid_moo.cli.common import writable
+from rapid_moo.cli.common import complain, writable
 from rapid_moo.cli.dataset import dataset_name, dataset_words, read_dataset, reading_of
 from rapid_moo.errors import InputError, MissingExtraError
-from rapid_moo.indicators import adrs
 from rapid_moo.objectives import to_minimised
 from rapid_moo.predictors import prediction_metrics
 from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import space_names
 from rapid_moo.problems.registry import audited_objectives, open_raw
+from rapid_moo.progress import Progress
 from rapid_moo.report import search_text, write_front_figure
 from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import RANKING_FILE, TRIPLET_FILE, ADRSTuner, Triplet, load_triplet, pick_loss
 
 PICTURE_FILE = "front.png"
+MOST_RETRIES = 100
 
 
 def problems(_options: Namespace) -> int:
@@ -58,8 +60,8 @@ def data_fetch(options: Namespace) -> int:
     """Download tables."""
     if options.url and len(options.names) > 1:
         raise InputError(f"--url: expected one NAME with it, got {len(options.names)}")
-    if options.timeout <= 0 or options.retries < 0:
-        raise InputError(f"fetch: expected timeout > 0 and retries >= 0, got {options.timeout} and {options.retries}")
+    if not 0 <= options.retries <= MOST_RETRIES:
+        raise InputError(f"--retries: expected 0 to {MOST_RETRIES}, got {options.retries}")
     for name in options.names:
         with _progress() as bar:
             task = bar.add_task(f"fetch {name}", total=None)
@@ -68,7 +70,7 @@ def data_fetch(options: Namespace) -> int:
                 url=options.url,
                 timeout=options.timeout,
                 retries=options.retries,
-                progress=lambda done, total, bar=bar, task=task: bar.update(task, completed=done, total=total or None),  # type: ignore[misc]
+                progress=lambda at, bar=bar, task=task: bar.update(task, completed=at.done, total=at.total),  # type: ignore[misc]
             )
         print(f"{name}: {path}")
     return 0
@@ -132,8 +134,8 @@ def tune(options: Namespace) -> int:
     with _progress() as bar:
         task = bar.add_task("tune", total=tuner.budget)
 
-        def show(done: int, total: int, best: float) -> None:
-            bar.update(task, completed=done, total=total, description=f"tune, best ADRS {best:.4f}")
+        def show(at: Progress) -> None:
+            bar.update(task, completed=at.done, total=at.total, description=f"tune, best ADRS {at.adrs:.4f}")
 
         result = tuner.tune(train, progress=show)
     result.save(options.dir)
@@ -189,29 +191,26 @@ def search(options: Namespace) -> int:
         algorithm=options.algorithm,
         candidates=options.candidates,
         budget=options.budget,
-        rounds=options.rounds,
-        iterate=options.iterate,
+        oneshot=options.oneshot,
         seed=options.seed,
         constraints=tuple(options.constraint),
     )
     weights = _weights(options.prefer, table)
     out = writable(options.out or Path("runs") / f"{table.name}-{options.seed}")
     triplet = load_triplet(options.tuner) if options.tuner is not None else None
-    run = Search(table, settings, tuner=_tuner(options), triplet=triplet)
+    run = Search(
+        table, settings, tuner=_tuner(options, ADRSTuner if options.oneshot else default_tuner), triplet=triplet
+    )
     if triplet is not None and len(triplet.specs) != len(table.objectives):
-        print(
+        complain(
             f"note: the triplet has {len(triplet.specs)} predictors for {len(table.objectives)} objectives:"
-            " matched by position, a missing one is a default Gaussian process",
-            file=sys.stderr,
+            " matched by position, a missing one is a default Gaussian process"
         )
-    reference = run.problem.reference_front()
     with _interruptible(run, out), _progress() as bar:
         task = bar.add_task("search", total=run.budget)
 
-        def show(_phase: str, evaluations: int) -> None:
-            found = to_minimised(run.evaluated[1], table.objectives)
-            quality = adrs(reference, found) if reference is not None and len(reference) else np.nan
-            bar.update(task, completed=evaluations, description=f"{evaluations} evaluations, ADRS {quality:.4f}")
+        def show(at: Progress) -> None:
+            bar.update(task, completed=at.done, description=f"{at.done} evaluations, ADRS {at.adrs:.4f}")
 
         result = run.run(progress=show)
     result.write(out)
@@ -221,7 +220,7 @@ def search(options: Namespace) -> int:
         write_front_figure(result, out / PICTURE_FILE)
         written.append(PICTURE_FILE)
     except MissingExtraError as error:
-        print(f"note: no picture: {error}", file=sys.stderr)
+        complain(f"note: no picture: {error}")
     print(f"\nWritten to {out}: {', '.join(written)}")
     return 0
 
@@ -246,19 +245,24 @@ def _interruptible(run: Search, out: Path) -> Iterator[None]:
     except KeyboardInterrupt:
         X, raw = run.evaluated
         write_evaluations(out, run.table, X, raw, run.n_train)
-        print(f"\n{len(X)} evaluations are in {out / EVALUATIONS_FILE}", file=sys.stderr)
+        complain(f"\n{len(X)} evaluations are in {out / EVALUATIONS_FILE}")
         raise
 
 
-def _tuner(options: Namespace) -> ADRSTuner:
-    families = [name.strip() for name in options.families.split(",")] if options.families is not None else None
-    return ADRSTuner(options.tuner_budget, families=families, seed=options.seed, n_jobs=options.n_jobs)
+def _tuner(options: Namespace, default: Callable[..., ADRSTuner] = ADRSTuner) -> ADRSTuner:
+    """A tuner with what was stated, and the default's settings otherwise."""
+    stated: dict[str, Any] = {"seed": options.seed, "n_jobs": options.n_jobs}
+    if options.tuner_budget is not None:
+        stated["budget"] = options.tuner_budget
+    if options.families is not None:
+        stated["families"] = [name.strip() for name in options.families.split(",")]
+    return default(**stated)
 
 
-def _progress() -> Progress:
+def _progress() -> Bar:
     """A progress bar on standard error; silent where that is no terminal."""
     console = Console(stderr=True)
-    return Progress(
+    return Bar(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

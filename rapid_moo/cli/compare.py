@@ -15,20 +15,23 @@ from typing import Any, cast
 
 import pandas as pd
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as Bar
 
-from rapid_moo._util import write_text
+from rapid_moo._util import one_line, write_text
+from rapid_moo.cli.common import complain, jobs, writable
 from rapid_moo.cli.dataset import add_dataset, read_dataset
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.registry import available_methods, method_names
-from rapid_moo.comparison.tables import ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, read_results
+from rapid_moo.comparison.tables import RESULT_FILES, read_results
 from rapid_moo.errors import InputError, MissingExtraError
+from rapid_moo.progress import Progress
 from rapid_moo.table import ArchitectureTable
 
 REPORT_FILE = "report.md"
-RESULT_FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
 EXAMPLES = """
 examples:
   rapid-moo compare --dataset digits --methods rapid,nsga2,random --budgets 0.02,0.05,0.15 --seeds 5 --out runs/digits
@@ -58,7 +61,7 @@ def add_parser(commands_of: Any) -> None:
     parser.add_argument("--budgets", default="0.02,0.05,0.15", metavar="B,...", help="(default 0.02,0.05,0.15)")
     parser.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1 (default 10)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where records and results go")
-    parser.add_argument("--n-jobs", type=int, default=1, metavar="N", help="runs at the same time (default 1)")
+    parser.add_argument("--n-jobs", type=jobs, default=1, metavar="N", help="runs at the same time (default 1)")
     parser.add_argument("--redo", default="", metavar="A,B", help="make the runs of these methods again")
     parser.add_argument("--dask", metavar="ADDRESS", help="make the runs on the Dask scheduler at this address")
     parser.set_defaults(run=compare)
@@ -69,6 +72,7 @@ def compare(options: Namespace) -> int:
     # A user's module may lie in the working directory, as with python -m; workers are given the path too.
     sys.path.append(os.getcwd())
     table, methods, budgets = _table(options), _methods(options.methods), _budgets(options.budgets)
+    writable(options.out / "runs" / table.name)
     with _client(options.dask) as client:
         study = Comparison(
             table,
@@ -95,7 +99,7 @@ def _report(out: Path) -> list[str]:
     try:
         return [REPORT_FILE, *write_figures(out, results, trajectories, oracle)]
     except MissingExtraError as error:
-        print(f"note: no figures: {error}", file=sys.stderr)
+        complain(f"note: no figures: {error}")
         return [REPORT_FILE]
 
 
@@ -121,7 +125,7 @@ class _Bar:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         times = (TimeElapsedColumn(), TimeRemainingColumn())
-        self._progress = Progress(*columns, *times, console=console, disable=not console.is_terminal)
+        self._progress = Bar(*columns, *times, console=console, disable=not console.is_terminal)
         self._task = self._progress.add_task("compare", total=len(study.tasks()))
         self._start, self._evaluations = time.perf_counter(), 0
         self._best = (float("inf"), "")
@@ -133,18 +137,24 @@ class _Bar:
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def show(self, done: int, total: int, record: RunRecord, adrs: float) -> None:
+    def show(self, at: Progress) -> None:
         """Take one more run into account."""
+        record, adrs = cast("RunRecord", at.latest), at.adrs if at.adrs is not None else float("inf")
         self._evaluations += len(record.rows)
         self._best = min(self._best, (adrs, record.method))
         rate = self._evaluations / max(time.perf_counter() - self._start, 1e-9)
         self._progress.update(
             self._task,
-            completed=done,
-            total=total,
-            description=f"{record.method} seed {record.seed}: ADRS {adrs:.4f}, best {self._best[0]:.4f}"
-            f" ({self._best[1]}), {rate:.0f} evaluations/s",
+            completed=at.done,
+            total=at.total,
+            description=f"{_name(record.method)} seed {record.seed}: ADRS {adrs:.4f}, best {self._best[0]:.4f}"
+            f" ({_name(self._best[1])}), {rate:.0f} evaluations/s",
         )
+
+
+def _name(method: str) -> str:
+    """A method's name in a bar."""
+    return escape(one_line(method, 60))
 
 
 def _table(options: Namespace) -> ArchitectureTable:
@@ -163,7 +173,7 @@ def _methods(text: str) -> Sequence[type[Method]]:
         return [get_method(name) for name in _names(text)]
     found, missing = available_methods()
     for reason in missing:
-        print(f"note: left out: {reason}", file=sys.stderr)
+        complain(f"note: left out: {reason}")
     return found
 
 

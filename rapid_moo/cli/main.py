@@ -6,29 +6,43 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
+from typing import TextIO, cast
 
-from rapid_moo._util import one_line
 from rapid_moo.cli import commands, compare, study
-from rapid_moo.cli.common import EXIT_BAD_INPUT, EXIT_INTERRUPTED
+from rapid_moo.cli.common import (
+    EXIT_BAD_INPUT,
+    EXIT_INTERRUPTED,
+    LONGEST,
+    Notes,
+    PlainOutput,
+    check_arguments,
+    complain,
+    jobs,
+    printable,
+    seconds,
+    seed,
+)
 from rapid_moo.cli.dataset import add_dataset
-from rapid_moo.errors import RapidMooError
+from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.view import CANDIDATES
 
 _SEARCH_EXAMPLES = """
 examples:
   rapid-moo search digits                                   the embedded table: nothing to download
   rapid-moo search --dataset gpt_l_rtx3080.csv --train-ratio 0.1 --out runs/gpt_l
-  rapid-moo search --dataset gpt_l_rtx3080.csv --iterate --budget 300   a small sample, then where it pays
+  rapid-moo search --dataset gpt_l_rtx3080.csv --budget 300 --prefer 2,1,1   and one pick of its front
+  rapid-moo search --dataset gpt_l_rtx3080.csv --oneshot     the published way
   rapid-moo search --dataset gpt_l_rtx3080.csv --tuner NASBench201      mix and match
   rapid-moo search --dataset mine.csv --objectives accuracy:max,latency:min,mem:min
   rapid-moo search --dataset runs.parquet --objectives err:min,lat:min --genes kernel,width,op --drop-missing
   rapid-moo search --dataset acc.csv --join lat.csv:arch --vector arch --objectives "Top-1 (%):max,lat:min" \\
       --constraint '"Top-1 (%)" >= 72' --constraint 'params <= 4e6'
 
-It samples the table, tunes one predictor per objective on the sample (or takes the triplet of --tuner), searches the
-predictions, evaluates as many architectures as the predicted front has, in parts that it learns from, and reports.
+It begins with a few representatives of the space, tunes one predictor per objective on what it has evaluated (or takes
+the triplet of --tuner), evaluates where the predictions promise most of the front, and again until the budget is spent.
 Every evaluation is billed. DIR gets front.csv, evaluations.csv, summary.json and front.png.
 """
 _TUNE_EXAMPLES = """
@@ -39,23 +53,17 @@ DIR gets adrs.csv (triplets ranked by ADRS) and triplet.json (the best one, for 
 """
 
 
-def _seed(text: str) -> int:
-    if (value := int(text)) < 0:
-        raise argparse.ArgumentTypeError(f"expected an integer that is not negative, got {text!r}")
-    return value
-
-
-def _jobs(text: str) -> int:
-    if (value := int(text)) == 0:
-        raise argparse.ArgumentTypeError(f"expected a number of workers, or -1 for all processors, got {text!r}")
-    return value
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 class _Parser(argparse.ArgumentParser):
     """One line per mistake, as for every other bad input."""
 
     def error(self, message: str) -> None:  # type: ignore[override]
-        self.exit(EXIT_BAD_INPUT, f"error: {message} (see {self.prog} --help)\n")
+        end = f" (see {self.prog} --help)"
+        self.exit(EXIT_BAD_INPUT, f"{printable(f'error: {message}', LONGEST - len(end))}{end}\n")
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -79,7 +87,9 @@ def build_parser() -> argparse.ArgumentParser:
     fetch = actions.add_parser("fetch", help="download tables into the user's cache")
     fetch.add_argument("names", nargs="+", metavar="NAME")
     fetch.add_argument("--url", help="another address than the manifest's (for one NAME)")
-    fetch.add_argument("--timeout", type=float, default=30.0, metavar="S", help="seconds without a byte (default 30)")
+    fetch.add_argument(
+        "--timeout", type=seconds, default=10.0, metavar="S", help="seconds without progress (default 10)"
+    )
     fetch.add_argument("--retries", type=int, default=3, metavar="N", help="further attempts (default 3)")
     fetch.set_defaults(run=commands.data_fetch)
     take = actions.add_parser("import", help="copy published tables found in a folder into the user's cache")
@@ -91,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     audit = commands_of.add_parser("audit", help="what a table is worth: repeats, gaps, learnability, drift")
     add_dataset(audit)
-    audit.add_argument("--seed", type=_seed, default=0)
+    audit.add_argument("--seed", type=seed, default=0)
     audit.add_argument("--out", type=Path, metavar="DIR", help="also write audit.json there")
     audit.set_defaults(run=commands.audit)
 
@@ -111,12 +121,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="further share on which the chosen triplet is judged, never tuned on (default: none)",
     )
     _add_tuner(tune, "--budget")
-    tune.add_argument("--seed", type=_seed, default=0)
+    tune.add_argument("--seed", type=seed, default=0)
     tune.set_defaults(run=commands.tune)
 
     search = commands_of.add_parser(
         "search",
-        help="find the front of a table: sample, tune, search, verify",
+        help="find the front of a table: sample, tune, search, evaluate, again",
         epilog=_SEARCH_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -135,19 +145,17 @@ def build_parser() -> argparse.ArgumentParser:
         default="auto",
         help="the table's members (auto), or the whole space, where a genotype stands for its nearest member",
     )
-    search.add_argument("--budget", type=int, metavar="N", help="at most N unique evaluations, verification included")
     search.add_argument(
-        "--rounds",
-        type=int,
-        default=1,
+        "--budget",
+        type=_number,
         metavar="N",
-        help="batches after the sample; 1, the default, verifies the predicted front",
+        help="at most N unique evaluations, everything included, or a share below 1 (default: --train-ratio)",
     )
     search.add_argument(
-        "--iterate",
+        "--oneshot",
         action="store_true",
-        help="RAPID's own schedule: a small sample, then batches where they pay, until --budget (or the share of"
-        " --train-ratio) is spent; the same front for far fewer evaluations",
+        help="the published way: one sample of --train-ratio, one tuning, and the predicted front verified on top;"
+        " without it a small sample, then batches where they pay, until the budget is spent",
     )
     search.add_argument(
         "--prefer",
@@ -162,7 +170,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="bound (<=, >=, <, >) on an objective, a gene, or any other column of numbers; may come several times",
     )
     _add_tuner(search, "--tuner-budget")
-    search.add_argument("--seed", type=_seed, default=0)
+    search.add_argument("--seed", type=seed, default=0)
     search.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default runs/DATASET-seed)")
     search.set_defaults(run=commands.search)
     compare.add_parser(commands_of)
@@ -172,39 +180,52 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
     parser.add_argument(
-        budget, type=int, default=16, metavar="N", dest="tuner_budget", help="tuner trials (default 16)"
+        budget,
+        type=int,
+        metavar="N",
+        dest="tuner_budget",
+        help="configurations to fit per objective (default: the algorithm's own)",
     )
     parser.add_argument("--families", metavar="A,B", help="predictor families to consider (default: all)")
-    parser.add_argument("--n-jobs", type=_jobs, default=1, metavar="N", help="fits at the same time (default 1)")
-
-
-def _printable(message: str) -> str:
-    """A message whose control characters cannot change what a terminal shows; line ends stay."""
-    return "\n".join(one_line(line, len(line) * 8) for line in message.split("\n"))
+    parser.add_argument("--n-jobs", type=jobs, default=1, metavar="N", help="fits at the same time (default 1)")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit code: 0, 2 for bad input, 130 after Ctrl-C."""
-    parser = build_parser()
+    """Run the command line; returns the exit code.
+
+    0 is success, 1 a mistake in the user's measure, 2 bad input, 130 Ctrl-C. No control character of a file or server
+    reaches the terminal.
+    """
+    given = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        options = parser.parse_args(arguments)
+        check_arguments(given)
+        options = build_parser().parse_args(given)
+    except InputError as error:
+        complain(f"error: {error}")
+        return EXIT_BAD_INPUT
     except SystemExit as exit_:
         return exit_.code if isinstance(exit_.code, int) else EXIT_BAD_INPUT
-    level = logging.INFO if options.verbose else logging.WARNING
-    form = "%(name)s: %(message)s" if options.verbose else "note: %(message)s"
-    logging.basicConfig(level=level, format=form, stream=sys.stderr)
+    _log(options.verbose)
     try:
-        code: int = options.run(options)
+        with redirect_stdout(cast("TextIO", PlainOutput(sys.stdout))):
+            code: int = options.run(options)
     except RapidMooError as error:
-        print(f"error: {_printable(str(error))}", file=sys.stderr)
+        complain(f"error: {error}")
         return EXIT_BAD_INPUT
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except OSError as error:
-        print(f"error: {error.filename or ''}: {error.strerror or error}", file=sys.stderr)
+        complain(f"error: {error.filename or ''}: {error.strerror or error}")
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
+        complain("interrupted")
         return EXIT_INTERRUPTED
     return code
+
+
+def _log(verbose: bool) -> None:
+    """Log to standard error; the program's own handlers, where it has some, stay."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Notes("%(name)s: %(message)s" if verbose else "note: %(message)s"))
+    logging.basicConfig(level=logging.INFO if verbose else logging.WARNING, handlers=[handler])

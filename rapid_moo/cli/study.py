@@ -17,10 +17,11 @@ from typing import Any
 
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from rapid_moo._util import atomic_path, write_text
-from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, writable
+from rapid_moo._util import as_count, atomic_path, one_line, write_text
+from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, positive, seconds, seed, writable
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, user_trace
 from rapid_moo.objectives import Objective, parse_objectives
@@ -32,7 +33,7 @@ from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, 
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.spacefile import TEMPLATE, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
-from rapid_moo.study.study import Study
+from rapid_moo.study.study import MOST_PLACES, Study
 
 LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
 FORMATS = ("csv", "parquet", "json")
@@ -62,7 +63,7 @@ def add_parsers(commands_of: Any) -> None:
     _add_run(commands_of)
     ask = commands_of.add_parser("ask", help="architectures of a study to evaluate elsewhere, as a CSV file")
     ask.add_argument("folder", type=Path, metavar="DIR")
-    ask.add_argument("-n", type=_positive, default=1, metavar="N", help="how many (default 1)")
+    ask.add_argument("-n", type=positive, default=1, metavar="N", help="how many (default 1)")
     ask.set_defaults(run=ask_study)
     tell = commands_of.add_parser("tell", help="tell a study what was measured elsewhere, also in part")
     tell.add_argument("folder", type=Path, metavar="DIR")
@@ -98,16 +99,16 @@ def _add_run(commands_of: Any) -> None:
         help="a command line, or FILE.py:FUNCTION; several with the objectives that each of them measures",
     )
     run.add_argument("--live", action="store_true", help="the measure that comes along with a space (digits)")
-    run.add_argument("--budget", type=_positive, metavar="N", help="evaluations in all, earlier ones included")
+    run.add_argument("--budget", type=positive, metavar="N", help="evaluations in all, earlier ones included")
     run.add_argument("--objectives", metavar="NAME:min,..", help="what is optimised, where the space does not say it")
     run.add_argument("--constraint", action="append", default=[], metavar="'latency <= 20'")
-    run.add_argument("--seed", type=_seed, help="seed of every choice (default 0)")
+    run.add_argument("--seed", type=seed, help="seed of every choice (default 0)")
     run.add_argument("--workers", default="1", metavar="N|threads:N", help="evaluations side by side (default 1)")
     run.add_argument(
         "--places", metavar="OBJECTIVE=N,..", help="places of its own for an objective: latency=1 is one board"
     )
     run.add_argument("--dask", metavar="ADDRESS", help="workers of a Dask scheduler instead")
-    run.add_argument("--timeout", type=float, metavar="S", help="seconds that one call of the measure may take")
+    run.add_argument("--timeout", type=seconds, metavar="S", help="seconds that one call of the measure may take")
     run.add_argument(
         "--known",
         action="append",
@@ -130,18 +131,6 @@ def _add_run(commands_of: Any) -> None:
     )
     run.add_argument("--out", type=Path, metavar="DIR", help="the study's folder (default runs/NAME)")
     run.set_defaults(run=run_study)
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 0 < int(text[:19]) < 2**31:
-        raise argparse.ArgumentTypeError(f"expected a positive integer, got {text!r}")
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text[:20]) >= 2**63:
-        raise argparse.ArgumentTypeError(f"expected an integer in 0..2^63 - 1, got {text[:40]!r}")
-    return int(text)
 
 
 def write_template(options: Namespace) -> int:
@@ -169,30 +158,28 @@ def run_study(options: Namespace) -> int:
         if options.known and (told := holder(study.folder)):
             raise StudyError(f"{study.folder}: {told} is running this study")
         for path in options.known:
-            print(f"{path}: {study.import_known(path)} rows known beforehand", file=sys.stderr)
+            complain(f"{path}: {study.import_known(path)} rows known beforehand")
         return _run(study, options, weights)
 
 
 def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
     begun = study.status().begun
     if options.budget is not None and begun >= options.budget and not options.retry:
-        print(f"note: {begun} evaluations are begun already; for more give a larger --budget", file=sys.stderr)
+        complain(f"note: {begun} evaluations are begun already; for more give a larger --budget")
     try:
         with _Shown(study, options.budget) as shown:
             study.run(options.budget, confirm=options.confirm, retry=options.retry, progress=shown.show)
     except KeyboardInterrupt:
         print(_report(study, weights))
-        print(f"\ninterrupted; go on with: rapid-moo run {study.folder}", file=sys.stderr)
+        complain(f"\ninterrupted; go on with: rapid-moo run {study.folder}")
         return EXIT_INTERRUPTED
     except MeasureError as error:
-        print(f"{error}\nAfter mending it go on with: rapid-moo run {study.folder}", file=sys.stderr)
+        complain(f"{error}\nAfter mending it go on with: rapid-moo run {study.folder}", None)
         return EXIT_FAILED
     except RapidMooError:
         raise
     except Exception as error:  # the user's own function of the genes
-        print(
-            f"{user_trace(error).rstrip()}\nAfter mending it go on with: rapid-moo run {study.folder}", file=sys.stderr
-        )
+        complain(f"{user_trace(error).rstrip()}\nAfter mending it go on with: rapid-moo run {study.folder}", None)
         return EXIT_FAILED
     print(_report(study, weights))
     return 0
@@ -303,22 +290,22 @@ def _worker_kind(options: Namespace) -> int | str:
     text = options.workers.strip()
     if options.dask and text != "1":
         raise InputError(f"--dask: expected no --workers beside it, got {text!r}")
-    return f"processes:{text}" if text.isdigit() else text
+    return f"processes:{text}" if as_count(text) >= 0 else text
 
 
 def _places(text: str | None) -> dict[str, int]:
     found: dict[str, int] = {}
     for part in text.split(",") if text else []:
         name, _, number = part.rpartition("=")
-        if not name or not number.isdigit() or int(number) < 1:
-            raise InputError(f"--places: expected OBJECTIVE=N, got {part!r}")
+        if not name or not 0 < as_count(number) <= MOST_PLACES:
+            raise InputError(f"--places: expected OBJECTIVE=N with N in 1..{MOST_PLACES}, got {part!r}")
         found[name.strip()] = int(number)
     return found
 
 
 def _max_errors(text: str) -> tuple[int, int]:
     parts = text.split(",")
-    if len(parts) > 2 or not all(part.strip().isdigit() for part in parts):
+    if len(parts) > 2 or not all(as_count(part.strip()) >= 0 for part in parts):
         raise InputError(f"--max-errors: expected FIRST,SAME, got {text!r}")
     return int(parts[0]), int(parts[-1])
 
@@ -368,7 +355,7 @@ class _Shown:
     def __enter__(self) -> _Shown:
         if self.interactive:
             self.bar.start()
-            self.task = self.bar.add_task(self.study.space.name, total=self.budget)
+            self.task = self.bar.add_task(escape(one_line(self.study.space.name, 60)), total=self.budget)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -388,7 +375,7 @@ class _Shown:
             self.bar.update(self.task, completed=status.begun - status.running, total=status.budget, description=told)
         elif time.monotonic() - self._last >= QUIET_SECONDS:
             self._last = time.monotonic()
-            print(f"{status.begun - status.running} of {status.budget} evaluations, {told}", file=sys.stderr)
+            complain(f"{status.begun - status.running} of {status.budget} evaluations, {told}")
 
 
 def _report(study: Study, weights: Sequence[float] | None) -> str:
@@ -462,7 +449,7 @@ def ask_study(options: Namespace) -> int:
         cells = [choice_text(g, trial[g.name]) if g.name in trial.architecture else "" for g in genes]
         out.writerow([trial.number, *cells, *(known.get(name, "") for name in names)])
     if len(trials) < options.n:
-        print(f"note: only {len(trials)} architectures are left", file=sys.stderr)
+        complain(f"note: only {len(trials)} architectures are left")
     return 0
 
 

@@ -17,6 +17,7 @@ from rapid_moo.comparison.statistics import (
     speedups,
     tally,
 )
+from rapid_moo.comparison.tables import MADE
 from rapid_moo.table import share_count
 
 TARGETS = (0.05, 0.02, 0.01, 0.005)
@@ -49,7 +50,7 @@ def comparison_markdown(
     parts.append(evaluations_table(medians, oracle, targets, method))
     if method in set(results["method"]):
         parts.append(speedup_table(medians, method))
-    parts.append(overhead_table(results))
+    parts += [overhead_table(results), made_table(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -207,6 +208,21 @@ def overhead_table(results: pd.DataFrame) -> str:
         _row(["---", *["---:"] * wide.shape[1]]),
     ]
     lines += [_row([str(name), *wide.loc[name]]) for name in order]
+    return "\n".join(lines)
+
+
+def made_table(results: pd.DataFrame) -> str:
+    """What the runs were made with, as they say it themselves; the machine that reports is not told."""
+    runs = results.drop_duplicates(["dataset", "method", "seed", *MADE])
+    lines = [
+        "### What the runs were made with",
+        "",
+        _row(["runs", "methods", "commit", "versions", "machine"]),
+        _row(["---:", "---", "---", "---", "---"]),
+    ]
+    for made, group in runs.groupby(MADE):
+        methods = ", ".join(sorted(set(group["method"])))
+        lines.append(_row([len(group), methods, *(text or "not recorded" for text in made)]))
     return "\n".join(lines)
 
 

@@ -26,7 +26,7 @@ def oracle_order(front: FloatArray, /) -> IntArray:
     ndarray of shape (n,)
         Positions.
     """
-    points, _ = normalised(front, front)
+    points, _ = normalised(front, reference=front)
     distance = np.abs(points[:, None, :] - points[None, :, :]).max(axis=2)
     nearest = np.full(len(points), np.inf)
     left = np.ones(len(points), dtype=np.bool_)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 
+from rapid_moo._util import same_definition
 from rapid_moo.comparison.method import Method
 from rapid_moo.errors import InputError, MissingExtraError
 
@@ -39,10 +40,12 @@ def register_method(method: type[Method]) -> type[Method]:
     Raises
     ------
     InputError
-        If it is no concrete :class:`Method`, has no name, or the name is taken.
+        If it is no concrete :class:`Method`, has no name, or the name is taken by another definition; the same one
+        again (a notebook's cell) replaces the first.
     """
     method = _checked(method)
-    if method.name in _REGISTERED:
+    taken = _REGISTERED.get(method.name)
+    if taken is not None and not same_definition(taken, method):
         raise InputError(f"method {method.name!r}: expected a new name, got one that is registered")
     _REGISTERED[method.name] = method
     return method

@@ -12,14 +12,16 @@ carry information such as drift, does not reach them and cannot change a result.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import FloatArray, IntArray, unique_rows
+from rapid_moo._provenance import provenance
+from rapid_moo._util import FloatArray, IntArray, shown, unique_rows
 from rapid_moo.comparison.method import Method
 from rapid_moo.errors import InputError
 from rapid_moo.problem import ArchitectureProblem
@@ -27,6 +29,13 @@ from rapid_moo.store import Bill
 from rapid_moo.table import ArchitectureTable
 
 PATIENCE = 200
+_LISTS = ("rows", "asked", "seconds", "cpu_seconds")
+_KINDS = (
+    (("dataset", "fingerprint", "method", "ended"), str),
+    (("seed", "budget", "proposals", "rows", "asked"), int),
+    (("seconds", "cpu_seconds"), int | float),
+    (("settings", "made"), dict),
+)
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,9 @@ class RunRecord:
         Evaluations billed after each batch.
     seconds, cpu_seconds : tuple of float
         Cumulative time in the optimizer (set-up, ask and tell) until each batch was proposed: wall and CPU.
+    made : dict
+        Commit, versions and machine of the run, see :func:`rapid_moo._provenance.provenance`; empty where the run was
+        recorded before these were kept.
     """
 
     dataset: str
@@ -69,6 +81,7 @@ class RunRecord:
     asked: tuple[int, ...]
     seconds: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
+    made: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -76,10 +89,34 @@ class RunRecord:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> RunRecord:
-        """Inverse of :meth:`to_dict`."""
-        lists = ("rows", "asked", "seconds", "cpu_seconds")
-        values: dict[str, Any] = {key: tuple(v) if key in lists else v for key, v in content.items()}
-        return cls(**values)
+        """Inverse of :meth:`to_dict`.
+
+        Raises
+        ------
+        InputError
+            If it is no record of a run.
+        """
+        if not isinstance(content, Mapping):
+            raise InputError(f"expected the record of a run, got {shown(content)}")
+        try:
+            values: dict[str, Any] = {key: tuple(v) if key in _LISTS else v for key, v in content.items()}
+            record = cls(**values)
+        except TypeError as error:
+            raise InputError(f"expected the record of a run: {error}") from error
+        for names, kind in _KINDS:
+            for name in names:
+                value = getattr(record, name)
+                parts = value if name in _LISTS else [value]
+                if not all(isinstance(part, kind) and not isinstance(part, bool) for part in parts):
+                    raise InputError(f"expected the record of a run, got {name} {shown(value)}")
+        n, batches = len(record.rows), len(record.asked)
+        if not (n and batches == len(record.seconds) == len(record.cpu_seconds) and record.asked[-1] == n):
+            raise InputError(f"expected a record whose lists belong together, got {n} rows in {batches} batches")
+        if min(record.rows) < 0 or len(set(record.rows)) < n or list(record.asked) != sorted(record.asked):
+            raise InputError("expected a record of distinct rows in batches one after the other")
+        if not all(math.isfinite(value) for value in (*record.seconds, *record.cpu_seconds)):
+            raise InputError("expected a record with finite seconds")
+        return record
 
 
 class LimitedBill(Bill):
@@ -203,4 +240,5 @@ def run_method(table: ArchitectureTable, method: type[Method], budget: int, seed
         asked=tuple(asked),
         seconds=tuple(seconds),
         cpu_seconds=tuple(cpu_seconds),
+        made=provenance(),
     )

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import json
 import logging
-import platform
-from collections.abc import Callable, Iterator, Sequence
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pandas as pd
-from joblib import Parallel, delayed, parallel_config
 
-from rapid_moo._util import write_text
+from rapid_moo._provenance import provenance
+from rapid_moo._util import LARGEST_SEED, check_jobs, shown, write_text
 from rapid_moo.comparison.method import Method
 from rapid_moo.comparison.methods._pymoo import as_method
 from rapid_moo.comparison.oracle import oracle_trajectory
@@ -27,8 +28,10 @@ from rapid_moo.comparison.registry import get_method
 from rapid_moo.comparison.run import RunRecord, run_method, sorted_table
 from rapid_moo.comparison.tables import (
     KEYS,
+    MADE,
     ORACLE_FILE,
     RESULT_COLUMNS,
+    RESULT_FILES,
     RESULTS_FILE,
     TRAJECTORIES_FILE,
     TRAJECTORY_COLUMNS,
@@ -38,13 +41,14 @@ from rapid_moo.comparison.tables import (
 )
 from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.errors import InputError, RapidMooError
+from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.table import ArchitectureTable
+from rapid_moo.workers import ProcessWorkers, informed
 
 logger = logging.getLogger(__name__)
 
 SETTINGS_FILE = "comparison.json"
-PACKAGES = ("rapid-moo", "numpy", "pymoo", "moocore", "scikit-learn", "xgboost", "nevergrad")
-Progress = Callable[[int, int, RunRecord, float], None]
+MOST_SEEDS = 100_000
 
 
 class RunError(RapidMooError, RuntimeError):
@@ -84,7 +88,8 @@ class Comparison:
     out : Path
         Folder of the records and results.
     n_jobs : int
-        Runs at the same time (joblib); the results do not depend on it.
+        Runs at the same time, in processes that end with this one (on POSIX systems); -1 for one per processor. The
+        results do not depend on it.
     client : distributed.Client, optional
         A Dask client that makes the runs instead.
     redo : sequence of str
@@ -107,17 +112,15 @@ class Comparison:
         self.methods = _distinct([get_method(m) if isinstance(m, str) else as_method(m) for m in methods])
         self.budgets = tuple(sorted({_budget(b, len(table)) for b in budgets}))
         self.seeds = _seeds(seeds)
-        self.out, self.n_jobs, self.client, self.redo = Path(out), n_jobs, client, frozenset(redo)
+        self.out, self.n_jobs, self.client, self.redo = Path(out), check_jobs(n_jobs), client, frozenset(redo)
         if not self.budgets:
             raise InputError("budgets: expected at least one, got none")
-        if n_jobs == 0:
-            raise InputError("n_jobs: expected a positive number, or -1 for all processors, got 0")
         unknown = self.redo - {method.name for method in self.methods}
         if unknown:
             raise InputError(f"redo: expected some of the compared methods, got {', '.join(sorted(unknown))}")
 
     # ----------------------------------------------------------------- running
-    def run(self, progress: Progress | None = None) -> pd.DataFrame:
+    def run(self, progress: ProgressCallback | None = None) -> pd.DataFrame:
         """Make the runs that are missing, write the results and return them.
 
         Whatever ends it early (Ctrl-C, a failing method), complete runs are kept and in the results.
@@ -127,7 +130,9 @@ class Comparison:
         RunError
             If a method failed in some run.
         """
-        self._claim()
+        settings = self._settings()
+        self._check_results()
+        write_text(self.out / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
         tasks = self.tasks()
         done = {task.file: record for task in tasks if (record := self._recorded(task)) is not None}
         missing = [task for task in tasks if task.file not in done]
@@ -141,7 +146,7 @@ class Comparison:
                 write_text(self._path(task), json.dumps(record.to_dict()) + "\n")
                 done[task.file] = record
                 if progress is not None:
-                    progress(len(done), len(tasks), record, self._final_adrs(record))
+                    progress(Progress(len(done), len(tasks), self._final_adrs(record), record))
         finally:
             results = self._write([(task, done[task.file]) for task in tasks if task.file in done])
         if failures:
@@ -172,17 +177,9 @@ class Comparison:
     def _path(self, task: Task) -> Path:
         return self.out / "runs" / self.table.name / task.file
 
-    def _claim(self) -> None:
-        """Refuse a folder that holds another table's runs; write the settings."""
-        path = self.out / SETTINGS_FILE
-        if path.is_file():
-            try:
-                known = json.loads(path.read_text(encoding="utf-8"))
-                known = {key: dict(known[key]) for key in ("fingerprints", "methods")}
-            except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
-                raise InputError(f"{path}: expected the settings of a comparison, got: {error!r}") from error
-        else:
-            known = {"fingerprints": {}, "methods": {}}
+    def _settings(self) -> dict[str, Any]:
+        """The settings of this comparison and of earlier ones in its folder; another table's folder is refused."""
+        known = self._known_settings()
         mine, fingerprints = self.table.fingerprint, known["fingerprints"]
         if fingerprints.get(self.table.name, mine) != mine:
             raise InputError(
@@ -191,7 +188,7 @@ class Comparison:
             )
         plan = {"budgets": list(self.budgets), "seeds": list(self.seeds)}
         methods = {method.name: {**plan, **method.settings()} for method in self.methods}
-        settings = {
+        return {
             "fingerprints": {**fingerprints, self.table.name: mine},
             "dataset": self.table.name,
             "rows": len(self.table),
@@ -199,11 +196,31 @@ class Comparison:
             "front_size": len(self.table.front),
             "objectives": [f"{o.name}:{o.direction}" for o in self.table.objectives],
             "methods": {**known["methods"], **methods},
-            "python": platform.python_version(),
-            "machine": platform.machine(),
-            "versions": {name: version(name) for name in PACKAGES},
+            "made": provenance(),
         }
-        write_text(path, json.dumps(settings, indent=2) + "\n")
+
+    def _known_settings(self) -> dict[str, dict[str, Any]]:
+        path, keys = self.out / SETTINGS_FILE, ("fingerprints", "methods")
+        if not path.is_file():
+            return {key: {} for key in keys}
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            raise InputError(f"{path}: expected the settings of a comparison, got: {error}") from error
+        if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in keys):
+            raise InputError(f"{path}: expected the settings of a comparison, got {shown(content)}")
+        return {key: content[key] for key in keys}
+
+    def _check_results(self) -> None:
+        """Refuse a folder whose results could not be joined, before a run is made."""
+        held = {name: read_results([self.out], name) for name in RESULT_FILES if (self.out / name).is_file()}
+        datasets = {name: set(frame["dataset"]) for name, frame in held.items()}
+        lacking = datasets.get(RESULTS_FILE, set()) - datasets.get(ORACLE_FILE, set()) - {self.table.name}
+        if lacking:
+            raise InputError(
+                f"{self.out / ORACLE_FILE}: expected the oracle of every dataset in {RESULTS_FILE}, found none of"
+                f" {shown(min(lacking))}"
+            )
 
     def _recorded(self, task: Task) -> RunRecord | None:
         """The record of a task where a valid one exists."""
@@ -212,22 +229,55 @@ class Comparison:
             return None
         try:
             record = RunRecord.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             logger.warning("%s is not a record, the run is made again: %s", path, error)
             return None
         same = record.fingerprint == self.table.fingerprint and dict(record.settings) == task.method.settings()
+        same &= (record.method, record.seed) == (task.method.name, task.seed) and max(record.rows) < len(self.table)
         enough = record.budget == task.count or (
             task.method.anytime and (record.budget > task.count or record.ended != "budget")
         )
         return record if same and enough else None
 
     def _records(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, RunRecord | None, str]]:
-        calls = [delayed(_attempt)(self.table, task) for task in tasks]
+        """Outcomes of tasks as they come."""
+        n_jobs = self.n_jobs if self.n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + self.n_jobs)
+        n_jobs = min(n_jobs, len(tasks))
         if self.client is not None:
-            with parallel_config(backend="dask", client=self.client):
-                yield from Parallel(return_as="generator_unordered")(calls)
+            threads = sum(self.client.nthreads().values())
+            yield from self._in_processes(tasks, self.client.get_executor(pure=False), max(1, threads))
+        elif n_jobs <= 1:
+            for task in tasks:
+                yield task, *_attempt(self.table, task)
         else:
-            yield from Parallel(n_jobs=self.n_jobs, return_as="generator_unordered")(calls)
+            # What is sent holds what a main script defines: workers need not run the script again.
+            with ProcessWorkers(n_jobs, name="compare", main=False) as workers:
+                try:
+                    yield from self._in_processes(tasks, workers, n_jobs)
+                except BaseException:
+                    workers.terminate()
+                    raise
+
+    def _in_processes(
+        self, tasks: Sequence[Task], executor: Executor, n_workers: int
+    ) -> Iterator[tuple[Task, RunRecord | None, str]]:
+        """Outcomes of an executor's work; no more is sent than its workers will soon begin."""
+        attempt, waiting = informed(_attempt), list(tasks[::-1])
+        pending: dict[Future[tuple[RunRecord | None, str]], Task] = {}
+        try:
+            while waiting or pending:
+                while waiting and len(pending) < 2 * n_workers:
+                    task = waiting.pop()
+                    pending[executor.submit(_unpacked, cloudpickle.dumps((attempt, self.table, task)))] = task
+                for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                    try:
+                        record, failure = future.result()
+                    except RapidMooError as error:  # the worker was killed, or could not load the method
+                        record, failure = None, f"{type(error).__name__}: {error}"
+                    yield pending.pop(future), record, failure
+        finally:
+            for future in pending:
+                future.cancel()
 
     def _final_adrs(self, record: RunRecord) -> float:
         F = self.table.F[list(record.rows)]
@@ -269,19 +319,27 @@ class Comparison:
         batch = pd.Series(record.asked).searchsorted(frame["evaluations"])
         frame["seconds"] = [record.seconds[i] for i in batch]
         frame["cpu_seconds"] = [record.cpu_seconds[i] for i in batch]
-        frame = frame.assign(dataset=self.table.name, method=task.method.name, seed=task.seed)
+        made = {name: str(record.made.get(name, "")) for name in MADE}
+        frame = frame.assign(dataset=self.table.name, method=task.method.name, seed=task.seed, **made)
         chosen = frame.set_index("evaluations").loc[list(ends.values())].reset_index().assign(budget=list(ends))
         meant = max(task.budgets) if record.budget == task.count else record.budget
         return chosen[RESULT_COLUMNS], frame.assign(budget=meant)[TRAJECTORY_COLUMNS]
 
 
-def _attempt(table: ArchitectureTable, task: Task) -> tuple[Task, RunRecord | None, str]:
+def _attempt(table: ArchitectureTable, task: Task) -> tuple[RunRecord | None, str]:
     """A run, or what went wrong: one failing run must not end the others."""
     try:
-        return task, run_method(table, task.method, task.count, task.seed), ""
+        return run_method(table, task.method, task.count, task.seed), ""
     except Exception as error:  # whatever a method raises
         logger.debug("run failed", exc_info=True)
-        return task, None, f"{type(error).__name__}: {error}"
+        return None, f"{type(error).__name__}: {error}"
+
+
+def _unpacked(content: bytes) -> tuple[RunRecord | None, str]:
+    """A run in a worker."""
+    attempt, table, task = cloudpickle.loads(content)
+    outcome: tuple[RunRecord | None, str] = attempt(table, task)
+    return outcome
 
 
 def _distinct(methods: Sequence[type[Method]]) -> tuple[type[Method], ...]:
@@ -300,7 +358,9 @@ def _budget(value: float, n_rows: int) -> float:
 
 
 def _seeds(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(seeds))
-    if not chosen or min(chosen) < 0:
-        raise InputError(f"seeds: expected a positive number of seeds, or seeds from 0 up, got {seeds}")
+    if isinstance(seeds, int) and not 0 < seeds <= MOST_SEEDS:
+        raise InputError(f"seeds: expected a number of seeds in 1..{MOST_SEEDS}, got {shown(seeds, 40)}")
+    chosen = tuple(range(seeds)) if isinstance(seeds, int) else tuple(dict.fromkeys(int(seed) for seed in seeds))
+    if not chosen or min(chosen) < 0 or max(chosen) > LARGEST_SEED:
+        raise InputError(f"seeds: expected seeds in 0..2^63 - 1, at least one, got {shown(seeds)}")
     return chosen

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import gzip
+import io
+import zlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from rapid_moo._util import atomic_path
+from rapid_moo._util import BoolArray, atomic_path, shown
 from rapid_moo.comparison.trajectory import QUALITIES
 from rapid_moo.errors import DataNotFoundError, InputError
 
 RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE = "results.csv", "trajectories.csv", "oracle.csv"
+RESULT_FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
 KEYS = ["dataset", "method", "seed", "budget"]
-RESULT_COLUMNS = ["dataset", "method", "seed", "evaluations", "budget", *QUALITIES, "seconds"]
+MADE = ["commit", "versions", "machine"]
+"""What a run was made with; empty in rows of files that were written before it was kept."""
+RESULT_COLUMNS = ["dataset", "method", "seed", "evaluations", "budget", *QUALITIES, "seconds", *MADE]
 TRAJECTORY_COLUMNS = [*KEYS, "evaluations", *QUALITIES, "seconds", "cpu_seconds"]
+TEXTS = frozenset(["dataset", "method", *MADE])
+WHOLE = frozenset(["seed", "evaluations", "front_size", "rows"])
+LARGEST = 1e30
 COLUMNS = {
     RESULTS_FILE: RESULT_COLUMNS,
     TRAJECTORIES_FILE: TRAJECTORY_COLUMNS,
@@ -40,9 +49,7 @@ def merge_csv(path: Path, new: pd.DataFrame, replaced: Sequence[pd.DataFrame], d
     """
     text = _as_text(new, digits)
     if path.is_file():
-        old = pd.read_csv(path, dtype=str, keep_default_na=False)
-        if list(old.columns) != list(new.columns):
-            raise InputError(f"{path}: expected columns {list(new.columns)}, got {list(old.columns)}")
+        old = _read(path, list(new.columns))
         for frame in replaced:
             rows = _as_text(frame, digits)
             columns = list(rows.columns)
@@ -56,6 +63,56 @@ def merge_csv(path: Path, new: pd.DataFrame, replaced: Sequence[pd.DataFrame], d
     with atomic_path(path) as temporary:
         # Neither time nor name, so that the same rows are the same bytes.
         temporary.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
+
+
+def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """The cells of a result file as text; what runs were made with is empty where the file does not say it.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read, has other columns, or a cell that should be a number is none.
+    """
+    try:
+        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        frame = pd.read_csv(io.StringIO(content.decode()), dtype=str, keep_default_na=False, on_bad_lines="error")
+    except (OSError, EOFError, zlib.error, ValueError, pd.errors.ParserError) as error:
+        raise InputError(f"{path}: expected a file of 'rapid-moo compare', got: {error}") from error
+    frame = frame.assign(**{name: "" for name in MADE if name in columns and name not in frame.columns})
+    if sorted(frame.columns) != sorted(columns) or not isinstance(frame.index, pd.RangeIndex):
+        raise InputError(f"{path}: expected columns {list(columns)}, got {shown(list(frame.columns), 200)}")
+    for name in columns:
+        wanted, good = _rule(name, frame[name])
+        if not good.all():
+            row = int(np.flatnonzero(~good)[0])
+            raise InputError(
+                f"{path}: row {row + 1}, column {name!r}: expected {wanted}, got {shown(frame[name].iloc[row])}"
+            )
+    return frame[list(columns)]
+
+
+def _rule(name: str, cells: pd.Series[str]) -> tuple[str, BoolArray]:
+    """What a column's cells must be, and which of them are."""
+    if name in MADE:
+        return "any text", np.ones(len(cells), dtype=np.bool_)
+    if name in TEXTS:
+        # The names become those of files.
+        return "a name without slash or control characters", cells.str.fullmatch(r"[^\x00-\x1f\x7f/\\\\]+").to_numpy(
+            bool
+        )
+    if name in WHOLE:
+        return "a whole number", cells.str.fullmatch(r"\d{1,18}").to_numpy(bool)
+    written = cells.str.fullmatch(r"\d+(\.\d*)?([eE][+-]?\d+)?").to_numpy(bool)
+    values = np.array([float(cell) if fits else np.nan for cell, fits in zip(cells, written, strict=True)])
+    with np.errstate(invalid="ignore"):
+        least = values > 0 if name == "budget" else values >= 0
+        return f"a number that is not negative and at most {LARGEST:g}", written & least & (values <= LARGEST)
+
+
+def read_result_file(path: Path, name: str) -> pd.DataFrame:
+    """One file of the kind of a result file, wherever it lies; raises as :func:`read_results`."""
+    frame = _read(path, COLUMNS[name])
+    return frame.assign(**{name: pd.to_numeric(frame[name]) for name in frame.columns if name not in TEXTS})
 
 
 def _as_text(frame: pd.DataFrame, digits: int) -> pd.DataFrame:
@@ -90,20 +147,19 @@ def read_results(folders: Iterable[Path | str], name: str = RESULTS_FILE) -> pd.
     DataNotFoundError
         If a folder holds none.
     InputError
-        If a file has other columns, or two folders hold the same run.
+        If a file is damaged or has other columns, or two folders hold the same run.
     """
     frames = []
     for folder in folders:
         path = Path(folder) / name
         if not path.is_file():
             raise DataNotFoundError(f"{path}: expected the result of 'rapid-moo compare --out {folder}', found nothing")
-        frame = pd.read_csv(path)
-        if list(frame.columns) != COLUMNS[name]:
-            raise InputError(f"{path}: expected columns {COLUMNS[name]}, got {list(frame.columns)}")
-        frames.append(frame)
+        frames.append(read_result_file(path, name))
     if not frames:
         raise InputError("results: expected at least one folder, got none")
     joined = pd.concat(frames, ignore_index=True)
+    if len(joined) and int(joined["evaluations"].min()) < 1:
+        raise InputError("results: expected at least one evaluation in each row, got 0")
     steps = [] if name == RESULTS_FILE else ["evaluations"]
     keys = [column for column in [*KEYS, *steps] if column in joined]
     if joined.duplicated(keys).any():

@@ -42,7 +42,7 @@ def trajectory(reference: FloatArray, F: FloatArray, steps: Sequence[int]) -> pd
     pandas.DataFrame
         Columns ``evaluations``, ``adrs``, ``hypervolume``, ``igd_plus``, ``front_size``.
     """
-    target, points = normalised(reference, F)
+    target, points = normalised(F, reference=reference)
     chebyshev = np.full(len(target), np.inf)
     worse = np.full(len(target), np.inf)
     front: IntArray = np.empty(0, dtype=np.int64)
@@ -55,6 +55,6 @@ def trajectory(reference: FloatArray, F: FloatArray, steps: Sequence[int]) -> pd
         pool = np.concatenate([front, np.arange(done, step)])
         front = pool[front_indices(F[pool])]
         distinct = np.unique(F[front], axis=0)
-        lines.append((step, chebyshev.mean(), hypervolume(reference, distinct), worse.mean(), len(distinct)))
+        lines.append((step, chebyshev.mean(), hypervolume(distinct, reference=reference), worse.mean(), len(distinct)))
         done = step
     return pd.DataFrame(lines, columns=["evaluations", *QUALITIES])

@@ -18,6 +18,8 @@ from typing import Any, TypeAlias
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.predictor import PredictorSpec
 
+MOST_MEMBERS = 100
+
 
 @dataclass(frozen=True)
 class Committee:
@@ -92,6 +94,8 @@ def spec_from_dict(content: Mapping[str, Any]) -> Spec:
         return PredictorSpec.from_dict(content)
     if set(content) != {"family", "members"}:
         raise InputError(f"committee: expected keys ['family', 'members'], got {sorted(content)}")
+    if not 0 < len(content["members"]) <= MOST_MEMBERS:
+        raise InputError(f"committee: expected 1 to {MOST_MEMBERS} members, got {len(content['members'])}")
     shares = [float(item["share"]) for item in content["members"]]
     members = [{key: value for key, value in item.items() if key != "share"} for item in content["members"]]
     return Committee(tuple(PredictorSpec.from_dict(item) for item in members), tuple(shares))

@@ -19,12 +19,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 from xgboost import XGBRegressor
 
-from rapid_moo._util import FloatArray
+from rapid_moo._util import FloatArray, same_definition, shown
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.gaussian_process import GaussianProcess
+from rapid_moo.workers import share
 
 Params = Mapping[str, Any]
 Configuration = tuple[Params, str, str]
+LARGEST = 1e30
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,22 @@ class Family:
             raise InputError(
                 f"{self.name}: expected hyper-parameters among {sorted(self.hyperparameters)}, got {unknown}"
             )
+
+    def check_plausible(self, params: Params) -> None:
+        """Raise an InputError if a number is not finite, or ten times beyond what the tuner would ever try.
+
+        What is read from a file must not cost hours or all memory before it is found to be damaged.
+        """
+        known = self.space()
+        for name, value in params.items():
+            numeric = isinstance(value, int | float) and not isinstance(value, bool)
+            if not numeric or not isinstance(known[name], ng.p.Scalar):
+                continue
+            lower, upper = (float(bound[0]) if bound is not None else None for bound in known[name].bounds)
+            low = -LARGEST if lower is None else (lower / 10 if lower > 0 else 10 * lower)
+            high = LARGEST if upper is None else (upper * 10 if upper > 0 else upper / 10)
+            if not low <= value <= high:
+                raise InputError(f"{self.name}: expected {name} in {low:g}..{high:g}, got {shown(value)}")
 
     @cached_property
     def hyperparameters(self) -> frozenset[str]:
@@ -237,16 +255,31 @@ def _families() -> dict[str, Family]:
 
 
 _REGISTRY = _families()
+_BUILT_IN = frozenset(_REGISTRY)
 
 FAMILIES: Mapping[str, Family] = MappingProxyType(_REGISTRY)
 """All registered families by name."""
 
 
-def register_family(family: Family) -> None:
-    """Make a family known to the tuner; a registered name is not replaced."""
-    if family.name in _REGISTRY:
+def register_family(family: Family) -> Family:
+    """Make a family known to the tuner by its ``name``, here and in its workers, and return it.
+
+    Raises
+    ------
+    InputError
+        If the name is taken by another definition; the same one again (a notebook's cell) replaces the first.
+    """
+    taken = _REGISTRY.get(family.name)
+    if taken is not None and (family.name in _BUILT_IN or not same_definition(taken.make, family.make)):
         raise InputError(f"family {family.name!r}: expected a new name, got one that is registered")
     _REGISTRY[family.name] = family
+    share(adopt_family, family)
+    return family
+
+
+def adopt_family(family: Family) -> None:
+    """Make a family known that another process has registered."""
+    _REGISTRY.setdefault(family.name, family)
 
 
 def get_family(name: str) -> Family:

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
 from xgboost.core import XGBoostError
 
-from rapid_moo._util import FloatArray, IntArray, Seed, as_generator
+from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, shown
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.families import get_family
 from rapid_moo.predictors.gaussian_process import GaussianProcess
@@ -77,17 +77,18 @@ class PredictorSpec:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> PredictorSpec:
-        """From the JSON form; unknown keys, and values that the regressor refuses, are errors."""
+        """From the JSON form; unknown keys, and values that are absurd or that the regressor refuses, are errors."""
         expected = {"family", "params", "features", "transform"}
         if set(content) != expected:
             raise InputError(f"predictor: expected keys {sorted(expected)}, got {sorted(content)}")
         spec = cls(content["family"], dict(content["params"]), content["features"], content["transform"])
         try:
+            get_family(spec.family).check_plausible(spec.params)
             regressor = get_family(spec.family).make(spec.params, 0)
             fit_quietly(regressor, np.vander(np.arange(8.0), 3), np.arange(8.0))
         except (ValueError, TypeError, XGBoostError) as error:
             raise InputError(
-                f"predictor: expected hyper-parameters of {spec.family}, got {dict(spec.params)}: {error}"
+                f"predictor: expected hyper-parameters of {spec.family}, got {shown(dict(spec.params), 200)}: {error}"
             ) from error
         return spec
 

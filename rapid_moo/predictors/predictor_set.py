@@ -210,17 +210,17 @@ class PredictorSet:
                     mean[block, k] = ensemble.mean(features)
         return (mean, std) if return_std else mean
 
-    def sample_y(self, X: ArrayLike, n_samples: int = 1, seed: Seed = 0) -> FloatArray:
-        """Draws of raw objectives from the predictive distribution, shape (n_samples, n, n_objectives).
+    def draw(self, X: ArrayLike, n_draws: int = 1, seed: Seed = 0) -> FloatArray:
+        """Possible raw objectives from the predictive distribution, shape (n_draws, n, n_objectives).
 
         A committee's draws are its mean and errors that one of its members, drawn by its share, could have made.
         """
         genotypes, rng = self.space.check(X), as_generator(seed)
         features = self._features(genotypes)
-        draws = np.empty((n_samples, len(genotypes), len(self.objectives)))
+        draws = np.empty((n_draws, len(genotypes), len(self.objectives)))
         for k, ensemble in enumerate(self.predictors_):
             if ensemble is not None:
-                draws[:, :, k] = ensemble.draws(features, n_samples, rng)
+                draws[:, :, k] = ensemble.draws(features, n_draws, rng)
             else:
                 draws[:, :, k] = self.space.compute(genotypes, self.objectives[k].name)
         return draws

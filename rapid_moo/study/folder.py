@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import IntArray, write_text
+from rapid_moo._util import IntArray, as_count, write_text
 from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
 from rapid_moo.measure import Command, shortened
 from rapid_moo.objectives import Objective
@@ -481,7 +481,7 @@ def _genotype(line: Mapping[str, str], store: Store) -> IntArray:
     if all(gene.name in line for gene in genes):
         return store.space.from_dict({g.name: choice_from_text(g, line[g.name]) for g in genes if line[g.name] != ""})
     number = line["evaluation"]
-    if not number.isdigit() or not 1 <= int(number) <= len(store):
+    if not 0 < as_count(number) <= len(store):
         raise InputError(f"column 'evaluation': expected 1 to {len(store)}, got {number!r}")
     found: IntArray = store.X[int(number) - 1]
     return found

@@ -11,7 +11,7 @@ from typing import Any
 from rapid_moo.constraints import AnyConstraint, ConstraintSet, FunctionConstraint, as_constraints
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.genes import Condition, Gene
-from rapid_moo.objectives import Objective
+from rapid_moo.objectives import Objective, distinct
 from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.study.references import Reference, is_reference
 
@@ -129,6 +129,7 @@ def check_names(space: SearchSpace, objectives: Sequence[Objective]) -> None:
     """Refuse a gene and an objective of the same name: a file could not tell them apart."""
     if not objectives:
         raise InputError(f"{space.name}: expected at least one objective, got none")
+    distinct(objectives)
     genes = {gene.name for gene in space.genes}
     for objective in objectives:
         if objective.name in genes:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from pymoo.core.termination import NoTermination
 
-from rapid_moo._util import IntArray, write_text
+from rapid_moo._util import IntArray, as_count, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, Packed, as_number, shortened
@@ -31,11 +31,12 @@ from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.references import Reference
 from rapid_moo.study.spacefile import check_names, gene_to_dict, objective_to_dict, read_constraints
 from rapid_moo.study.status import Board, Status
-from rapid_moo.study.workers import ProcessWorkers, SerialExecutor
+from rapid_moo.workers import ProcessWorkers, SerialExecutor
 
 logger = logging.getLogger(__name__)
 
-ProgressCall = Callable[[Status], None]
+StatusCallback = Callable[[Status], None]
+MOST_PLACES = 10_000
 
 
 @dataclass(frozen=True)
@@ -330,7 +331,7 @@ class Study:
         *,
         confirm: bool = False,
         retry: bool = False,
-        progress: ProgressCall | None = None,
+        progress: StatusCallback | None = None,
         engine: type[Engine] = Engine,
     ) -> Status:
         """Evaluate until the budget is spent; goes on where an earlier run ended, however it ended.
@@ -410,7 +411,12 @@ class Study:
         names = [name for attempt in source.attempts for name in attempt.names]
         for name, n in self.places.items():
             missing = isinstance(self.measure, type(None))
-            if (name not in names and not missing) or isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            if (
+                (name not in names and not missing)
+                or isinstance(n, bool)
+                or not isinstance(n, int)
+                or not 0 < n <= MOST_PLACES
+            ):
                 raise InputError(f"places: expected numbers of places for some of {', '.join(names)}, got {name}={n}")
         if self._foreign:
             if self.timeout is not None and not hasattr(self.workers, "submit_timed"):
@@ -469,7 +475,7 @@ class Study:
         source: Any = self.problem.source
         return any(isinstance(attempt.function, Command) for attempt in source.attempts)
 
-    def _publisher(self, budget: int, progress: ProgressCall | None) -> Callable[[bool], None]:
+    def _publisher(self, budget: int, progress: StatusCallback | None) -> Callable[[bool], None]:
         def publish(now: bool) -> None:
             self._tables.publish(now=now)
             if progress is not None:
@@ -773,9 +779,9 @@ def _workers(text: int | str | Any) -> tuple[str, int]:
     kind, _, number = text.partition(":") if isinstance(text, str) else ("", "", str(text))
     if isinstance(text, str) and not number:
         kind, number = "", kind
-    good = number.isdigit() and 1 <= int(number) <= 10_000 and kind in ("", "threads", "processes")
+    good = 0 < as_count(number) <= MOST_PLACES and kind in ("", "threads", "processes")
     if isinstance(text, bool) or not good:
-        raise InputError(f"workers: expected a number, 'threads:N' or 'processes:N', got {text!r}")
+        raise InputError(f"workers: expected N, 'threads:N' or 'processes:N' with N in 1..{MOST_PLACES}, got {text!r}")
     n = int(number)
     return (kind or ("here" if n == 1 else "processes")), n
 

@@ -18,6 +18,7 @@ from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, Spec,
 from rapid_moo.predictors.predictor import assign_folds, fit_quietly
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
+from rapid_moo.workers import informed
 
 SCREEN_ROWS, SCREEN_ITERATIONS = 120, 12
 LONGEST, PROBE, TREES = 64, 32, 60
@@ -166,13 +167,11 @@ class Bench:
         return spec.replace(n_estimators=min(PROBE, int(spec.params["n_estimators"])))
 
     def _run(self, jobs: Sequence[Job], rows: Sequence[BoolArray]) -> list[_Fits]:
-        tasks = []
+        tasks, fit = [], informed(_fit)
         for (k, spec), wanted in zip(jobs, rows, strict=True):
             transform, goal = self._goal(k, spec.transform)
             inputs = self.features[spec.features]
-            tasks.append(
-                delayed(_fit)(spec, inputs, goal, transform, self.folds, wanted, self._counts(spec), self.seed)
-            )
+            tasks.append(delayed(fit)(spec, inputs, goal, transform, self.folds, wanted, self._counts(spec), self.seed))
         if not tasks:
             return []
         # Threads would fight for the interpreter, and processes cost more than they save on a single worker.

@@ -65,7 +65,7 @@ def pick_loss(true: FloatArray, predicted: FloatArray) -> float:
     """
     front = front_points(true)
     order = pick_order(predicted)
-    return float(np.mean([adrs(front, true[order[:bill]]) for bill in _bills(len(front), len(true))]))
+    return float(np.mean([adrs(true[order[:bill]], reference=front) for bill in _bills(len(front), len(true))]))
 
 
 def _bills(front_size: int, n: int) -> list[int]:

@@ -10,14 +10,15 @@ from typing import Any
 
 import pandas as pd
 
-from rapid_moo._util import atomic_path, write_text
+from rapid_moo._util import LARGEST_SEED, atomic_path, shown, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
-from rapid_moo.objectives import Objective
+from rapid_moo.objectives import MOST_OBJECTIVES, Objective
 from rapid_moo.predictors import PredictorSet, PredictorSpec, Spec, spec_from_dict
 from rapid_moo.table import ArchitectureTable
 
 TRIPLET_FILE = "triplet.json"
 RANKING_FILE = "adrs.csv"
+MOST_ADRS = 1e30
 DEFAULT_SPEC = PredictorSpec("gaussian_process", {}, "engineered", "none")
 
 
@@ -149,12 +150,28 @@ def load_triplet(folder: Path | str) -> Triplet:
         raise DataNotFoundError(f"{path}: expected the result of 'rapid-moo tune --dir {folder}', found nothing")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if len(content["specs"]) > MOST_OBJECTIVES:
+            raise ValueError(f"{len(content['specs'])} predictors")
         specs = tuple(spec_from_dict(item) if item is not None else None for item in content["specs"])
         objectives = tuple(Objective(**item) for item in content["objectives"])
-        stated = content.get("interval")
-        interval = (float(stated[0]), float(stated[1])) if stated is not None else None
         if len(specs) != len(objectives):
             raise ValueError(f"{len(specs)} predictors of {len(objectives)} objectives")
-        return Triplet(specs, objectives, float(content["adrs"]), int(content["seed"]), interval)
-    except (OSError, UnicodeDecodeError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        stated = content.get("interval")
+        low, high = (float(bound) for bound in stated) if stated is not None else (0.0, 0.0)
+        found, seed = float(content["adrs"]), content["seed"]
+        if not 0 <= found <= MOST_ADRS or not 0 <= low <= high <= MOST_ADRS:
+            raise ValueError(f"an ADRS of {found:g} in {low:g}..{high:g}")
+        if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+            raise ValueError(f"a seed of {shown(seed)}")
+        return Triplet(specs, objectives, found, seed, (low, high) if stated is not None else None)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        IndexError,
+        AttributeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
         raise InputError(f"{path}: expected a triplet that 'rapid-moo tune' wrote, got: {error}") from error

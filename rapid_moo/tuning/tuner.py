@@ -21,6 +21,7 @@ from rapid_moo._util import one_blas_thread
 from rapid_moo.errors import InputError
 from rapid_moo.predictors import FAMILIES, PredictorSpec
 from rapid_moo.predictors.transforms import TRANSFORMS
+from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning.bench import Bench, Trial
@@ -31,13 +32,13 @@ from rapid_moo.tuning.selection import committee, judge, learnable, promise, ran
 logger = logging.getLogger(__name__)
 
 OPTIMIZER = "NGOpt"
+BUDGET = 14
 NOT_SEARCHED = {"n_estimators", "loss"}
 FEWEST_ROWS = 4
 SCREENED = 0.75
 FAMILIES_REFINED = 2
 ASKS_PER_FIT = 8
 MEAN = PredictorSpec("mean")
-Progress = Callable[[int, int, float], None]
 
 
 class ADRSTuner:
@@ -75,7 +76,7 @@ class ADRSTuner:
 
     def __init__(
         self,
-        budget: int = 14,
+        budget: int = BUDGET,
         *,
         families: Sequence[str] | None = None,
         shortlist: int = 5,
@@ -108,7 +109,7 @@ class ADRSTuner:
         return other
 
     @one_blas_thread
-    def tune(self, sample: ArchitectureTable, progress: Progress | None = None) -> TunerResult:
+    def tune(self, sample: ArchitectureTable, progress: ProgressCallback | None = None) -> TunerResult:
         """Tune on a sample.
 
         Parameters
@@ -116,7 +117,7 @@ class ADRSTuner:
         sample : ArchitectureTable
             Measured architectures, four at least.
         progress : callable, optional
-            Called with configurations per objective done, all of them, and the best loss so far.
+            Called after each configuration per objective with the best loss so far.
         """
         if len(sample) < FEWEST_ROWS:
             raise InputError(f"sample: expected at least {FEWEST_ROWS} architectures to tune on, got {len(sample)}")
@@ -128,7 +129,7 @@ class ADRSTuner:
         def tell(best: float, done: int) -> None:
             trace.append(min(best, trace[-1]) if trace else best)
             if progress is not None:
-                progress(done, self.budget, trace[-1])
+                progress(Progress(done, self.budget, trace[-1]))
 
         if bench.tuned:
             self._screen(bench, loss, tell)

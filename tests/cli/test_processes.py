@@ -31,7 +31,18 @@ sys.exit(cli.main(sys.argv[1:]))
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT cannot be sent to one process on Windows")
 def test_interrupt_keeps_what_was_evaluated(tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-c", DRIVER, "search", "digits", "--tuner-budget", "2000", "--out", str(out)]
+    command = [
+        sys.executable,
+        "-c",
+        DRIVER,
+        "search",
+        "digits",
+        "--oneshot",
+        "--tuner-budget",
+        "2000",
+        "--out",
+        str(out),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "tuning\n"

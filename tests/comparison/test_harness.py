@@ -6,11 +6,13 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+import rapid_moo
 from rapid_moo import (
     RAPID,
     PredictorSpec,
@@ -21,11 +23,14 @@ from rapid_moo import (
 from rapid_moo import (
     OneShotRAPID as OneShot,
 )
+from rapid_moo._provenance import provenance
 from rapid_moo.cli import main
 from rapid_moo.comparison import Comparison, Method, method_names, register_method, run_method
+from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.methods.rapid_oneshot import OneShotRAPID
 from rapid_moo.comparison.run import sorted_table
+from rapid_moo.comparison.tables import MADE, RESULT_FILES, read_results
 from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.errors import InputError
 
@@ -129,9 +134,9 @@ def test_trajectory_equals_the_indicators(table):
     assert {7, 150, 300} <= set(steps)
     for line in path.itertuples():
         found = F[: line.evaluations]
-        assert line.adrs == pytest.approx(adrs(table.front, found), rel=1e-12)
-        assert line.hypervolume == pytest.approx(hypervolume(table.front, found), rel=1e-12)
-        assert line.igd_plus == pytest.approx(igd_plus(table.front, found), rel=1e-9)
+        assert line.adrs == pytest.approx(adrs(found, reference=table.front), rel=1e-12)
+        assert line.hypervolume == pytest.approx(hypervolume(found, reference=table.front), rel=1e-12)
+        assert line.igd_plus == pytest.approx(igd_plus(found, reference=table.front), rel=1e-9)
     assert path["adrs"].is_monotonic_decreasing
     assert path["hypervolume"].is_monotonic_increasing
 
@@ -142,7 +147,7 @@ def test_any_number_of_workers_gives_the_same_results(table, tmp_path):
         out = tmp_path / str(n_jobs)
         Comparison(table, ["random", "nsga2", "mo-rea"], [0.01, 60], 2, out, n_jobs=n_jobs).run()
         results = pd.read_csv(out / "results.csv", dtype=str)
-        assert list(results.columns) == [*STABLE, "seconds"]
+        assert list(results.columns) == [*STABLE, "seconds", *MADE]
         paths = pd.read_csv(out / "trajectories.csv", dtype=str).drop(columns=["seconds", "cpu_seconds"])
         # Seconds are measured, everything else must be the same text.
         files.append((results[STABLE].to_csv(), paths.to_csv()))
@@ -153,8 +158,8 @@ def test_a_killed_comparison_goes_on_where_it_was(table, tmp_path, monkeypatch):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     Comparison(table, ["random", "nsga2"], [0.02], 3, whole).run()
 
-    def interrupt(done, *_):
-        if done == 4:
+    def interrupt(at):
+        if at.done == 4:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -163,11 +168,38 @@ def test_a_killed_comparison_goes_on_where_it_was(table, tmp_path, monkeypatch):
     kept = {path: path.read_bytes() for path in (killed / "runs").rglob("*.json")}
     assert len(kept) == 4
     made = []
-    Comparison(table, ["random", "nsga2"], [0.02], 3, killed).run(progress=lambda done, *_: made.append(done))
+    Comparison(table, ["random", "nsga2"], [0.02], 3, killed).run(progress=lambda at: made.append(at.done))
     assert made == [5, 6]
     assert all(path.read_bytes() == content for path, content in kept.items())
     read = [pd.read_csv(out / "results.csv", dtype=str)[STABLE] for out in (whole, killed)]
     pd.testing.assert_frame_equal(*read)
+
+
+def test_runs_say_what_they_were_made_with_and_the_report_says_it_again(table, tmp_path, monkeypatch):
+    made = [{"commit": f"abc{k}", "versions": "numpy 9.9", "machine": f"3 x Toaster {k}"} for k in range(2)]
+    for method, known in zip(("random", "nsga2"), made, strict=True):
+        monkeypatch.setattr("rapid_moo.comparison.run.provenance", lambda known=known: known)
+        Comparison(table, [method], [20], 1, tmp_path).run()
+    found = read_results([tmp_path]).set_index("method")
+    assert [dict(found.loc[method, MADE]) for method in ("random", "nsga2")] == made
+    (path,) = (tmp_path / "runs").rglob("nsga2/*.json")
+    assert json.loads(path.read_text())["made"] == made[1]
+    monkeypatch.setattr("rapid_moo.comparison.run.provenance", lambda: {"commit": "of the report"})
+    text = comparison_markdown(*(read_results([tmp_path], name) for name in RESULT_FILES))
+    assert "| 1 | random | abc0 | numpy 9.9 | 3 x Toaster 0 |" in text
+    assert "| 1 | nsga2 | abc1 | numpy 9.9 | 3 x Toaster 1 |" in text
+    assert "of the report" not in text
+
+
+def test_provenance_is_that_of_this_process():
+    found = provenance()
+    assert f"numpy {np.__version__}" in found["versions"]
+    assert f"python {sys.version_info.major}.{sys.version_info.minor}" in found["versions"]
+    root = Path(__file__).parents[2]
+    git = ["git", "-C", str(root), "rev-parse", "--short=12", "HEAD"]
+    done = subprocess.run(git, capture_output=True, text=True, check=False)
+    if done.returncode == 0 and Path(rapid_moo.__file__).is_relative_to(root):
+        assert found["commit"].removesuffix("-changed") == done.stdout.strip()
 
 
 def test_a_broken_record_is_made_again(table, tmp_path):
@@ -181,9 +213,9 @@ def test_a_broken_record_is_made_again(table, tmp_path):
 
 def test_a_larger_budget_runs_again_and_a_smaller_one_is_read_off(table, tmp_path):
     calls = []
-    Comparison(table, ["random"], [40], 1, tmp_path).run(progress=lambda *_: calls.append(40))
-    Comparison(table, ["random"], [20], 1, tmp_path).run(progress=lambda *_: calls.append(20))
-    Comparison(table, ["random"], [80], 1, tmp_path).run(progress=lambda *_: calls.append(80))
+    Comparison(table, ["random"], [40], 1, tmp_path).run(progress=lambda _: calls.append(40))
+    Comparison(table, ["random"], [20], 1, tmp_path).run(progress=lambda _: calls.append(20))
+    Comparison(table, ["random"], [80], 1, tmp_path).run(progress=lambda _: calls.append(80))
     assert calls == [40, 80]
     results = pd.read_csv(tmp_path / "results.csv")
     assert results["evaluations"].tolist() == results["budget"].tolist() == [20, 40, 80]
@@ -251,8 +283,9 @@ def test_a_users_method_works(table, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(registry, "_REGISTERED", {})
     assert register_method(Perfect) is Perfect
     assert "perfect" in method_names()
+    assert register_method(Perfect) is Perfect
     with pytest.raises(InputError, match="'perfect'"):
-        register_method(Perfect)
+        register_method(type("Other", (Perfect,), {}))
     arguments = ["compare", "--dataset", "digits", "--methods", "perfect,random", "--budgets", "0.02", "--seeds", "1"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     assert "perfect" in capsys.readouterr().out
@@ -310,7 +343,9 @@ BAD = [
     (["--budgets", "99999"], "2..3400"),
     (["--budgets", ","], "at least one"),
     (["--seeds", "0"], "got 0"),
-    (["--n-jobs", "0"], "got 0"),
+    (["--n-jobs", "0"], "'0'"),
+    (["--n-jobs", "1000000"], "'1000000'"),
+    (["--seeds", "1000000000"], "1000000000"),
     (["--methods", "magic"], "'magic'"),
     (["--methods", "random,random"], "random, random"),
     (["--methods", "no.such:Thing"], "no.such"),

@@ -73,7 +73,7 @@ def test_linas_beats_random_by_what_it_predicts(small_table):
 
     def quality(method, seed):
         record = run_method(small, get_method(method), 90, seed)
-        return adrs(small.front, small.F[list(record.rows)])
+        return adrs(small.F[list(record.rows)], reference=small.front)
 
     assert quality("linas", 0) < np.mean([quality("random", seed) for seed in range(10)])
 

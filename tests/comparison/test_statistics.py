@@ -174,8 +174,8 @@ def test_oracle_is_greedy_and_ends_at_zero():
     order = oracle_order(front)
     assert sorted(order) == list(range(len(front)))
     for n in (1, 2, 5):
-        chosen = adrs(front, front[order[:n]])
-        rivals = [adrs(front, front[[*order[: n - 1], i]]) for i in range(len(front))]
+        chosen = adrs(front[order[:n]], reference=front)
+        rivals = [adrs(front[[*order[: n - 1], i]], reference=front) for i in range(len(front))]
         assert chosen == pytest.approx(min(rivals), rel=1e-12)
     path = oracle_trajectory(get_problem("digits").table)
     assert path["adrs"].iloc[-1] == 0.0

@@ -99,7 +99,7 @@ class TestPredictions:
     def test_draws_have_that_mean_and_spread(self, sample, table):
         predictors = fitted(sample, MIXED)
         mean, std = predictors.predict(table.X[:30], return_std=True)
-        draws = predictors.sample_y(table.X[:30], 4000, seed=0)[:, :, 0]
+        draws = predictors.draw(table.X[:30], 4000, seed=0)[:, :, 0]
         assert np.abs(draws.mean(axis=0) - mean[:, 0]).max() < 0.1 * std[:, 0].max()
         assert draws.std(axis=0) == pytest.approx(std[:, 0], rel=0.15)
 
@@ -136,7 +136,7 @@ class TestTuner:
             load_triplet(tmp_path)
 
     def test_a_search_names_the_members(self, table):
-        result = Search(table, SearchSettings(train_ratio=0.02)).run()
+        result = Search(table, SearchSettings(train_ratio=0.02, oneshot=True)).run()
         text = search_text(result)
         for objective, spec in zip(result.objectives, result.predictors.specs, strict=True):
             if isinstance(spec, Committee):

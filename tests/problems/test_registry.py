@@ -25,7 +25,7 @@ def _clean_registry(monkeypatch):
 @pytest.mark.usefixtures("_clean_registry")
 class TestRegister:
     def test_by_name(self):
-        register_space("tiny", tiny)
+        register_space(tiny, "tiny")
         assert "tiny" in space_names()
         assert get_space("tiny").size == 6
         problem = get_problem("tiny", source=lambda X: [[X[0, 0], X[0, 1]]])
@@ -33,9 +33,9 @@ class TestRegister:
 
     @pytest.mark.parametrize("name", ["tiny", "digits"])
     def test_a_name_is_taken_once(self, name):
-        register_space("tiny", tiny)
+        register_space(tiny, "tiny")
         with pytest.raises(InputError, match=name):
-            register_space(name, lambda: tiny())
+            register_space(lambda: tiny(), name)
 
     def test_the_same_definition_again_replaces_the_first(self):
         # A notebook's cell is run again: a new class or function of the same name.
@@ -45,7 +45,7 @@ class TestRegister:
             for _ in range(2):
                 scope = {"GridSpace": GridSpace, "tiny": tiny, "__name__": "__main__"}
                 exec(cell, scope)
-                register_space(factory, scope[factory])
+                register_space(scope[factory], factory)
                 found.append(scope[factory])
             assert registry._REGISTERED[factory] is found[1]
 
@@ -53,29 +53,40 @@ class TestRegister:
         def again(k):
             return [lambda: tiny(), lambda: tiny().fresh()][k]
 
-        register_space("nameless", again(0))
-        register_space("nameless", again(0))
+        register_space(again(0), "nameless")
+        register_space(again(0), "nameless")
         with pytest.raises(InputError, match="nameless"):
-            register_space("nameless", again(1))
+            register_space(again(1), "nameless")
 
     @pytest.mark.parametrize("other", ["class Mine:\n    pass", "def mine():\n    pass", "def Mine():\n    pass"])
     def test_another_definition_does_not(self, other):
         scope = {"GridSpace": GridSpace, "__name__": "__main__"}
         exec("class Mine(GridSpace):\n    pass", scope)
-        register_space("mine", scope["Mine"])
+        register_space(scope["Mine"], "mine")
         name = other.split()[1].partition("(")[0].rstrip(":")
         scope["__name__"] = "__main__" if name != "Mine" or other.startswith("def") else "elsewhere"
         exec(other, scope)
         with pytest.raises(InputError, match="mine"):
-            register_space("mine", scope[name])
+            register_space(scope[name], "mine")
+
+    def test_a_class_brings_its_name_and_comes_back(self):
+        @register_space
+        class Mine(GridSpace):
+            name = "mine"
+
+        assert Mine.name in space_names()
+
+    def test_a_nameless_factory_needs_a_name(self):
+        with pytest.raises(InputError, match="expected a name"):
+            register_space(tiny)
 
     def test_no_source(self):
-        register_space("tiny", tiny)
+        register_space(tiny, "tiny")
         with pytest.raises(InputError, match="expected a source"):
             get_problem("tiny")
 
     def test_states_the_space_of_a_file(self, tmp_path):
-        register_space("tiny", tiny)
+        register_space(tiny, "tiny")
         path = tmp_path / "mine.csv"
         path.write_text('vector,x,y\n"[1, 0]",1,2\n"[2, 2]",2,3\n"[2, 1]",3,1\n')
         problem = get_problem(path, space="tiny")
@@ -84,7 +95,7 @@ class TestRegister:
         assert len(problem.pareto_front()) == 2
 
     def test_unknown_option(self):
-        register_space("tiny", tiny)
+        register_space(tiny, "tiny")
         with pytest.raises(InputError, match=r"'tiny'.*scale"):
             get_space("tiny", scale="s")
 

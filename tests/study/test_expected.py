@@ -35,7 +35,7 @@ def measured(noise: float, seed: int = 0, repeats: int = 1, grows: float = 0.0) 
 
 def worth(positions: IntArray) -> float:
     """Noise-free hypervolume of what a front shows."""
-    return hypervolume(front_points(TRUTH * SIGN), TRUTH[ROWS[positions]] * SIGN)
+    return hypervolume(TRUTH[ROWS[positions]] * SIGN, reference=front_points(TRUTH * SIGN))
 
 
 def error(values: FloatArray, k: int) -> float:

@@ -18,8 +18,7 @@ from pathlib import Path
 import pytest
 
 from rapid_moo.errors import InputError, WorkerDiedError, WorkTimeoutError
-from rapid_moo.study import _process
-from rapid_moo.study.workers import ProcessWorkers, SerialExecutor, SubmititExecutor
+from rapid_moo.workers import ProcessWorkers, SerialExecutor, SubmititExecutor, _process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups are those of POSIX")
 
@@ -186,7 +185,7 @@ def test_there_must_be_a_worker():
 INTERACTIVE = """
 import functools
 from rapid_moo.errors import InputError
-from rapid_moo.study.workers import ProcessWorkers
+from rapid_moo.workers import ProcessWorkers
 def measure(x): return x
 class Genes: pass
 with ProcessWorkers(1) as pool:
@@ -271,7 +270,7 @@ if __name__ == "__mp_main__":
     with open(sys.argv[1], "a") as file:
         file.write("x")
     raise ValueError("the main script is broken")
-from rapid_moo.study.workers import ProcessWorkers
+from rapid_moo.workers import ProcessWorkers
 with ProcessWorkers(1) as pool:
     first, second = pool.submit(len, "a"), pool.submit(len, "b")
     print(first.exception(60))
@@ -304,7 +303,7 @@ def test_the_log_holds_why_a_worker_cannot_start(tmp_path):
 def test_a_script_without_guard_is_told_and_starts_no_cascade(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from rapid_moo.study.workers import ProcessWorkers\n"
+        "from rapid_moo.workers import ProcessWorkers\n"
         "print('main')\n"
         "with ProcessWorkers(1) as pool:\n"
         "    print(pool.submit(len, 'four').exception(60))\n"
@@ -317,7 +316,7 @@ def test_a_script_without_guard_is_told_and_starts_no_cascade(tmp_path):
 def test_a_function_of_a_script_with_guard(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from rapid_moo.study.workers import ProcessWorkers\n"
+        "from rapid_moo.workers import ProcessWorkers\n"
         "class OwnError(Exception): pass\n"
         "def measure(x):\n    if x < 0: raise OwnError(x)\n    return 3 * x\n"
         "if __name__ == '__main__':\n"
@@ -426,7 +425,7 @@ LEAVING = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, {folder!r})
-from rapid_moo.study.workers import ProcessWorkers
+from rapid_moo.workers import ProcessWorkers
 import work
 pool = ProcessWorkers(1)
 pool.submit(work.children_that_resist, sys.argv[1])

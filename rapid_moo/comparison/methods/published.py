@@ -138,7 +138,7 @@ def rank_triplets(
     scored = []
     for triplet in product(*shortlists):
         predicted = to_minimised(np.column_stack([item[1] for item in triplet]), objectives)
-        loss = adrs(front, F[front_indices(predicted)])
+        loss = adrs(F[front_indices(predicted)], reference=front)
         scored.append((loss, sum(item[2] for item in triplet), tuple(item[0] for item in triplet)))
     return [(loss, regressors) for loss, _, regressors in sorted(scored, key=lambda item: item[:2])]
 

@@ -29,8 +29,8 @@ _SCRIPT = Path(__file__).with_name("_worker.py")
 class WorkerProcess:
     """One process, its pipe, and what it wrote to standard error."""
 
-    def __init__(self, name: str, logs: Path | None, path: Sequence[str]) -> None:
-        preparation = pickle.dumps(_preparation(name, path))
+    def __init__(self, name: str, logs: Path | None, path: Sequence[str], *, main: bool = True) -> None:
+        preparation = pickle.dumps(_preparation(name, path, main))
         self.log = None if logs is None else logs / f"{name}.log"
         # Without a log, standard error is kept until work begins: a failing start is explained by it.
         self._kept = _opened(self.log)
@@ -141,12 +141,12 @@ def _signal_group(leader: subprocess.Popen[bytes], number: int) -> bool:
     return True
 
 
-def _preparation(name: str, path: Sequence[str]) -> dict[str, Any]:
+def _preparation(name: str, path: Sequence[str], main: bool) -> dict[str, Any]:
     """What a new process has to know of this one, for ``multiprocessing.spawn.prepare``."""
     data = spawn.get_preparation_data(name)
     data["authkey"] = bytes(data["authkey"])  # its own class refuses to be pickled
     data["sys_path"] = [*data["sys_path"], *(folder for folder in path if folder not in data["sys_path"])]
-    if not main_can_be_imported():
+    if not (main and main_can_be_imported()):
         data.pop("init_main_from_name", None)
         data.pop("init_main_from_path", None)
     return data

@@ -1,4 +1,4 @@
-"""What runs inside a worker process of :class:`rapid_moo.study.workers.ProcessWorkers`.
+"""What runs inside a worker process of :class:`rapid_moo.workers.ProcessWorkers`.
 
 The process runs this file as a script, and the file needs the standard library alone: importing ``rapid_moo`` takes two
 seconds, which a worker whose work does without it should not spend.

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from rapid_moo.errors import InputError
-from rapid_moo.study._process import main_can_be_imported
+from rapid_moo.workers._process import main_can_be_imported
 
 
 class _Pickler(pickle.Pickler):

@@ -20,11 +20,8 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from rapid_moo.errors import InputError, WorkerDiedError, WorkTimeoutError
-from rapid_moo.study._messages import label_of, pack, unpack
-from rapid_moo.study._process import GRACE, WorkerProcess, end_groups
-from rapid_moo.study.executors import SerialExecutor, SubmititExecutor
-
-__all__ = ["ProcessWorkers", "SerialExecutor", "SubmititExecutor"]
+from rapid_moo.workers._messages import label_of, pack, unpack
+from rapid_moo.workers._process import GRACE, WorkerProcess, end_groups
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,6 +52,9 @@ class ProcessWorkers(Executor):
         What workers are called in messages and log files.
     initial_path : sequence of str
         Folders that workers add at the end of ``sys.path``, which is otherwise that of this process.
+    main : bool
+        Whether workers import the main script, as functions that it defines need. A script that is imported must keep
+        what it runs under ``if __name__ == "__main__":``.
 
     Raises
     ------
@@ -63,7 +63,13 @@ class ProcessWorkers(Executor):
     """
 
     def __init__(
-        self, n: int, *, log_folder: Path | None = None, name: str = "worker", initial_path: Sequence[str] = ()
+        self,
+        n: int,
+        *,
+        log_folder: Path | None = None,
+        name: str = "worker",
+        initial_path: Sequence[str] = (),
+        main: bool = True,
     ) -> None:
         if os.name != "posix":
             raise InputError(f"worker processes need a POSIX system, this one is {os.name!r}; use threads")
@@ -71,7 +77,7 @@ class ProcessWorkers(Executor):
             raise InputError(f"n: expected at least one worker, got {n}")
         if vars(process.current_process()).get("_inheriting"):
             raise InputError(f"workers cannot start workers while they import the main script. {_GUARD}")
-        self._n, self._name, self._path = n, name, list(initial_path)
+        self._n, self._name, self._path, self._main = n, name, list(initial_path), main
         self._logs = None if log_folder is None else Path(log_folder).absolute()
         self._changed = threading.Condition()
         self._queue: deque[_Work] = deque()
@@ -189,7 +195,7 @@ class ProcessWorkers(Executor):
         with self._changed:
             if self._terminated:
                 raise WorkerDiedError(f"{feeder.name} was ended by terminate()")
-            feeder.process = WorkerProcess(feeder.name, self._logs, self._path)
+            feeder.process = WorkerProcess(feeder.name, self._logs, self._path, main=self._main)
             return feeder.process
 
 
