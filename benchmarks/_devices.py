@@ -1,8 +1,8 @@
 """Tables of other devices: the architectures of a published table with another device's latency in place of its own.
 
-``nasbench201:pixel3`` is NAS-Bench-201 with latency from ``nb201_devices.csv``; ``hw_gpt_s:h100`` is HW-GPT-Bench S with
-latency (and memory, perplexity) as ``gpt_s_devices.csv`` has it. Both files lie where ``RAPID_MOO_DATA`` points. A
-default is chosen on one half of the devices (:data:`CHOOSING`) and reported on the other (:data:`REPORTING`).
+``nasbench201:pixel3`` is NAS-Bench-201 with latency from ``nb201_devices.csv``, ``hw_gpt_s:h100`` is HW-GPT-Bench S
+with latency from ``gpt_s_devices.csv``; both files lie where ``RAPID_MOO_DATA`` points. A default is chosen on one half
+of the devices (:data:`CHOOSING`) and reported on the other (:data:`REPORTING`).
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ import pandas as pd
 
 from rapid_moo import ArchitectureTable, open_table
 
-DEVICES = (
-    "1080ti_1 1080ti_32 1080ti_256 2080ti_1 2080ti_32 2080ti_256 titanx_1 titanx_32 titanx_256 titanxp_1 titanxp_32"
-    " titanxp_256 gold_6240 silver_4114 silver_4210r samsung_a50 samsung_s7 essential_ph_1 pixel3"
-).split()
+_GPUS = ("1080ti", "2080ti", "titanx", "titanxp")
+DEVICES = [f"{gpu}_{batch}" for gpu in _GPUS for batch in (1, 32, 256)]
+DEVICES += ["gold_6240", "silver_4114", "silver_4210r", "samsung_a50", "samsung_s7", "essential_ph_1", "pixel3"]
 CHOOSING, REPORTING = DEVICES[::2], DEVICES[1::2]
 _GPT = {"hw_gpt_s": "hw_gpt_s_a100", "hw_gpt_m": "hw_gpt_m_h100", "hw_gpt_l": "hw_gpt_l_rtx3080"}
 

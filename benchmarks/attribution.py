@@ -24,6 +24,7 @@ import argparse
 import json
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack, nullcontext
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,7 +41,6 @@ from sklearn.model_selection import KFold
 
 from rapid_moo import ADRS, RAPID, ArchitectureProblem, ArchitectureTable, acquisition, algorithm
 from rapid_moo._util import FloatArray, IntArray
-from rapid_moo.algorithm import default_batch_size
 from rapid_moo.predictors import PredictorSet
 from rapid_moo.view import SpaceView
 
@@ -194,28 +194,16 @@ def go_on(table: ArchitectureTable, start: Any, oracle: Oracle, part: str, more:
 def _settings(part: str) -> Any:
     """The settings that a part stands for, in force as long as the context lasts."""
     if part == "pool":
-        return _all(patch.object(acquisition, "JOINT_POOL", 2_000), patch.object(algorithm, "SPREAD_POOL", 10**6))
+        stack = ExitStack()
+        stack.enter_context(patch.object(acquisition, "JOINT_POOL", 2_000))
+        stack.enter_context(patch.object(algorithm, "SPREAD_POOL", 10**6))
+        return stack
     if part == "bounds":
         return patch.object(acquisition, "RULE_OF_THREE", 1e9)
     if part == "exponent":
         wrapped: Callable[..., Any] = acquisition.coverage_batch
         return patch.object(acquisition, "coverage_batch", lambda *a, **k: wrapped(*a, **{**k, "exponent": 1.0}))
-    return _all()
-
-
-class _all:
-    """Several contexts as one."""
-
-    def __init__(self, *contexts: Any) -> None:
-        self.contexts = contexts
-
-    def __enter__(self) -> None:
-        for context in self.contexts:
-            context.__enter__()
-
-    def __exit__(self, *error: Any) -> None:
-        for context in self.contexts:
-            context.__exit__(*error)
+    return nullcontext()
 
 
 def parts_of(table: ArchitectureTable) -> list[str]:
@@ -274,7 +262,9 @@ def report() -> None:
     ratio["all"] = np.exp(frame.groupby("part")["log"].mean())
     begin = frame.groupby("table")["begin"].mean()
     head = setting("python benchmarks/attribution.py run", f"{frame['seed'].nunique()} at most")
-    states = ", ".join(f"{at} and {more} more" for at, more in sorted(set(zip(frame["at"], frame["more"], strict=True))))
+    states = ", ".join(
+        f"{at} and {more} more" for at, more in sorted(set(zip(frame["at"], frame["more"], strict=True)))
+    )
     parts = [
         "# What keeps RAPID from the floor",
         head,

@@ -367,8 +367,11 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._rounds += 1
         self._learn(known)
         with self._timed("search"):
-            self.searched = np.vstack([self._proposals(known), known.X[known.complete]])
-            proposals = self.view.new_only(np.vstack([self.searched, known.X[known.open]]), known.settled)
+            found = self._proposals(known)
+            self.searched = np.vstack([found, known.X[known.complete]])
+            proposals = self.view.new_only(found, known.settled)
+            if known.open.any():
+                proposals = self.view.new_only(np.vstack([proposals, known.X[known.open]]), known.settled)
             if len(proposals) == 0:
                 return proposals
             return self._select(proposals, known, size)
