@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo.drawing import stack
 from rapid_moo.objectives import Objective
 from rapid_moo.space import Gene, SearchSpace
 
@@ -70,6 +71,13 @@ class Digits(SearchSpace):
         active = np.ones(X.shape, dtype=np.bool_)
         active[:, 3:] = np.arange(MAX_DEPTH) <= X[:, 2:3]
         return active
+
+    def _draw(self, x: IntArray) -> str:
+        sizes = layer_sizes(x[None])[0]
+        hidden = [size for size in sizes[1:-1].tolist() if size]
+        layers = [(f"hidden {k + 1}", f"{size} units, {ACTIVATIONS[x[1]]}") for k, size in enumerate(hidden)]
+        blocks = [("input", f"{INPUTS[x[0]]}: {sizes[0]} values"), *layers, ("output", f"{CLASSES} classes")]
+        return stack(blocks, self.to_string(x))
 
     def _features(self, X: IntArray) -> FloatArray:
         depth = X[:, 2] + 1

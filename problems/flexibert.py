@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo.drawing import stack
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective
 from rapid_moo.space import Gene, SearchSpace
@@ -103,6 +104,17 @@ class FlexiBERT(SearchSpace):
         vectors[shallow, 11] = 2
         vectors[~shallow, 21] = 4
         return vectors
+
+    def _draw(self, x: IntArray) -> str:
+        label = [gene.labels[code] for gene, code in zip(self.genes, x.tolist(), strict=True)]
+        layers = []
+        for i in range(2 if x[1] == 0 else MAX_LAYERS):
+            at = 2 + i * PER_LAYER
+            op, heads, ff, n_ff, _ = label[at : at + PER_LAYER]
+            # SDP or WMA for self-attention, DFT or DCT for a linear transform, kernel 5 or 9 for a convolution.
+            detail = label[at + 4].split("|")[int(x[at])]
+            layers.append((f"layer {i + 1}", f"{op} {detail}, {heads} heads, {n_ff} x feed-forward {ff}"))
+        return stack([("embedding", f"{label[0]} wide"), *layers], self.to_string(x))
 
     def _features(self, X: IntArray) -> FloatArray:
         layers = X[:, 2:].reshape(len(X), MAX_LAYERS, PER_LAYER)

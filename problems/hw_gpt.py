@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo.drawing import stack
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective
 from rapid_moo.space import Gene, SearchSpace
@@ -87,6 +88,15 @@ class HWGPT(SearchSpace):
         on = np.arange(self.n_layers) < self.depths[X[:, 1]][:, None]
         ones = np.ones((len(X), 1), dtype=np.bool_)
         return np.hstack([ones, ones, on, on, ones])
+
+    def _draw(self, x: IntArray) -> str:
+        layers, chosen = self.n_layers, [gene.choices[code] for gene, code in zip(self.genes, x.tolist(), strict=True)]
+        blocks = [
+            (f"layer {i + 1}", f"{chosen[2 + layers + i]} heads, mlp x {chosen[2 + i]}")
+            for i in range(int(self.depths[x[1]]))
+        ]
+        bias = "with biases" if x[-1] else "no biases"
+        return stack([("embedding", f"{chosen[0]} wide, {bias}"), *blocks], self.to_string(x))
 
     def _features(self, X: IntArray) -> FloatArray:
         layers = self.n_layers

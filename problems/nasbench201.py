@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from rapid_moo._util import FloatArray, IntArray
+from rapid_moo.drawing import graph
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective
 from rapid_moo.problems import nasbench201_cell as cell
@@ -68,6 +69,16 @@ class NASBench201(SearchSpace):
         if match is None or not set(match.groups()) <= set(cell.OPERATIONS):
             raise InputError(f"{self.name}: cannot read architecture {text!r}")
         return np.array([cell.OPERATIONS.index(op) for op in match.groups()], dtype=np.int64)
+
+    def _draw(self, x: IntArray) -> str:
+        live = cell.live_edges(x[None])[0]
+        edges = [
+            (a, b, cell.OPERATIONS[code], bool(on))
+            for (a, b), code, on in zip(cell.EDGES, x.tolist(), live.tolist(), strict=True)
+        ]
+        reached = {0, 3} | {node for a, b, _, on in edges if on for node in (a, b)}
+        names = ("input", "1", "2", "output")
+        return graph([(name, node in reached) for node, name in enumerate(names)], edges, self.to_string(x))
 
     def _index(self, X: IntArray) -> IntArray:
         return np.asarray(X @ 5 ** np.arange(5, -1, -1), dtype=np.int64)

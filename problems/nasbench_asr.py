@@ -8,6 +8,7 @@ from itertools import permutations, product
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo.drawing import graph
 from rapid_moo.objectives import Objective
 from rapid_moo.space import Gene, SearchSpace
 
@@ -67,6 +68,13 @@ class NASBenchASR(SearchSpace):
         for row in np.flatnonzero((X[:, OP_GENES] == ZERO).any(axis=1)):
             repaired[row] = _published_form(tuple(int(code) for code in X[row]))
         return repaired
+
+    def _draw(self, x: IntArray) -> str:
+        ops = [OPERATIONS[code] for code in x[list(OP_GENES)]]
+        alive = [True, *(code != ZERO for code in x[list(OP_GENES)].tolist()), True]
+        nodes = list(zip(("input", *ops, "output"), alive, strict=True))
+        skips = [edge for gene, edge in zip(SKIP_GENES, SKIPS, strict=True) if x[gene]]
+        return graph(nodes, [(a, b, "", alive[a] and alive[b]) for a, b in (*CHAIN, *skips)], self.to_string(x))
 
     def _features(self, X: IntArray) -> FloatArray:
         ops, skips = X[:, OP_GENES], X[:, SKIP_GENES]

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rapid_moo.audit import audit
     from rapid_moo.comparison import Comparison, register_method
     from rapid_moo.constraints import Constraint
+    from rapid_moo.costs import CostBudget
     from rapid_moo.errors import InputError, RapidMooError
     from rapid_moo.indicators import ADRS, IGDPlus, NormalisedHypervolume, adrs, hypervolume, igd_plus
     from rapid_moo.objectives import Objective
@@ -39,6 +40,7 @@ __all__ = [
     "Committee",
     "Comparison",
     "Constraint",
+    "CostBudget",
     "Gene",
     "GridSpace",
     "IGDPlus",
@@ -79,6 +81,7 @@ _lazy = Lazy(
         "rapid_moo.audit": "audit",
         "rapid_moo.comparison": "Comparison register_method",
         "rapid_moo.constraints": "Constraint",
+        "rapid_moo.costs": "CostBudget",
         "rapid_moo.errors": "InputError RapidMooError",
         "rapid_moo.indicators": "ADRS IGDPlus NormalisedHypervolume adrs hypervolume igd_plus",
         "rapid_moo.objectives": "Objective",

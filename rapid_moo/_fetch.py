@@ -1,23 +1,28 @@
-"""Downloads that stall, break off and change under way: timeouts, retries, resumption and a length check."""
+"""Downloads that stall, drip, break off and change under way: timeouts, retries, resumption and a length check."""
 
 from __future__ import annotations
 
 import http.client
 import json
 import logging
+import queue
+import threading
 import time
 import urllib.error
 import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from rapid_moo._util import write_text
+from rapid_moo._util import as_count, write_text
 from rapid_moo.errors import FetchError, InputError
 from rapid_moo.progress import Progress, ProgressCallback
 
 _LOG = logging.getLogger(__name__)
 _BLOCK = 1 << 16
 _RETRIED = (408, 416, 425, 429)
+SLOWEST = 1000
+"""Bytes that must come within each ``timeout``: a server that drips is one that stalls."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,7 @@ def _attempt(url: str, part: Path, timeout: float, deadline: float, progress: Pr
         if known.version:
             headers["If-Range"] = known.version
     limit = min(timeout, max(deadline - time.monotonic(), 0.01))
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=limit) as response:
+    with _opened(urllib.request.Request(url, headers=headers), limit) as response:
         origin = _origin_of(response, url)
         if response.status == 206 and (known is None or not _continues(response, have, known, origin)):
             discard(part)
@@ -107,18 +112,51 @@ def _attempt(url: str, part: Path, timeout: float, deadline: float, progress: Pr
         if not resumed:
             part.unlink(missing_ok=True)
             write_text(_origin_path(part), json.dumps(asdict(origin)))
+        pace, since = have, time.monotonic()
         with part.open("ab") as out:
-            # read1 returns with what has come, so that a trickle cannot outlive the deadline.
+            # read1 returns with what has come, so that a trickle can outlive neither the deadline nor the patience.
             while block := response.read1(_BLOCK):
                 out.write(block)
                 have += len(block)
                 if progress is not None:
                     progress(Progress(have, origin.total or None))
-                if time.monotonic() > deadline:
+                now = time.monotonic()
+                if now > deadline:
                     raise TimeoutError(f"no time left after {have} of {origin.total or 'unknown'} bytes")
+                if have - pace >= SLOWEST:
+                    pace, since = have, now
+                elif now - since > timeout:
+                    raise TimeoutError(f"fewer than {SLOWEST} bytes in {timeout:g} s, after {have} bytes")
     if origin.total and have != origin.total:
         raise OSError(f"connection closed after {have} of {origin.total} bytes")
     return resumed
+
+
+def _opened(request: urllib.request.Request, limit: float) -> http.client.HTTPResponse:
+    """The response once its headers are whole: each byte of them, and the look-up of a name, could take for ever."""
+    found: queue.SimpleQueue[Any] = queue.SimpleQueue()
+    given_up = threading.Event()
+
+    def ask() -> None:
+        try:
+            response = urllib.request.urlopen(request, timeout=limit)
+        except Exception as error:
+            found.put(error)
+            return
+        found.put(response)
+        if given_up.is_set():
+            response.close()
+
+    threading.Thread(target=ask, name="fetch", daemon=True).start()
+    try:
+        answer = found.get(timeout=limit)
+    except queue.Empty:
+        given_up.set()
+        raise TimeoutError(f"no answer within {limit:g} s") from None
+    if isinstance(answer, Exception):
+        raise answer
+    response: http.client.HTTPResponse = answer
+    return response
 
 
 def _origin_of(response: http.client.HTTPResponse, url: str) -> _Origin:
@@ -129,7 +167,7 @@ def _origin_of(response: http.client.HTTPResponse, url: str) -> _Origin:
         total = str(response.headers.get("Content-Range", "")).rpartition("/")[2]
     else:
         total = str(response.headers.get("Content-Length", ""))
-    return _Origin(url, version, int(total) if total.isdigit() else 0)
+    return _Origin(url, version, max(as_count(total), 0))
 
 
 def _continues(response: http.client.HTTPResponse, have: int, known: _Origin, now: _Origin) -> bool:

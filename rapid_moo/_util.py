@@ -76,6 +76,19 @@ def as_count(text: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else -1
 
 
+@contextmanager
+def numpy_state_kept() -> Iterator[None]:
+    """Leave NumPy's global state as it is, whatever a library draws from it in the block.
+
+    Nevergrad does as it makes a parametrization: before that can be given a random state of its own.
+    """
+    state = np.random.get_state()  # noqa: NPY002
+    try:
+        yield
+    finally:
+        np.random.set_state(state)  # noqa: NPY002
+
+
 def as_points(values: ArrayLike, /, name: str = "points") -> FloatArray:
     """Coerce to a float array of shape (n_points, n_objectives) without NaN."""
     array = np.asarray(values, dtype=np.float64)

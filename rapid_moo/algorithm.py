@@ -29,9 +29,11 @@ from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 from pymoo.util.optimum import filter_optimum
 
-from rapid_moo._util import FloatArray, IntArray, one_blas_thread
+from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
 from rapid_moo.candidates import LIKELY, SEARCHES, predicted_violations, search_predictions, within_constraints
+from rapid_moo.costs import EPSILON, CostBudget
+from rapid_moo.decoupling import SHARE, Decoupling, Scene, screened
 from rapid_moo.design import SAMPLINGS, designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import ADRS, box_hypervolume
@@ -51,6 +53,8 @@ EARLY_GROWTH = 1.4
 ITERATING_BUDGET = 8
 """Configurations per objective that a round's tuning may fit."""
 SPREAD_POOL = 3_000
+TEACHING = 800
+"""So many architectures that are known in part teach the predictors where cheap objectives are measured widely."""
 LEAST_RISK = 0.02
 N_SPACE = 2_000
 """So many random architectures show how much of the space fails."""
@@ -154,6 +158,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     sampling : {"designed", "random"}, Population or array-like of shape (n, n_var)
         The first sample: representatives of the space (see :mod:`rapid_moo.design`), random ones, or as pymoo has it
         individuals (evaluated ones are learnt from and cost nothing) or variables of one's own.
+    decoupled : bool
+        Whether cheap objectives may be measured first where costs are stated and the budget is one of cost, see
+        :mod:`rapid_moo.decoupling`. With ``ask`` and ``tell`` an individual's ``wanted`` says which objectives are
+        asked for; what is not measured is told as NaN.
     acquisition : callable
         Chooses a batch, see :data:`rapid_moo.acquisition.Acquisition`; by default the one that is expected to cover
         most of the front.
@@ -176,6 +184,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Seconds by phase: tune, fit, search. Their sum is the overhead, all else is the evaluation of architectures.
     searched : ndarray of shape (n, n_var) or None
         Genotypes among which the latest batch was chosen, the known ones included.
+    wanted : ndarray of shape (n, n_objectives) or None
+        Which objectives to measure of each architecture of the latest proposal.
     batch_error : float or None
         Mean Chebyshev distance between predicted and obtained objectives of the last batch, in units of the evaluated
         front's range.
@@ -198,6 +208,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         retune: float = 2.0,
         sampling: Any = "designed",
         acquisition: Acquisition = expected_coverage,
+        decoupled: bool = True,
         **kwargs: Any,
     ) -> None:
         unknown = set(kwargs) - set(inspect.signature(Algorithm.__init__).parameters)
@@ -223,6 +234,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.sampling, self.acquisition = sampling, acquisition
         self.tuner, self.specs = tuner or default_tuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
+        self.decoupled = decoupled
+        self.wanted: BoolArray | None = None
         self.tuned: Any = None
         self.predictors: Any = None
         self.success: SuccessModel | None = None
@@ -234,8 +247,12 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._chosen_at = self._tuned_at = self._limits_chosen_at = 0
         self._rounds = 0
         self._limit: int | None = None
+        self._cost_limit: float | None = None
         self._everywhere: IntArray | None = None
         self._pending: dict[bytes, IntArray] = {}
+        self._screening: dict[bytes, tuple[IntArray, BoolArray]] = {}
+        self._decoupling: Decoupling | None = None
+        self._scene: Scene | None = None
         self._expected: dict[bytes, FloatArray] = {}
 
     # -------------------------------------------------------------- pymoo hooks
@@ -246,6 +263,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.bill = Bill(self.view.store)
         self.bill.take_free()
         self._n_initial = min(self.n_initial, self.view.n_members)
+        by_evaluations = np.isfinite(getattr(self.termination, "n_max_evals", None) or np.inf)
+        if self.decoupled and self.view.native and not by_evaluations:
+            self._decoupling = Decoupling.of(problem)
         if self.specs is not None and len(self.specs) != len(self.view.objectives):
             raise InputError(f"specs: expected {len(self.view.objectives)}, one per objective, got {len(self.specs)}")
         self._given = self._read_sampling()
@@ -275,6 +295,27 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         values = np.asarray(given)
         return Population.new("X", values if values.dtype == object else np.atleast_2d(values))
 
+    def next(self) -> None:
+        """One iteration, as pymoo makes it; what is wanted in part is evaluated in part."""
+        infills = self.infill()
+        if infills is not None:
+            self._evaluate_parts(infills)
+            self.evaluator.eval(self.problem, infills, algorithm=self)
+            self.advance(infills=infills)
+        else:
+            self.advance()
+
+    def _evaluate_parts(self, infills: Population) -> None:
+        """Measure what is screened, so that the evaluator finds it done."""
+        if not self._screening or not len(infills):
+            return
+        part = infills[~infills.get("wanted").all(axis=1)]
+        part = part[[key in self._screening for key in self.view.space.keys(self.view.genotypes(part.get("X")))]]
+        if len(part):
+            raw = self.problem.evaluate_parts(self.view.genotypes(part.get("X")), part.get("wanted"))
+            part.set("F", to_minimised(raw, self.view.objectives))
+            part.apply(lambda individual: individual.evaluated.update(["F", "G", "H"]))
+
     def _initialize_infill(self) -> Population:
         return self._population(self.propose())
 
@@ -289,25 +330,32 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if infills is not None and len(infills):
             self.batch_error = self._surprise(infills)
             self.pop = Population.merge(self.pop, self._told(infills))
-        elif not self._pending:
+        elif not self._under_way:
             self.termination.terminate()
-        if self.rounds is not None and self._rounds >= self._last_round and not self._pending:
+        if self.rounds is not None and self._rounds >= self._last_round and not self._under_way:
             self.termination.terminate()
 
     @property
     def _last_round(self) -> int:
         return self.rounds if self.rounds is not None else 0
 
+    @property
+    def _under_way(self) -> bool:
+        return bool(self._pending or self._screening)
+
     def _told(self, infills: Population | None) -> Population:
-        """Told individuals, now in the store and on the bill; a failed one is infinite."""
+        """Told individuals, now in the store and on the bill; a failed one is infinite, one known in part left out."""
         if infills is None or len(infills) == 0:
             return Population.empty()
-        rows = self.view.take_in(infills)
+        store = self.view.store
+        rows = self.view.take_in(infills, screening={key: mask for key, (_, mask) in self._screening.items()})
         self.bill.add(rows)
-        for key in self.view.space.keys(self.view.store.X[rows]):
+        for key in self.view.space.keys(store.X[rows]):
             self._pending.pop(key, None)
+            self._screening.pop(key, None)
         self.view.complete_told(infills, rows)
-        return infills
+        whole = np.array([store.settled(row) for row in rows.tolist()], dtype=np.bool_)
+        return infills if whole.all() else infills[whole]
 
     def _set_optimum(self) -> None:
         """The front of what succeeded: a failed evaluation is never part of a result."""
@@ -332,11 +380,17 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         store = self.view.store
         self.bill = Bill(store)
         self.bill.add(np.flatnonzero(store.tried))
-        waiting = store.X[store.pending]
-        self._pending = dict(zip(store.space.keys(waiting), waiting, strict=True))
+        rows = np.flatnonzero(store.pending)
+        self._pending, self._screening = {}, {}
+        for row, key in zip(rows.tolist(), store.space.keys(store.X[rows]), strict=True):
+            wanted = store.wanted_of(row)
+            if (wanted | store.settled_objectives(row)).all():
+                self._pending[key] = store.X[row]
+            else:
+                self._screening[key] = store.X[row], wanted
 
     @one_blas_thread
-    def propose(self, size: int | None = None, limit: int | None = None) -> IntArray:
+    def propose(self, size: int | None = None, limit: int | None = None, cost: float | None = None) -> IntArray:
         """What to evaluate next: distinct architectures that are neither known nor pending, which they are then.
 
         Parameters
@@ -345,18 +399,59 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             How many; by default the rest of the first sample, then what the schedule gives.
         limit : int, optional
             No more than so many, whatever the schedule gives.
+        cost : float, optional
+            No more than so much may be spent on them, where costs are stated.
 
         Returns
         -------
         ndarray of shape (n, n_var)
             Repaired genotypes; fewer, or none, where the space or the budget ends.
         """
-        known = self.view.knowledge(self.bill, self._waiting())
-        self._limit = limit
+        under_way = [x for x, _ in self._screening.values()]
+        screening = np.array(under_way, dtype=np.int64).reshape(len(under_way), self.view.space.n_var)
+        known = self.view.knowledge(self.bill, self._waiting(), screening)
+        self._limit, self._cost_limit, self._scene = limit, cost, None
         X = self._next(known, size)
+        parts, masks = self._screen(X, known, size)
+        if size is not None:
+            X = X[: size - len(parts)]
         for key, x in zip(self.view.space.keys(X), X, strict=True):
             self._pending[key] = x
-        return X
+        for key, x, mask in zip(self.view.space.keys(parts), parts, masks, strict=True):
+            self._screening[key] = x, mask
+        self.wanted = np.vstack([self._missing(X), masks])
+        return np.vstack([X, parts])
+
+    def _missing(self, X: IntArray) -> BoolArray:
+        """Which objectives of architectures that are to be known completely are neither known nor failed."""
+        rows = self.view.store.find(X)
+        n_obj = len(self.view.objectives)
+        found = np.ones((len(X), n_obj), dtype=np.bool_)
+        for i in np.flatnonzero(rows >= 0):
+            found[i] = ~self.view.store.settled_objectives(rows[i])[:n_obj]
+        return found
+
+    def _screen(self, X: IntArray, known: Knowledge, size: int | None) -> tuple[IntArray, BoolArray]:
+        """What is measured in part beside a batch, see :mod:`rapid_moo.decoupling`."""
+        nothing = X[:0], np.empty((0, len(self.view.objectives)), dtype=np.bool_)
+        if self._decoupling is None or self._scene is None:
+            return nothing
+        cost = self._screening_cost(known, len(X))
+        with self._timed("search"):
+            return screened(self._scene, self._decoupling, cost, size, self.random_state)
+
+    def _screening_cost(self, known: Knowledge, n_chosen: int) -> float:
+        """What may be spent on measuring in part: a share of what complete evaluations cost, less what was spent."""
+        assert self._decoupling is not None
+        store, price = self.view.store, self.view.price
+        rows = self.bill.rows[store.tried[self.bill.rows]]
+        costs = store.paid_of(rows) @ self.problem.prices
+        whole = float(costs[~known.open].sum()) + (len(known.pending) + n_chosen) * price
+        under_way = sum(float(self._decoupling.prices[mask].sum()) for _, mask in self._screening.values())
+        cost = SHARE * whole - float(costs[known.open].sum()) - under_way
+        left = self._cost_left()
+        # Nothing is gained by a measurement after which nothing can be completed any more.
+        return cost if left is None else min(cost, left - (n_chosen + 1) * price)
 
     def _next(self, known: Knowledge, size: int | None) -> IntArray:
         first = self._first_sample(known, size)
@@ -416,7 +511,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _wanted(self, known: Knowledge) -> int:
         """How many the schedule gives; less what is under way, by which the choice is the staler."""
-        return max(1, default_batch_size(len(known)) - len(known.pending))
+        return max(1, default_batch_size(len(known) - int(known.open.sum())) - len(known.pending))
 
     # ----------------------------------------------------------------- learning
     def _learn(self, known: Knowledge) -> None:
@@ -430,10 +525,17 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         with self._timed("fit"):
             if self.predictors is None or list(self.predictors.specs) != list(specs):
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
-            some = ~known.complete
+            some = self._teaching(known)
             self.predictors.fit(sample, warm_start=True, partial=(known.X[some], known.raw[some]))
             self._learn_success(known)
             self._learn_constraints(known, seed)
+
+    def _teaching(self, known: Knowledge) -> IntArray:
+        """Rows known in part that the predictors learn from: of very many a sample says as much."""
+        rows = np.flatnonzero(~known.complete)
+        if self._decoupling is None or len(rows) <= TEACHING:
+            return rows
+        return np.sort(np.random.default_rng(len(rows)).permutation(rows)[:TEACHING])
 
     def _learn_success(self, known: Knowledge) -> None:
         tried = known.complete | known.failed
@@ -484,6 +586,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """The batch of the largest expected gain among the proposals of the best expected values."""
         proposals = self._likely(proposals, size, known)
         mean = self.view.predict_mean(self.predictors, proposals)
+        for i, values in self._known_parts(proposals, known):
+            mean[i, np.isfinite(values)] = values[np.isfinite(values)]
         if len(proposals) > SPREAD_POOL:
             violated = predicted_violations(self.view, proposals, mean, self.limits).max(axis=1, initial=0.0) > 0.0
             order = np.lexsort((pareto_ranks(mean), violated))[:SPREAD_POOL]
@@ -502,6 +606,10 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             success=self.success.predict(proposals) if self.success is not None else None,
         )
         rows = self.acquisition(candidates, size, self.random_state)
+        if self._decoupling is not None:
+            draw = candidates.draw
+            unknown = self._missing(proposals)
+            self._scene = Scene(proposals, mean, std, unknown, known.done, rows, draw)
         keys = self.view.space.keys(proposals[rows])
         self._expected |= dict(zip(keys, mean[rows], strict=True))
         return proposals[rows]
@@ -631,10 +739,26 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         left = size if self._limit is None else min(size, self._limit)
         if budget is not None and np.isfinite(budget):
             left = min(left, int(budget) - len(self.bill) - len(self._pending))
+        if (cost := self._cost_left()) is not None and np.isfinite(cost) and self.view.price > 0.0:
+            left = min(left, int(cost / self.view.price * (1.0 + EPSILON)))
         return max(0, left)
 
+    def _cost_left(self) -> float | None:
+        """What may still be spent, what is under way counted as spent; None where no budget is one of cost."""
+        found = [] if self._cost_limit is None else [self._cost_limit]
+        if isinstance(self.termination, CostBudget):
+            under_way = len(self._pending) * self.view.price
+            under_way += sum(float(self.problem.evaluation_prices[mask].sum()) for _, mask in self._screening.values())
+            found.append(self.termination.limit - self.problem.cost(self.bill) - under_way)
+        return min(found) if found else None
+
     def _population(self, X: IntArray) -> Population:
-        return Population.new("X", self.view.variables(X)) if len(X) else Population.empty()
+        if not len(X):
+            return Population.empty()
+        found = Population.new("X", self.view.variables(X))
+        if self._decoupling is not None:
+            found.set("wanted", self.wanted)
+        return found
 
     @contextmanager
     def _timed(self, phase: str) -> Iterator[None]:

@@ -9,10 +9,15 @@ from typing import Any
 import numpy as np
 
 from rapid_moo._util import FloatArray, IntArray, one_blas_thread, unique_rows
+from rapid_moo.findings import Finding, Look, find_all, identifiers
+from rapid_moo.genes import Gene
 from rapid_moo.objectives import Objective
 from rapid_moo.predictors import PredictorSpec, out_of_fold, prediction_metrics
 from rapid_moo.reading import RawTable, build_table
-from rapid_moo.space import SearchSpace
+from rapid_moo.report import Report
+from rapid_moo.report.facts import ObjectiveFacts
+from rapid_moo.report.making import environment, now
+from rapid_moo.space import GridSpace, SearchSpace
 
 GP_ROWS, TREE_ROWS = 500, 1_500
 DRIFT_ROWS, DRIFT_BLOCKS = 4_000, 8
@@ -95,16 +100,43 @@ class AuditReport:
     odd_codes: tuple[str, ...]
     computed: tuple[str, ...]
     objectives: tuple[ObjectiveAudit, ...]
+    findings: tuple[Finding, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
         content = asdict(self)
+        content["findings"] = [
+            {**asdict(finding), "rows": list(finding.rows), "evidence": dict(finding.evidence)}
+            for finding in self.findings
+        ]
         content["constant_positions"] = {str(k): v for k, v in self.constant_positions.items()}
+        return content
+
+    def report(self, command: str = "") -> Report:
+        """The facts, to be shown by :mod:`rapid_moo.report`; ``command`` is what made them."""
+        return Report(
+            kind="audit",
+            name=self.name,
+            created=now(),
+            command=command,
+            objectives=tuple(ObjectiveFacts(o.name, o.direction, o.unit) for o in self.objectives),
+            bill={"rows": self.architectures, "front_size": self.front_size},
+            audit=self.to_facts(),
+            versions=environment(),
+        )
+
+    def to_facts(self) -> dict[str, Any]:
+        """As :meth:`to_dict`, with what each verdict and each odd thing means."""
+        content = self.to_dict()
+        for objective in content["objectives"]:
+            objective["meaning"] = MEANING[objective["verdict"]]
+        for line, finding in zip(content["findings"], self.findings, strict=True):
+            line["meaning"] = finding.meaning
         return content
 
     def to_text(self) -> str:
         """Everything with what it means for the user."""
-        return "\n".join([*self._shape_lines(), "", *self._objective_lines()])
+        return "\n".join([*self._shape_lines(), "", *self._objective_lines(), *self._finding_lines()])
 
     def _shape_lines(self) -> list[str]:
         lines = [
@@ -125,6 +157,15 @@ class AuditReport:
             described = ", ".join(f"position {k} is always {v}" for k, v in self.constant_positions.items())
             lines.append(f"  constant     {described}: it carries no information")
         lines.extend(f"  odd code     {text}" for text in self.odd_codes)
+        return lines
+
+    def _finding_lines(self) -> list[str]:
+        if not self.findings:
+            return []
+        lines = ["", f"{len(self.findings)} odd thing{'s' if len(self.findings) > 1 else ''}"]
+        for finding in self.findings:
+            lines.append(f"{finding.subject}: {finding.kind.replace('_', ' ').upper()} - {finding.meaning}")
+            lines.append(f"  seen         {finding.message}")
         return lines
 
     def _objective_lines(self) -> list[str]:
@@ -181,7 +222,8 @@ def audit(
     first, inverse = unique_rows(X)
     computed = {objective.name for objective in known.computed}
     rng = np.random.default_rng(seed)
-    features = {kind: known.features(X, kind) for kind in ("engineered", "all")}
+    seen, codes = _seen(raw, space, known, X)
+    features = {kind: seen.features(codes, kind) for kind in ("engineered", "all")}
     findings = []
     for objective in objectives:
         exact = objective.name in computed
@@ -204,7 +246,50 @@ def audit(
         odd_codes=_odd_codes(raw.vectors, known.inactive),
         computed=tuple(objective.name for objective in known.computed),
         objectives=tuple(findings),
+        findings=odd_things(raw, space, objectives, seed),
     )
+
+
+@one_blas_thread
+def odd_things(
+    raw: RawTable, space: SearchSpace | None, objectives: Sequence[Objective], seed: int = 0
+) -> tuple[Finding, ...]:
+    """What is odd about a table, the part of :func:`audit` that needs no learnability; parameters as there."""
+    known = space if space is not None else raw.infer(raw.path.stem, objectives)
+    X = raw.encode(known)
+    computed = {objective.name for objective in known.computed}
+    genes, columns = _columns(raw)
+    found = identifiers(genes, columns)
+    seen, codes = _seen(raw, space, known, X)
+    looks = [Look(o.name, raw.values(o)) for o in objectives if o.name not in computed]
+    numbered = {finding.subject for finding in found}
+    kept = [k for k, gene in enumerate(genes) if gene.name not in numbered]
+    _, architecture = unique_rows(codes)
+    features = seen.features(codes, "all")
+    return (*found, *find_all(looks, [genes[k] for k in kept], columns[:, kept], features, architecture, seed))
+
+
+def _columns(raw: RawTable) -> tuple[tuple[Gene, ...], IntArray]:
+    """The genes as the file has them: its columns, or the positions of its vectors."""
+    if raw.columns is not None:
+        return raw.columns.genes, raw.columns.codes
+    space = GridSpace.infer(raw.path.stem, raw.vectors, ())
+    genes = [Gene(f"position {k}", gene.choices) for k, gene in enumerate(space.genes)]
+    codes = np.column_stack([np.unique(column, return_inverse=True)[1] for column in raw.vectors.T])
+    return tuple(genes), codes.astype(np.int64)
+
+
+def _seen(raw: RawTable, space: SearchSpace | None, known: SearchSpace, X: IntArray) -> tuple[SearchSpace, IntArray]:
+    """What predictors see: of an inferred space the genes that do not merely number the rows."""
+    if space is not None:
+        return known, X
+    genes, columns = _columns(raw)
+    numbered = {finding.subject for finding in identifiers(genes, columns)}
+    kept = [k for k, gene in enumerate(genes) if gene.name not in numbered]
+    deciding = {condition.gene for k in kept for condition in known.genes[k].when}
+    if len(kept) in (0, len(genes)) or deciding - {known.genes[k].name for k in kept}:
+        return known, X
+    return GridSpace(known.name, [known.genes[k] for k in kept]), X[:, kept]
 
 
 def _audit_objective(

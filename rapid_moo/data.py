@@ -267,7 +267,7 @@ def fetch(
     name: str,
     *,
     url: str | None = None,
-    timeout: float = 30.0,
+    timeout: float = 10.0,
     total_timeout: float = 600.0,
     retries: int = 3,
     pause: float = 1.0,
@@ -282,7 +282,7 @@ def fetch(
     url : str, optional
         Another address than the manifest's.
     timeout : float
-        Seconds without a byte after which an attempt is given up.
+        Seconds after which an attempt is given up that has got no answer or fewer than 1,000 bytes meanwhile.
     total_timeout : float
         Seconds after which the download is given up for good; what has come is kept.
     retries : int

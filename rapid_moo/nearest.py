@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from rapid_moo._util import FloatArray, IntArray
-from rapid_moo.space import SearchSpace
+from rapid_moo._util import IntArray
+from rapid_moo.space import DECIMALS, SearchSpace
 
 CHUNK = 256
-# Single precision finds the candidates, double precision decides among those this close to the best.
+# Single precision finds the candidates, the space's own distance decides among those this close to the best.
 CLOSE = 1e-4
-DECIMALS = 12
 
 
 class NearestMember:
-    """Nearest members under :meth:`SearchSpace.distance`; ties go to the earlier row.
+    """Nearest members under :meth:`SearchSpace.distance`, one's own too; ties go to the earlier row.
 
-    Each gene of each member is one of its choices or inactive, so distances from a genotype to all members are one
-    product of a vector of costs with the members' one-hot codes.
+    Where a space does not define a distance of its own, each gene of each member is one of its choices or inactive, so
+    distances from a genotype to all members are nearly one product of a vector of costs with one-hot codes.
 
     Parameters
     ----------
@@ -28,41 +27,35 @@ class NearestMember:
     """
 
     def __init__(self, space: SearchSpace, members: IntArray) -> None:
-        self.space = space
-        self._costs = _gene_costs(space)
-        widths = [len(costs) for costs in self._costs]
-        self._offsets = np.concatenate([[0], np.cumsum(widths)[:-1]]).astype(np.int64)
-        self._columns = self._states(members) + self._offsets
+        self.space, self.members = space, members
+        self._fast = type(space).distance is SearchSpace.distance
+        if not self._fast:
+            return
+        widths = [len(costs) for costs in space.gene_costs]
+        offsets = np.concatenate([[0], np.cumsum(widths)[:-1]]).astype(np.int64)
+        self._states = space.states(members)
         self._one_hot = np.zeros((len(members), sum(widths)), dtype=np.float32)
-        np.put_along_axis(self._one_hot, self._columns, 1.0, axis=1)
+        np.put_along_axis(self._one_hot, self._states + offsets, 1.0, axis=1)
 
     def rows(self, X: IntArray) -> IntArray:
         """Row of the nearest member of each genotype, shape (n,)."""
         found = np.empty(len(X), dtype=np.int64)
         for start in range(0, len(X), CHUNK):
-            states = self._states(X[start : start + CHUNK])
-            costs = np.hstack([cost[states[:, k]] for k, cost in enumerate(self._costs)])
-            rough = costs.astype(np.float32) @ self._one_hot.T
-            for i, distances in enumerate(rough):
-                close = np.flatnonzero(distances <= distances.min() + CLOSE)
-                exact = costs[i][self._columns[close]].sum(axis=1).round(DECIMALS)
-                found[start + i] = close[exact.argmin()]
+            chunk = slice(start, start + CHUNK)
+            found[chunk] = self._nearest(X[chunk]) if self._fast else self._stated(X[chunk])
         return found
 
-    def _states(self, X: IntArray) -> IntArray:
-        """Codes, with one further state for an inactive gene."""
-        return np.where(self.space.is_active(X), X, self.space.n_choices)
+    def _nearest(self, X: IntArray) -> IntArray:
+        states = self.space.states(X)
+        costs = np.hstack([cost[states[:, k]] for k, cost in enumerate(self.space.gene_costs)])
+        rough = costs.astype(np.float32) @ self._one_hot.T
+        found = np.empty(len(X), dtype=np.int64)
+        for i, distances in enumerate(rough):
+            close = np.flatnonzero(distances <= distances.min() + CLOSE)
+            found[i] = close[self.space.apart(states[i], self._states[close]).argmin()]
+        return found
 
-
-def _gene_costs(space: SearchSpace) -> list[FloatArray]:
-    """Per gene the distance between any two of its states, weighted; the last state is "inactive"."""
-    total = sum(gene.weight for gene in space.genes)
-    tables = []
-    for gene in space.genes:
-        k = len(gene.choices)
-        apart = np.abs(np.subtract.outer(np.arange(k), np.arange(k))).astype(np.float64)
-        cost = np.ones((k + 1, k + 1))
-        cost[:k, :k] = apart / max(k - 1, 1) if gene.ordered else apart > 0
-        cost[k, k] = 0.0
-        tables.append(cost * gene.weight / total)
-    return tables
+    def _stated(self, X: IntArray) -> IntArray:
+        """By the distance that the space itself defines."""
+        nearest: IntArray = self.space.distance(X, self.members).round(DECIMALS).argmin(axis=1)
+        return nearest

@@ -14,8 +14,15 @@ from rapid_moo.errors import InputError
 
 DIRECTIONS = ("min", "max")
 LARGEST, MOST_REPEATS = 1e30, 10_000
-MOST_OBJECTIVES = 8
+MOST_OBJECTIVES = 6
 """Exact fronts and hypervolumes of more objectives take minutes where these take seconds."""
+
+
+class _Unstated(float):
+    """A cost that nobody stated: 1, so that costs count measurements."""
+
+
+UNSTATED = _Unstated(1.0)
 
 
 @dataclass(frozen=True)
@@ -33,7 +40,8 @@ class Objective:
     column : str, optional
         Column of the raw values in a CSV file; ``name`` if not given.
     cost : float
-        What one measurement costs, in a unit of one's own such as seconds; what a space computes costs nothing.
+        What one measurement costs, in a unit of one's own such as seconds; 1 unless it is stated. What a space computes
+        costs nothing. Where a cost is stated, budgets and results speak of cost, see :mod:`rapid_moo.costs`.
     repeats : int
         How often a study measures it of each architecture.
     """
@@ -42,7 +50,7 @@ class Objective:
     direction: str
     unit: str = ""
     column: str = ""
-    cost: float = 1.0
+    cost: float = UNSTATED
     repeats: int = 1
 
     def __post_init__(self) -> None:
@@ -66,6 +74,11 @@ class Objective:
     def sign(self) -> float:
         """Factor between raw and minimised values: 1 or -1."""
         return 1.0 if self.direction == "min" else -1.0
+
+    @property
+    def cost_stated(self) -> bool:
+        """Whether somebody said what a measurement costs, be it 1."""
+        return not isinstance(self.cost, _Unstated)
 
     @property
     def label(self) -> str:

@@ -26,6 +26,7 @@ from pymoo.core.problem import LoopedElementwiseEvaluation, Problem
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
 from rapid_moo.constraints import AnyConstraint, Constraint, ConstraintSet, as_constraints
+from rapid_moo.costs import check_prices, costs_stated, prices
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
 from rapid_moo.indicators import adrs
@@ -170,7 +171,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     source : ArchitectureTable, callable or fitted PredictorSet, optional
         Where objectives come from. A callable gets codes of shape (1, n_var) and returns a row of raw objectives.
     objectives : sequence of Objective, optional
-        Names, directions and units; those of the table, predictors or space by default.
+        Names, directions and units; those of the table, predictors or space by default. A table or predictors must be
+        of this space and of these objectives.
     measure : callable, mapping or str, optional
         The source instead: a function of the dict of genes that returns a dict of raw objectives, a dict of such
         functions by objective, or a command line; see :mod:`rapid_moo.measure`. What the space computes is filled in.
@@ -212,6 +214,8 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         check_genes(space.name, space.genes, space.inactive)
         self.space = space
         self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
+        if table is not None:
+            _check_fits("table", space, self.objectives, table)
         self.table = source if isinstance(source, ArchitectureTable) else table
         names = [objective.name for objective in self.objectives]
         self.constraint_set = ConstraintSet(space, names, as_constraints(constraints), self._further())
@@ -219,6 +223,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             whole = self.source.table
             self.constraint_set.require_met(whole.X, whole.raw, whole.name)
         self._computed = [(k, n) for k, n in enumerate(names) if n in {o.name for o in space.computed}]
+        check_prices(self.objectives, [name for _, name in self._computed])
         super().__init__(
             n_var=space.n_var,
             n_obj=len(self.objectives),
@@ -306,16 +311,59 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             if isinstance(self.source, MeasureSource):
                 self._measure(X[new])
             else:
-                self.store.add(X[new], self.source.values(X[new]), "table", free=False)
+                self._look_up(X[new], np.ones((len(new), self.n_obj), dtype=np.bool_))
         return self.store.raw_of(self.store.find(X))
 
-    def _measure(self, X: IntArray) -> None:
-        """Call the measure on new architectures; what was measured before an interruption is kept."""
+    def evaluate_parts(self, X: IntArray, wanted: BoolArray) -> FloatArray:
+        """Measure some objectives of architectures, as far as they are neither known nor failed.
+
+        A function of the measure that gives several objectives gives them all.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_var)
+            Distinct genotypes, see :meth:`genotypes`.
+        wanted : ndarray of shape (n, n_obj)
+            What to measure of each.
+
+        Returns
+        -------
+        ndarray of shape (n, n_obj)
+            All raw values that are known then; NaN elsewhere.
+        """
+        if isinstance(self.source, MeasureSource):
+            for x, part in zip(X, wanted, strict=True):
+                names = [name for name, on in zip(self.store.objectives, part, strict=True) if on]
+                self._measure(x[None], names)
+        else:
+            self._look_up(X, wanted)
+        return self.store.raw_of(self.store.find(X))
+
+    def _look_up(self, X: IntArray, wanted: BoolArray) -> None:
+        """Put values of a table into the store, none of them twice."""
+        store, names = self.store, self.store.objectives
+        wanted = wanted | np.isin(np.arange(self.n_obj), [k for k, _ in self._computed])
+        with store.transaction():
+            for row, line, part in zip(store.ask(X, "table").tolist(), self.source.values(X), wanted, strict=True):
+                if store.is_free(row):
+                    # What was known in part and is measured after all is billed.
+                    store.start(row, "table")
+                new = np.flatnonzero(part & np.isfinite(line) & ~store.settled_objectives(row)).tolist()
+                # A table holds the mean of all repeats: it stands for each of them.
+                for i in range(max([self.objectives[k].repeats for k in new], default=1), 0, -1):
+                    values = {names[k]: float(line[k]) for k in new if self.objectives[k].repeats >= i}
+                    store.tell(row, values, who="table", more=i > 1)
+
+    def _measure(self, X: IntArray, names: Sequence[str] | None = None) -> None:
+        """Call the measure on new architectures, for some objectives or for all.
+
+        What was measured before an interruption is kept.
+        """
         source: Any = self.source
         call = CallAll(source.attempts)
         if type(self.elementwise_runner) is LoopedElementwiseEvaluation:
             for x in X:
-                row = int(self.store.ask(x[None])[0])
+                row = int(self.store.ask(x[None], objectives=names)[0])
                 self.store.start(row)
                 try:
                     outcome = call(self._work(row))
@@ -325,7 +373,7 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
                 if (bug := self.record(row, outcome)) is not None:
                     bug.stop()
             return
-        rows = self.store.ask(X)
+        rows = self.store.ask(X, objectives=names)
         try:
             outcomes = list(self.elementwise_runner(call, [self._work(row) for row in rows]))
         except BaseException:
@@ -339,10 +387,10 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
             found.stop()
 
     def _work(self, row: int) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """An architecture, and the functions that are to be called on it: those whose values are not known yet."""
+        """An architecture, and the functions that are to be called on it: those whose values are wanted and unknown."""
         source: Any = self.source
         names = [objective.name for objective in self.objectives]
-        settled = [name for name, on in zip(names, self.store.settled_objectives(row), strict=True) if on]
+        settled = [name for name, on in zip(names, self.store.wanted_of(row), strict=True) if not on]
         # Where nothing is left, the whole is asked for again.
         needed = source.needed(settled) or tuple(range(len(source.attempts)))
         return self.space.to_dict(self.store.X[row]), needed
@@ -390,6 +438,42 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
     def allowed(self, X: IntArray) -> BoolArray:
         """Whether architectures meet the bounds that are known before anything is measured, shape (n,)."""
         return np.asarray(self.constraint_set.allowed(X), dtype=np.bool_)
+
+    @cached_property
+    def prices(self) -> FloatArray:
+        """What one measurement of each objective costs, shape (n_obj,); see :mod:`rapid_moo.costs`."""
+        return prices(self.objectives, [name for _, name in self._computed])
+
+    @cached_property
+    def evaluation_prices(self) -> FloatArray:
+        """What it costs to measure each objective of an architecture as often as it is to be, shape (n_obj,)."""
+        return np.asarray(
+            self.prices * np.array([objective.repeats for objective in self.objectives]), dtype=np.float64
+        )
+
+    @property
+    def costs_stated(self) -> bool:
+        """Whether somebody said what measuring an objective costs, so that budgets are amounts of cost."""
+        return costs_stated(self.objectives, [name for _, name in self._computed])
+
+    @property
+    def parts(self) -> tuple[tuple[int, ...], ...]:
+        """Which objectives can be measured without the others: positions of each group, computed ones left out.
+
+        Of a table each objective; of a measure what each of its functions gives.
+        """
+        computed = {k for k, _ in self._computed}
+        if not isinstance(self.source, MeasureSource):
+            return tuple((k,) for k in range(self.n_obj) if k not in computed)
+        names = [objective.name for objective in self.objectives]
+        groups = [tuple(names.index(name) for name in attempt.names) for attempt in self.source.attempts]
+        return tuple(group for group in groups if set(group) - computed)
+
+    def cost(self, bill: Bill | None = None) -> float:
+        """What was measured here (or is on a run's bill) has cost; imports are free, failures and repeats are not."""
+        if bill is not None and bill.store is self.store:
+            return bill.cost(self.prices)
+        return float((self.store.paid * self.prices).sum())
 
     @property
     def n_evaluations(self) -> int:
@@ -473,8 +557,10 @@ def _as_source(
     if (source is None) == (measure is None):
         raise InputError(f"{space.name}: expected either a source or a measure")
     if isinstance(source, ArchitectureTable):
+        _check_fits("table", space, objectives, source)
         return TableSource(source), source.objectives
     if hasattr(source, "predict") and hasattr(source, "objectives"):
+        _check_fits("predictors", space, objectives, source)
         return PredictedSource(source), tuple(source.objectives)
     chosen = tuple(objectives or space.objectives)
     if measure is not None or callable(source):
@@ -484,6 +570,19 @@ def _as_source(
     raise InputError(
         f"source: expected an ArchitectureTable, a profiler function or fitted predictors, got {type(source).__name__}"
     )
+
+
+def _check_fits(what: str, space: SearchSpace, objectives: Sequence[Objective] | None, source: Any) -> None:
+    """Refuse a table or predictors of another space, or of other objectives than are stated."""
+    theirs = getattr(source, "space", space)
+    if tuple(theirs.genes) != tuple(space.genes):
+        raise InputError(
+            f"{what}: expected those of the space {space.name!r}, got those of {theirs.name!r}: other genes"
+        )
+    stated, known = ([(o.name, o.direction) for o in several] for several in (objectives or (), source.objectives))
+    if stated and stated != known:
+        told, has = (", ".join(f"{name}:{direction}" for name, direction in several) for several in (stated, known))
+        raise InputError(f"{what}: expected the objectives {told}, got those of {has}")
 
 
 def _attempts(space: SearchSpace, profiler: Any, measure: Any, objectives: Sequence[Objective]) -> tuple[Attempt, ...]:

@@ -13,9 +13,10 @@ class Progress:
 
     Attributes
     ----------
-    done : int
-        Units done: evaluations of a search, configurations of a tuner, runs of a comparison, bytes of a download.
-    total : int or None
+    done : int or float
+        Units done: evaluations of a search (or their cost, where costs are stated), configurations of a tuner, runs of
+        a comparison, bytes of a download.
+    total : int, float or None
         Units in all, None where that is unknown.
     adrs : float or None
         Quality so far: of what was evaluated, of the tuner's best triplet, of the run that has just ended.
@@ -23,8 +24,8 @@ class Progress:
         What has just been done, where that has a form: a comparison's ``RunRecord``.
     """
 
-    done: int
-    total: int | None
+    done: float
+    total: float | None
     adrs: float | None = None
     latest: Any = None
 

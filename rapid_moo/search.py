@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,35 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rapid_moo._util import FloatArray, IntArray, atomic_path, write_text
+from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
+from rapid_moo.candidates import SEARCHES
 from rapid_moo.constraints import Constraint
+from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices
-from rapid_moo.predictors import PredictorSet, Spec, prediction_metrics
+from rapid_moo.predictors import PredictorSet, Spec, members_of, prediction_metrics
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.progress import Progress, ProgressCallback
+from rapid_moo.report import Report
+from rapid_moo.report.making import (
+    architecture_facts,
+    choice_facts,
+    environment,
+    now,
+    objective_facts,
+    picks_of,
+    predictor_facts,
+    progress_facts,
+    reference_facts,
+    space_facts,
+)
 from rapid_moo.store import own_name
 from rapid_moo.table import ArchitectureTable
-from rapid_moo.tuning import ADRSTuner, Triplet
+from rapid_moo.tuning import ADRSTuner, Triplet, TunerResult
+from rapid_moo.view import CANDIDATES
 
 FRONT_FILE, EVALUATIONS_FILE, SUMMARY_FILE = "front.csv", "evaluations.csv", "summary.json"
 # Of the training rows, evaluated where the predicted front is shorter: a noisy predictor can make it a few points.
@@ -50,7 +66,7 @@ class SearchSettings:
         Whether proposals are members of the table or come from the whole space.
     budget : int, float or None
         At most so many unique evaluations, everything included, or below 1 a share of the table; by default what
-        ``train_ratio`` gives, and for one-shot the table's size.
+        ``train_ratio`` gives, and for one-shot the table's size. Where costs are stated it is what they may cost.
     oneshot : bool
         The published way instead of RAPID's own schedule: one sample of representatives (:mod:`rapid_moo.design`), one
         tuning, and as many evaluations as the predicted front has points, made in four parts with a fit before each.
@@ -68,6 +84,11 @@ class SearchSettings:
     seed: int = 0
     constraints: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for name, known in (("algorithm", SEARCHES), ("candidates", CANDIDATES)):
+            if getattr(self, name) not in known:
+                raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+
 
 @dataclass(frozen=True, eq=False)
 class SearchResult:
@@ -78,7 +99,8 @@ class SearchResult:
     table: ArchitectureTable
     X: IntArray
     raw: FloatArray
-    budget: int
+    budget: float
+    cost: float | None
     n_train: int
     predictors: PredictorSet
     triplet: Triplet | None
@@ -86,6 +108,9 @@ class SearchResult:
     quality: Mapping[str, float]
     seconds: Mapping[str, float]
     front_rows: IntArray = field(repr=False)
+    tuned: TunerResult | None = field(default=None, repr=False)
+    feasible: BoolArray | None = field(default=None, repr=False)
+    reference: FloatArray | None = field(default=None, repr=False)
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -96,6 +121,11 @@ class SearchResult:
     def front(self) -> FloatArray:
         """Raw values of the evaluated architectures that no other evaluated one dominates."""
         return self.raw[self.front_rows]
+
+    @property
+    def _costs(self) -> dict[str, float]:
+        computed = [objective.name for objective in self.table.space.computed]
+        return dict(zip([o.name for o in self.objectives], prices(self.objectives, computed).tolist(), strict=True))
 
     def summary(self) -> dict[str, Any]:
         """JSON form of everything but the architectures."""
@@ -111,6 +141,7 @@ class SearchResult:
             "training_rows": self.n_train,
             "table_rows": len(self.table),
             "budget": self.budget,
+            **({"cost": self.cost, "costs": self._costs} if self.cost is not None else {}),
             "train_ratio": self.settings.train_ratio,
             "algorithm": self.settings.algorithm,
             "candidates": self.settings.candidates,
@@ -125,6 +156,56 @@ class SearchResult:
             "triplet": chosen,
             "data_fingerprint": self.table.fingerprint,
         }
+
+    def report(self, weights: Sequence[float] | None = None, command: str = "") -> Report:
+        """The facts, to be shown by :mod:`rapid_moo.report`.
+
+        Parameters
+        ----------
+        weights : sequence of float, optional
+            One per objective: also name the architecture of the front that they prefer.
+        command : str
+            What made the result.
+        """
+        table, n = self.table, len(self.X)
+        whole: BoolArray = np.asarray(np.isfinite(self.raw).all(axis=1))
+        state = ["partial" if not on else "sample" if row < self.n_train else "chosen" for row, on in enumerate(whole)]
+        by_cost = self.cost is not None
+        paid = np.isfinite(self.raw) @ np.array(list(self._costs.values()))
+        facts, _ = architecture_facts(
+            table.space, self.objectives, self.X, self.raw, state, feasible=self.feasible, predictors=self.predictors
+        )
+        reference = self.reference if self.reference is not None else table.front
+        kept = whole if self.feasible is None else np.asarray(whole & self.feasible)
+        F = np.where(kept[:, None], to_minimised(self.raw, self.objectives), np.inf)
+        return Report(
+            kind="search",
+            name=self.dataset,
+            created=now(),
+            command=command,
+            objectives=objective_facts(self.objectives),
+            space=space_facts(table.space),
+            bill={
+                "evaluations": n,
+                **({"cost": self.cost, "cost_budget": self.budget} if by_cost else {"budget": int(self.budget)}),
+                "rows": len(table),
+                "partial": int((~whole).sum()),
+                "sample": self.n_train,
+                "chosen": n - self.n_train,
+                "front_size": len(self.front_rows),
+            },
+            quality={**self.quality, "tuner_adrs": self.triplet.adrs if self.triplet is not None else None},
+            seconds=dict(self.seconds),
+            architectures=facts,
+            reference=reference_facts(table.front_kind, reference, self.objectives),
+            progress=progress_facts(F, reference, table.front_kind, paid if by_cost else None),
+            predictors=predictor_facts(self.predictors, members_of, self.X, self.metrics),
+            choice=choice_facts(self.tuned, given=self.triplet is not None and self.tuned is None),
+            picks=picks_of(facts, self.objectives, weights),
+            settings=asdict(self.settings),
+            versions=environment(),
+            fingerprint=table.fingerprint,
+        )
 
     def write(self, folder: Path | str) -> None:
         """Write ``front.csv``, ``evaluations.csv`` and ``summary.json`` into a folder."""
@@ -207,32 +288,48 @@ class Search:
                 f" find, got {len(table)}"
             )
         self.table, self.settings, self.triplet = table, settings, triplet
+        constraints: Sequence[Constraint | str] = settings.constraints
+        self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
+        self._price = float(self.problem.evaluation_prices.sum()) if self.problem.costs_stated else 1.0
         sampled = table.count(float(settings.train_ratio))
         self.budget = self._budget(sampled)
-        self.n_train = sampled if settings.oneshot else max(2, min(FIRST_SAMPLE, self.budget - 1))
-        if self.n_train > self.budget:
+        whole = int(self.budget / self._price * (1.0 + EPSILON))
+        self.n_train = sampled if settings.oneshot else max(2, min(FIRST_SAMPLE, whole - 1))
+        if self.n_train > whole:
             raise InputError(
                 f"budget: expected at least the {self.n_train} training rows of train ratio"
                 f" {settings.train_ratio}, got {self.budget}"
             )
         self.tuner = tuner
-        constraints: Sequence[Constraint | str] = settings.constraints
-        self.problem = ArchitectureProblem(table.space, table, constraints=constraints)
         self._n_partial = len(table.partial[0]) if table.partial is not None else 0
         self.seconds = {"sample": 0.0, "tune": 0.0, "fit": 0.0, "search": 0.0, "report": 0.0}
 
-    def _budget(self, sampled: int) -> int:
+    def _budget(self, sampled: int) -> float:
         stated, n = self.settings.budget, len(self.table)
         if stated is None:
-            return n if self.settings.oneshot else max(sampled, FEWEST_ROWS)
+            return (n if self.settings.oneshot else max(sampled, FEWEST_ROWS)) * self._rate
+        if self.problem.costs_stated:
+            cost = self.table.count(float(stated)) * self._price if 0.0 < stated < 1.0 else float(stated)
+            if not (affordable(self._price, cost) and affordable(cost, n * self._price)):
+                told = f"{cost_text(self._price)} (one architecture) to {cost_text(n * self._price)} (the table)"
+                raise InputError(f"budget: expected a cost of {told}, or a share, got {stated}")
+            return cost
         count = self.table.count(float(stated)) if 0.0 < stated < 1.0 else stated
         if not 1 <= count <= n or count != int(count):
             raise InputError(f"budget: expected 1 to {n} evaluations (the table's size) or a share, got {stated}")
         return int(count)
 
     @property
+    def _rate(self) -> float:
+        """What an architecture counts as: its cost, or 1 where no costs are stated."""
+        return self._price if self.problem.costs_stated else 1
+
+    @property
     def evaluated(self) -> tuple[IntArray, FloatArray]:
-        """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them."""
+        """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them.
+
+        Where costs are stated an architecture may have been measured in part: NaN where it was not.
+        """
         store = self.problem.store
         return store.X[~store.free], store.raw[~store.free]
 
@@ -243,13 +340,16 @@ class Search:
         if reference is None or len(reference) == 0:
             raise InputError(f"constraints: no architecture of {self.table.name} meets {self.settings.constraints}")
         algorithm = self._algorithm()
-        algorithm.setup(self.problem, termination=("n_eval", self.budget), seed=self.settings.seed)
+        by_cost = self.problem.costs_stated
+        termination: Any = CostBudget(self.budget) if by_cost else ("n_eval", self.budget)
+        algorithm.setup(self.problem, termination=termination, seed=self.settings.seed)
         while algorithm.has_next():
             algorithm.next()
             if progress is not None:
                 found = to_minimised(self.evaluated[1], self.table.objectives)
-                quality = adrs(found, reference=reference)
-                progress(Progress(self.problem.n_evaluations, self.budget, quality))
+                quality = adrs(found[np.isfinite(found).all(axis=1)], reference=reference)
+                done = self.problem.cost() if by_cost else self.problem.n_evaluations
+                progress(Progress(done, self.budget, quality))
         predictors = algorithm.predictors
         if predictors is None or algorithm.searched is None:
             raise InputError(
@@ -259,7 +359,7 @@ class Search:
         triplet = self.triplet or (algorithm.tuned.best if algorithm.tuned is not None else None)
         self.seconds |= algorithm.seconds
         self.seconds["sample"] = time.perf_counter() - start - sum(algorithm.seconds.values())
-        return self._report(predictors, triplet, reference, algorithm.searched)
+        return self._report(predictors, triplet, algorithm.tuned, reference, algorithm.searched)
 
     def _specs(self) -> list[Spec | None] | None:
         """The triplet's predictors by position; of a table with more objectives the others get a default."""
@@ -284,7 +384,12 @@ class Search:
         return OneShotRAPID(parts=VERIFIED_PARTS, batch_size=verified, **common)
 
     def _report(
-        self, predictors: PredictorSet, triplet: Triplet | None, reference: FloatArray, searched: IntArray
+        self,
+        predictors: PredictorSet,
+        triplet: Triplet | None,
+        tuned: TunerResult | None,
+        reference: FloatArray,
+        searched: IntArray,
     ) -> SearchResult:
         start = time.perf_counter()
         table = self.table
@@ -300,7 +405,7 @@ class Search:
         feasible: Any = np.ones(len(X), dtype=np.bool_)
         if self.problem.constraints:
             feasible = (self.problem.violations(X, raw) <= 0.0).all(axis=1)
-        kept = np.flatnonzero(feasible)
+        kept = np.flatnonzero(feasible & np.isfinite(raw).all(axis=1))
         F = to_minimised(raw, table.objectives)
         front_rows = kept[front_indices(F[kept])] if len(kept) else kept
         minimised = to_minimised(predicted, table.objectives)
@@ -320,6 +425,7 @@ class Search:
             X=X,
             raw=raw,
             budget=self.budget,
+            cost=self.problem.cost() if self.problem.costs_stated else None,
             n_train=min(self.n_train, len(X)),
             predictors=predictors,
             triplet=triplet,
@@ -327,4 +433,7 @@ class Search:
             quality=quality,
             seconds=dict(self.seconds),
             front_rows=front_rows,
+            tuned=tuned,
+            feasible=feasible if self.problem.constraints else None,
+            reference=reference,
         )

@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator, row_keys, unique_rows
+from rapid_moo.drawing import stack
 from rapid_moo.errors import InputError
 from rapid_moo.genes import Gene, causal_order, check_genes, quoted, tokens
 from rapid_moo.objectives import Objective
@@ -29,6 +30,7 @@ __all__ = ["ENUMERABLE", "FEATURE_SETS", "Gene", "GridSpace", "SearchSpace"]
 
 FEATURE_SETS = ("engineered", "one_hot", "all")
 ENUMERABLE = 2_000_000
+DECIMALS = 12
 REMEMBERED = 200_000
 """Spaces of up to so many genotypes are listed once and sampled without replacement from the list."""
 
@@ -202,20 +204,32 @@ class SearchSpace:
         An ordered gene adds its distance in codes over its largest one, any other gene 0 or 1; a gene that is
         active in one architecture only adds 1.
         """
-        a, b = self.repair(A), self.repair(B)
-        active_a, active_b = self._active(a), self._active(b)
-        scale = np.array([1.0 / max(len(g.choices) - 1, 1) if g.ordered else np.inf for g in self.genes])
-        weights = np.array([gene.weight for gene in self.genes], dtype=np.float32)
-        weights /= weights.sum()
-        codes = b.astype(np.int16)
-        total = np.empty((len(a), len(b)), dtype=np.float64)
-        for i, (x, on) in enumerate(zip(a.astype(np.int16), active_a, strict=True)):
-            # An infinite scale makes every change of an unordered gene count as a whole one.
-            with np.errstate(invalid="ignore"):
-                apart = np.nan_to_num(np.abs(codes - x) * scale.astype(np.float32), nan=0.0)
-            apart = np.where(active_b != on, np.float32(1.0), np.minimum(apart, np.float32(1.0)))
-            total[i] = apart @ weights
-        return total
+        a, b = self.states(A), self.states(B)
+        return np.array([self.apart(state, b) for state in a]).reshape(len(a), len(b))
+
+    def states(self, X: ArrayLike, /) -> IntArray:
+        """What :meth:`distance` sees, shape (n, n_var): codes, and one further state for an inactive gene."""
+        repaired = self.repair(X)
+        return np.where(self._active(repaired), repaired, self.n_choices)
+
+    def apart(self, state: IntArray, states: IntArray) -> FloatArray:
+        """Distances of one row of states from n others, shape (n,); what differs by rounding alone is equal."""
+        parts = [cost[k, column] for cost, k, column in zip(self.gene_costs, state.tolist(), states.T, strict=True)]
+        return np.asarray(np.sum(parts, axis=0).round(DECIMALS))
+
+    @cached_property
+    def gene_costs(self) -> tuple[FloatArray, ...]:
+        """Per gene what any two of its states add to :meth:`distance`; the last state is "inactive"."""
+        total = sum(gene.weight for gene in self.genes)
+        tables = []
+        for gene in self.genes:
+            k = len(gene.choices)
+            codes = np.abs(np.subtract.outer(np.arange(k), np.arange(k))).astype(np.float64)
+            cost = np.ones((k + 1, k + 1))
+            cost[:k, :k] = codes / max(k - 1, 1) if gene.ordered else codes > 0
+            cost[k, k] = 0.0
+            tables.append(cost * gene.weight / total)
+        return tuple(tables)
 
     # ---------------------------------------------------------------- border
     @property
@@ -325,6 +339,37 @@ class SearchSpace:
                 raise InputError(f"{self.name}: cannot read {name}={label} in architecture {text!r}")
             codes[name] = genes[name].labels.index(label)
         return self._from_codes(codes)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the space has a drawing of its own: it overrides ``draw`` or ``_draw``."""
+        kind = type(self)
+        return kind.draw is not SearchSpace.draw or kind._draw is not SearchSpace._draw
+
+    def draw(self, x: ArrayLike, /) -> str:
+        """One architecture as an SVG file: a graph, a stack of layers, or its genes where the space knows no better.
+
+        See :mod:`rapid_moo.drawing` for what helps to draw.
+
+        Raises
+        ------
+        InputError
+            If it is not one genotype.
+        """
+        row = self.repair(x)
+        if len(row) != 1:
+            raise InputError(f"{self.name}: expected one genotype, got {len(row)}")
+        return self._draw(row[0])
+
+    def _draw(self, x: IntArray) -> str:
+        """The drawing of a repaired genotype of shape (n_var,): its active genes, the first on top."""
+        active = self._active(x[None])[0]
+        lines = [
+            (gene.name, gene.labels[code])
+            for gene, code, on in zip(self.genes, x.tolist(), active.tolist(), strict=True)
+            if on
+        ]
+        return stack(lines[::-1], self.to_string(x))
 
     def _from_codes(self, codes: Mapping[str, int]) -> IntArray:
         row = self._repair(np.array([[codes.get(gene.name, 0) for gene in self.genes]], dtype=np.int64))

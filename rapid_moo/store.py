@@ -7,7 +7,8 @@ mean), or the reason why there is none. A store lives in memory (:class:`Store`)
 
 A store only grows by *events*, which the SQLite home writes down before they take effect:
 
-* ``ask``: an architecture is to be evaluated, or comes along as known (*free*: imports are not billed);
+* ``ask``: an architecture is to be evaluated, in some objectives or in all, or comes along as known (*free*: imports
+  are not billed);
 * ``start``: somebody works on it;
 * ``tell``: values and reasons of some objectives;
 * ``requeue``: the work was lost or in vain, so the architecture waits again and counts as not begun.
@@ -34,6 +35,10 @@ from rapid_moo.space import SearchSpace
 STATES = ("asked", "running", "done", "partial", "failed")
 IDLE, ASKED, RUNNING = 0, 1, 2
 IMPORT, BY_HAND = "import", "hand"
+_ARRAYS = (
+    *("_X", "_total", "_squares", "_count", "_work", "_free", "_broken", "_seconds", "_when", "_begun"),
+    *("_paid", "_lost", "_wanted"),
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class Store:
         self._work = np.zeros(16, dtype=np.int8)
         self._free = np.zeros(16, dtype=np.bool_)
         self._broken = np.zeros((16, len(objectives)), dtype=np.bool_)
+        self._paid, self._lost = np.zeros((16, len(objectives))), np.zeros((16, len(objectives)))
+        self._wanted = np.ones((16, len(objectives)), dtype=np.bool_)
         self._seconds, self._when = np.zeros(16), np.zeros(16)
         self._begun = np.zeros(16, dtype=np.int64)
         self.changed: set[int] = set()
@@ -114,6 +121,24 @@ class Store:
     def failed_objectives(self) -> BoolArray:
         """Where an objective was tried and has no value, shape (n, n_objectives)."""
         return np.asarray(self._broken[: self._n] & (self._count[: self._n] == 0))
+
+    @property
+    def paid(self) -> IntArray:
+        """How often each objective was measured here, failures included and imports not, shape (n, n_objectives)."""
+        return (self._paid[: self._n] + self._lost[: self._n]).astype(np.int64)
+
+    def paid_of(self, rows: ArrayLike) -> IntArray:
+        """As :attr:`paid`, of some rows."""
+        index = np.asarray(rows, dtype=np.int64)
+        return (self._paid[index] + self._lost[index]).astype(np.int64)
+
+    def asked_of(self, row: int) -> BoolArray:
+        """Which objectives of a row were asked for last, shape (n_objectives,); all of them where nobody said which."""
+        return np.asarray(self._wanted[row].copy(), dtype=np.bool_)
+
+    def wanted_of(self, row: int) -> BoolArray:
+        """Which objectives of a row were asked for last and have neither a value nor failed, shape (n_objectives,)."""
+        return np.asarray(self._wanted[row] & ~self.settled_objectives(row))
 
     @property
     def complete(self) -> BoolArray:
@@ -237,14 +262,23 @@ class Store:
         return evaluations_frame(self)
 
     # ------------------------------------------------------------------ writing
-    def ask(self, X: ArrayLike, who: str = "", *, free: bool = False) -> IntArray:
-        """Put architectures on the list, each once; a known one keeps its row. Returns their rows, shape (n,)."""
+    def ask(
+        self, X: ArrayLike, who: str = "", *, free: bool = False, objectives: Sequence[str] | None = None
+    ) -> IntArray:
+        """Put architectures on the list, each once; a known one keeps its row. Returns their rows, shape (n,).
+
+        With ``objectives`` only these are asked for, where they are neither known nor failed.
+        """
         repaired = self.space.repair(X)
+        if objectives is not None and (wrong := [name for name in objectives if name not in self.objectives]):
+            raise InputError(f"store: expected objectives {list(self.objectives)}, got {wrong[0]!r}")
         with self.transaction():
-            self._ask(repaired, who, free)
+            self._ask(repaired, who, free, objectives)
         return self.find(repaired)
 
-    def _ask(self, repaired: IntArray, who: str, free: bool) -> None:
+    def _ask(self, repaired: IntArray, who: str, free: bool, objectives: Sequence[str] | None = None) -> None:
+        part = {} if objectives is None else {"objectives": list(objectives)}
+        columns = slice(None) if objectives is None else [self.objectives.index(name) for name in objectives]
         rows = self.find(repaired)
         now = time.time()
         first = {
@@ -252,13 +286,13 @@ class Store:
         }
         new = sorted(first.values())
         events = [
-            Event("ask", self._n + j, now, {"x": repaired[i].tolist(), "who": who, "free": free})
+            Event("ask", self._n + j, now, {"x": repaired[i].tolist(), "who": who, "free": free, **part})
             for j, i in enumerate(new)
         ]
         waits = [
-            Event("requeue", int(row), now, {"who": who})
+            Event("requeue", int(row), now, {"who": who, **part})
             for row in dict.fromkeys(rows[rows >= 0].tolist())
-            if not free and self._work[row] == IDLE and not self.settled(row)
+            if not free and self._work[row] == IDLE and not self.settled_objectives(row)[columns].all()
         ]
         self._record([*events, *waits])
 
@@ -360,9 +394,9 @@ class Store:
         """Further objectives, of which nothing is known yet."""
         new = [name for name in names if name not in self.objectives]
         self.objectives = (*self.objectives, *new)
-        for name in ("_total", "_squares", "_count", "_broken"):
+        for name in ("_total", "_squares", "_count", "_broken", "_paid", "_lost", "_wanted"):
             array = getattr(self, name)
-            more = np.zeros((len(array), len(new)), dtype=array.dtype)
+            more = np.full((len(array), len(new)), name == "_wanted", dtype=array.dtype)
             setattr(self, name, np.hstack([array, more]))
 
     @contextmanager
@@ -399,9 +433,15 @@ class Store:
         self._rows[row_keys(x[None])[0].tobytes()] = row
         self._free[row] = event.body["free"]
         self._work[row] = IDLE if event.body["free"] else ASKED
+        self._want(row, event.body)
         self._who.append(event.body["who"])
         self._reasons.append({})
         self._n += 1
+
+    def _want(self, row: int, body: Mapping[str, Any]) -> None:
+        """Note which objectives were asked for; all of them where that is not said."""
+        stated = body.get("objectives")
+        self._wanted[row] = True if stated is None else [name in stated for name in self.objectives]
 
     def _on_start(self, event: Event) -> None:
         self._work[event.row] = RUNNING
@@ -418,10 +458,12 @@ class Store:
             self._total[row, k] += value
             self._squares[row, k] += value * value
             self._count[row, k] += 1
+            self._paid[row, k] += not self._free[row]
             reasons.pop(name, None)
         for name, text in body["reasons"].items():
             if name:
                 self._broken[row, self.objectives.index(name)] = True
+                self._lost[row, self.objectives.index(name)] += not self._free[row]
             if not name or self._count[row, self.objectives.index(name)] == 0:
                 reasons[name] = text
         if not self._begun[row] and not self._free[row]:
@@ -436,8 +478,11 @@ class Store:
         if self._work[row] == RUNNING or forget:
             self._begun[row] = max(0, self._begun[row] - 1)
         self._work[row] = ASKED
+        if "who" in event.body:  # asked for anew, and not merely put back
+            self._want(row, event.body)
         if forget:
             self._broken[row] = False
+            self._lost[row] = 0.0
             self._reasons[row] = {}
 
     def _on_drop(self, event: Event) -> None:
@@ -448,9 +493,9 @@ class Store:
     def _reserve(self, n: int) -> None:
         if n <= len(self._X):
             return
-        for name in ("_X", "_total", "_squares", "_count", "_work", "_free", "_broken", "_seconds", "_when", "_begun"):
+        for name in _ARRAYS:
             array = getattr(self, name)
-            grown = np.zeros((2 * len(array), *array.shape[1:]), dtype=array.dtype)
+            grown = np.full((2 * len(array), *array.shape[1:]), name == "_wanted", dtype=array.dtype)
             grown[: len(array)] = array
             setattr(self, name, grown)
 
@@ -503,6 +548,10 @@ class Bill:
                 self._order.append(row)
                 self._n += not (free or self.store._free[row])
         return self._n - before
+
+    def cost(self, prices: FloatArray) -> float:
+        """What was measured of the architectures on the bill, each measurement at its objective's price."""
+        return float((self.store.paid_of(self.rows) * prices).sum())
 
     def take_free(self) -> None:
         """Put everything on the bill that was known beforehand."""

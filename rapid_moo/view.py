@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -52,6 +52,8 @@ class Knowledge:
         Values of a foreign problem's constraints, feasible at 0 and below; NaN where unknown.
     pending : ndarray of shape (n_pending, n_var)
         Architectures that were asked for and not told.
+    screening : ndarray of shape (n_screening, n_var)
+        Architectures of which some objectives were asked for and not told: they are candidates no longer and not yet.
     """
 
     X: IntArray
@@ -62,6 +64,7 @@ class Knowledge:
     feasible: BoolArray
     limits: FloatArray
     pending: IntArray
+    screening: IntArray
 
     def __len__(self) -> int:
         return len(self.X)
@@ -74,7 +77,7 @@ class Knowledge:
     @property
     def settled(self) -> IntArray:
         """Architectures that are not to be proposed: complete, failed or pending ones."""
-        return np.vstack([self.X[self.complete | self.failed], self.pending])
+        return np.vstack([self.X[self.complete | self.failed], self.pending, self.screening])
 
     @property
     def open(self) -> BoolArray:
@@ -111,6 +114,8 @@ class SpaceView:
             raise InputError("candidates: 'members' needs a problem that is evaluated on a table")
         self.restricted = on_table and candidates != "space"
         self.bounded = self.native and len(problem.constraint_set.known) > 0
+        self.price = float(problem.evaluation_prices.sum()) if self.native and problem.costs_stated else 0.0
+        """What it costs to measure everything of an architecture; 0 where no costs are stated."""
         self.store: Store = problem.store if self.native else Store(self.space, self._columns)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SpaceView:
@@ -226,10 +231,13 @@ class SpaceView:
         limits = [f"g{k + 1}" for k in range(problem.n_ieq_constr)] + [f"h{k + 1}" for k in range(problem.n_eq_constr)]
         return [*(objective.name for objective in self.objectives), *limits]
 
-    def take_in(self, infills: Population, *, free: bool = False) -> IntArray:
+    def take_in(
+        self, infills: Population, *, free: bool = False, screening: Mapping[bytes, BoolArray] | None = None
+    ) -> IntArray:
         """Put told individuals into the store, where they are not yet; returns their rows, shape (n,).
 
-        With ``free`` they were known beforehand and are not billed.
+        With ``free`` they were known beforehand and are not billed. ``screening`` says of which architectures only some
+        objectives were asked for: the others have not failed where there is no value.
         """
         X = self.genotypes(infills.get("X"))
         values = self._told_values(infills)
@@ -239,7 +247,8 @@ class SpaceView:
                 # Asked for again at each, since the same architecture may come twice.
                 rows[i] = self.store.find(X[i][None])[0]
                 if rows[i] < 0 or not self.store.settled(int(rows[i])):
-                    rows[i] = self._tell(X[i], line, free)
+                    asked = (screening or {}).get(self.space.keys(X[i][None])[0])
+                    rows[i] = self._tell(X[i], line, free, asked)
         return rows
 
     def _told_values(self, infills: Population) -> FloatArray:
@@ -263,11 +272,17 @@ class SpaceView:
             if width:
                 infills.set(name, known.get(name))
 
-    def _tell(self, x: IntArray, line: FloatArray, free: bool) -> int:
+    def _tell(self, x: IntArray, line: FloatArray, free: bool, asked: BoolArray | None = None) -> int:
         row = int(self.store.ask(x[None], IMPORT if free else "", free=free)[0])
-        names = self.store.objectives
-        known = {name: float(value) for name, value in zip(names, line, strict=True) if np.isfinite(value)}
-        missing = {name: "no finite value" for name in names if name not in known}
+        open_ = ~self.store.settled_objectives(row)
+        lines = list(zip(self.store.objectives, line.tolist(), open_, strict=True))
+        known = {name: value for name, value, on in lines if on and np.isfinite(value)}
+        wanted = [True] * len(lines) if asked is None else asked.tolist()
+        missing = {
+            name: "no finite value"
+            for (name, _, on), want in zip(lines, wanted, strict=True)
+            if on and want and name not in known
+        }
         self.store.tell(row, known, missing)
         return row
 
@@ -293,8 +308,8 @@ class SpaceView:
         return np.where(unknown, np.inf, to_minimised(raw, self.objectives))
 
     # ---------------------------------------------------------------- knowledge
-    def knowledge(self, bill: Bill, pending: IntArray) -> Knowledge:
-        """What the rows of a bill teach."""
+    def knowledge(self, bill: Bill, pending: IntArray, screening: IntArray | None = None) -> Knowledge:
+        """What the rows of a bill teach, with what is under way, whole or in part."""
         n_obj = len(self.objectives)
         rows = bill.rows[self.store.tried[bill.rows]]
         X, raw = self.store.X[rows], self.store.raw_of(rows)
@@ -309,7 +324,8 @@ class SpaceView:
             limits[:, equalities] = np.abs(limits[:, equalities]) - EQUAL
             feasible &= (limits <= 0.0).all(axis=1)
         values = raw[:, :n_obj]
-        return Knowledge(X, values, self._minimised(values), complete, failed, feasible, limits, pending)
+        part = screening if screening is not None else pending[:0]
+        return Knowledge(X, values, self._minimised(values), complete, failed, feasible, limits, pending, part)
 
     def sample_table(self, known: Knowledge) -> ArchitectureTable:
         """The complete rows as a table.

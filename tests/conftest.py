@@ -9,6 +9,11 @@ from pathlib import Path
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--all", action="store_true", help="all 2,000 broken inputs (half an hour)")
+    parser.addoption("--broken", metavar="N[:M]", help="the broken inputs of these numbers alone")
+
+
 @pytest.fixture(scope="session")
 def published() -> Callable[[str], Path]:
     """Path of a published table, named by its file; skips where the tables are not at hand."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -50,6 +51,9 @@ def handler_for(state: Server) -> type[BaseHTTPRequestHandler]:
             if way.isdigit():
                 self.send_error(int(way))
                 return
+            if way == "slow answer":
+                self._drip(b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 400)
+                return
             start = 0
             same = self.headers.get("If-Range") in (None, state.etag)
             if asked and state.ranges and same:
@@ -72,7 +76,17 @@ def handler_for(state: Server) -> type[BaseHTTPRequestHandler]:
                 self.wfile.flush()
                 state.released.wait(5.0)
                 return
+            if way == "drips":
+                self._drip(state.body[half:])
+                return
             self.wfile.write(state.body[half:])
+
+        def _drip(self, content: bytes) -> None:
+            with contextlib.suppress(OSError):  # whoever asked has gone
+                for k in range(len(content)):
+                    self.wfile.write(content[k : k + 1])
+                    if state.released.wait(0.05):
+                        return
 
         def log_message(self, format: str, *args: object) -> None:
             logging.getLogger(__name__).debug(format, *args)
@@ -263,6 +277,16 @@ class TestFetch:
         with pytest.raises(FetchError, match="timed out"):
             fetch(server, timeout=0.2, retries=0)
         assert time.monotonic() - start < 2.0
+
+    @pytest.mark.parametrize("way", ["drips", "slow answer"])
+    def test_a_drip_is_a_stall(self, server: Server, cache: Path, way: str) -> None:
+        """Each byte comes in time, and the whole never does."""
+        server.ways = [way]
+        start = time.monotonic()
+        with pytest.raises(FetchError, match=r"after 2 attempts: (fewer than 1000 bytes|no answer)"):
+            fetch(server, timeout=0.4, retries=1)
+        assert time.monotonic() - start < 5.0
+        assert FILE not in names(cache)
 
     def test_stall_then_resumes(self, server: Server) -> None:
         server.ways = ["stalled", "whole"]

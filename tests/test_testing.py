@@ -438,7 +438,7 @@ class HasARow(Store):
 
 
 class AsksTwice(Store):
-    def _ask(self, repaired, who, free):
+    def _ask(self, repaired, who, free, objectives=None):
         self._record(
             [
                 Event("ask", self._n + i, 0.0, {"x": x.tolist(), "who": who, "free": free})

@@ -238,6 +238,32 @@ class TestTuner:
             ADRSTuner().tune(grid_table(3))
 
 
+def test_a_generator_seeds_each_tuning(sample):
+    rows = sample.sample(40, 0)
+    settings = {"budget": 20, "families": ("random_forest", "bayesian_ridge"), "committee": False}
+    first, second = (ADRSTuner(seed=np.random.default_rng(3), **settings).tune(rows) for _ in range(2))
+    assert first.n_fits == second.n_fits > 12
+    assert first.best.specs == second.best.specs
+    assert first.settings["seed"] == second.settings["seed"]
+    json.dumps(first.settings)
+    tuner = ADRSTuner(1, seed=np.random.default_rng(3))
+    assert tuner.tune(rows).settings["seed"] != tuner.tune(rows).settings["seed"]
+    assert ADRSTuner(1, seed=2**62).tune(rows).settings["seed"] < 2**32
+    assert ADRSTuner(1, seed=7).tune(rows).settings["seed"] == 7
+    with pytest.raises(InputError, match="got 'x'"):
+        ADRSTuner(seed="x")
+
+
+def test_tuning_leaves_numpy_s_global_state_alone(sample):
+    state = np.random.get_state()  # noqa: NPY002
+    found = [ADRSTuner(12, families=("random_forest",)).tune(sample.sample(40, 0)) for _ in range(2)]
+    after = np.random.get_state()  # noqa: NPY002
+    assert found[0].n_fits > 24
+    assert (state[1] == after[1]).all()
+    assert state[2:] == after[2:]
+    assert found[0].best.specs == found[1].best.specs
+
+
 def test_before_tuning_the_process_of_the_features_that_matter_serves():
     space = HWGPT("l")
     X = space.sample(30, np.random.default_rng(0))

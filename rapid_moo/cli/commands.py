@@ -19,21 +19,22 @@ from rapid_moo import data
 from rapid_moo._util import check_ratio, write_text
 from rapid_moo.algorithm import default_tuner
 from rapid_moo.audit import audit as audit_table
-from rapid_moo.cli.common import complain, writable
-from rapid_moo.cli.dataset import dataset_name, dataset_words, read_dataset, reading_of
+from rapid_moo.cli.common import command_line, complain, writable
+from rapid_moo.cli.dataset import dataset_name, dataset_words, read_costly, read_dataset, reading_of
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.objectives import to_minimised
+from rapid_moo.plot import write_front_figure
 from rapid_moo.predictors import prediction_metrics
 from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import space_names
 from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.progress import Progress
-from rapid_moo.report import search_text, write_front_figure
+from rapid_moo.report import PAGE_FILE, REPORT_FILE, read_report, to_text, write_page
 from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import RANKING_FILE, TRIPLET_FILE, ADRSTuner, Triplet, load_triplet, pick_loss
 
-PICTURE_FILE = "front.png"
+PICTURE_FILE, AUDIT_FILE = "front.png", "audit.json"
 MOST_RETRIES = 100
 
 
@@ -110,8 +111,14 @@ def audit(options: Namespace) -> int:
     report = audit_table(raw.settled(measured), space, objectives, name, seed=options.seed)
     print(report.to_text())
     if options.out is not None:
-        write_text(options.out / "audit.json", json.dumps(report.to_dict(), indent=2) + "\n")
-        print(f"\nWritten: {options.out / 'audit.json'}")
+        write_text(options.out / AUDIT_FILE, json.dumps(report.to_dict(), indent=2) + "\n")
+        known = read_report(options.out) if (options.out / REPORT_FILE).is_file() else None
+        if known is not None and known.kind == "search" and known.name == report.name:
+            # A search of the same table lies there: its page gets the warnings.
+            page = write_page(known.replace(audit=report.to_facts()), options.out)
+        else:
+            page = write_page(report.report(command_line()), options.out)
+        print(f"\nWritten: {options.out / AUDIT_FILE}, {page}")
     return 0
 
 
@@ -185,7 +192,7 @@ def _judged(triplet: Triplet, train: ArchitectureTable, unseen: ArchitectureTabl
 
 def search(options: Namespace) -> int:
     """Search a table."""
-    table = read_dataset(options)
+    table = read_costly(options)
     settings = SearchSettings(
         train_ratio=check_ratio(options.train_ratio, "--train-ratio"),
         algorithm=options.algorithm,
@@ -208,14 +215,20 @@ def search(options: Namespace) -> int:
         )
     with _interruptible(run, out), _progress() as bar:
         task = bar.add_task("search", total=run.budget)
+        unit = "of cost" if run.problem.costs_stated else "evaluations"
 
         def show(at: Progress) -> None:
-            bar.update(task, completed=at.done, description=f"{at.done} evaluations, ADRS {at.adrs:.4f}")
+            bar.update(task, completed=at.done, description=f"{at.done:.6g} {unit}, ADRS {at.adrs:.4f}")
 
         result = run.run(progress=show)
     result.write(out)
-    print(search_text(result, weights))
-    written = ["front.csv", EVALUATIONS_FILE, "summary.json"]
+    report = result.report(weights, command_line())
+    print(to_text(report))
+    if (out / REPORT_FILE).is_file():
+        known = read_report(out)
+        report = report.replace(audit=known.audit if known.name == report.name else None)
+    write_page(report, out)
+    written = ["front.csv", EVALUATIONS_FILE, "summary.json", REPORT_FILE, PAGE_FILE]
     try:
         write_front_figure(result, out / PICTURE_FILE)
         written.append(PICTURE_FILE)

@@ -7,6 +7,7 @@ import logging
 import math
 import os
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,3 +125,8 @@ def writable(folder: Path) -> Path:
     if not os.access(existing, os.W_OK | os.X_OK):
         raise InputError(f"{folder}: expected a folder to write to, but {existing} cannot be written")
     return folder
+
+
+def command_line() -> str:
+    """The command that was given, to be given again."""
+    return shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "rapid-moo"), *sys.argv[1:]])

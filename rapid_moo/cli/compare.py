@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -20,51 +19,20 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from rapid_moo._util import one_line, write_text
-from rapid_moo.cli.common import complain, jobs, writable
-from rapid_moo.cli.dataset import add_dataset, read_dataset
+from rapid_moo.cli.common import command_line, complain, writable
+from rapid_moo.cli.dataset import read_costly
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown
-from rapid_moo.comparison.registry import available_methods, method_names
-from rapid_moo.comparison.tables import RESULT_FILES, read_results
+from rapid_moo.comparison.registry import available_methods
+from rapid_moo.comparison.report import comparison_report
+from rapid_moo.comparison.tables import RESULT_FILES, bill_column, read_results
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.progress import Progress
+from rapid_moo.report import PAGE_FILE, write_page
 from rapid_moo.table import ArchitectureTable
 
 REPORT_FILE = "report.md"
-EXAMPLES = """
-examples:
-  rapid-moo compare --dataset digits --methods rapid,nsga2,random --budgets 0.02,0.05,0.15 --seeds 5 --out runs/digits
-  rapid-moo compare --dataset asr_data.csv --methods all --seeds 10 --n-jobs 2 --out runs/asr
-  rapid-moo compare --dataset digits --methods random,mypackage.search:Mine --budgets 50,100 --out runs/mine
-
-A budget is a share of the table in (0, 1) or a number of unique evaluations. A repeated architecture is not billed.
-One-shot methods train on the budget and bill the front that they verify on top: see the column 'evaluations'.
-Interrupt it at any time: the same command goes on where it was. DIR gets results.csv (one row per dataset, method,
-seed and budget), trajectories.csv (the same at fine steps), oracle.csv (the floor), report.md, figures, and one record
-per run.
-"""
-
-
-def add_parser(commands_of: Any) -> None:
-    """Add the command to the parser's subcommands."""
-    parser: argparse.ArgumentParser = commands_of.add_parser(
-        "compare",
-        help="compare methods under the same bill of evaluations",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add_dataset(parser)
-    parser.add_argument(
-        "--methods", required=True, metavar="A,B|all", help=f"some of {', '.join(method_names())}; or module:Class"
-    )
-    parser.add_argument("--budgets", default="0.02,0.05,0.15", metavar="B,...", help="(default 0.02,0.05,0.15)")
-    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1 (default 10)")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where records and results go")
-    parser.add_argument("--n-jobs", type=jobs, default=1, metavar="N", help="runs at the same time (default 1)")
-    parser.add_argument("--redo", default="", metavar="A,B", help="make the runs of these methods again")
-    parser.add_argument("--dask", metavar="ADDRESS", help="make the runs on the Dask scheduler at this address")
-    parser.set_defaults(run=compare)
 
 
 def compare(options: Namespace) -> int:
@@ -96,17 +64,20 @@ def _report(out: Path) -> list[str]:
     """Write the report and, where they can be drawn, the figures of everything that a folder holds."""
     results, trajectories, oracle = (read_results([out], name) for name in RESULT_FILES)
     write_text(out / REPORT_FILE, comparison_markdown(results, trajectories, oracle))
+    write_page(comparison_report(out, command_line()), out)
+    written = [REPORT_FILE, PAGE_FILE]
     try:
-        return [REPORT_FILE, *write_figures(out, results, trajectories, oracle)]
+        return [*written, *write_figures(out, results, trajectories, oracle)]
     except MissingExtraError as error:
         complain(f"note: no figures: {error}")
-        return [REPORT_FILE]
+        return written
 
 
 def summary_text(table: ArchitectureTable, results: pd.DataFrame) -> str:
     """Median quality by method and budget, best first at the largest budget."""
     grouped = results.groupby(["budget", "method"], sort=False)
-    median = grouped[["evaluations", "adrs", "hypervolume", "igd_plus", "front_size", "seconds"]].median()
+    billed = list(dict.fromkeys(["evaluations", bill_column(results)]))
+    median = grouped[[*billed, "adrs", "hypervolume", "igd_plus", "front_size", "seconds"]].median()
     parts = [
         f"{table.name}: {len(table):,} architectures, {table.front_kind} front of {len(table.front)} points."
         f" Medians over {results['seed'].nunique()} seeds:"
@@ -159,7 +130,7 @@ def _name(method: str) -> str:
 
 def _table(options: Namespace) -> ArchitectureTable:
     """The table, its name telling other objectives than the default ones apart."""
-    table = read_dataset(options)
+    table = read_costly(options)
     tail = [options.memory] if options.memory and options.memory != table.space.default_memory else []
     return replace(table, name="-".join([table.name, *tail, *(["energy"] if options.energy else [])]))
 

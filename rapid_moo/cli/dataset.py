@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from argparse import Namespace
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from rapid_moo.errors import InputError
-from rapid_moo.problems import open_table
-from rapid_moo.reading import Reading
-from rapid_moo.table import ArchitectureTable
+
+if TYPE_CHECKING:
+    from rapid_moo.reading import Reading
+    from rapid_moo.table import ArchitectureTable
 
 _NAMES = ("genes", "vector", "ignore", "categorical", "columns", "decimal")
 _SEVERAL = {"join": "--join", "failure_codes": "--failure-code"}
@@ -74,6 +76,27 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_costs(parser: argparse.ArgumentParser) -> None:
+    """Add the option that says what measuring each objective costs."""
+    parser.add_argument(
+        "--costs",
+        metavar="NAME:COST,...",
+        help="what measuring each objective costs, such as accuracy:1,latency:0.01 (default 1, computed ones 0); a"
+        " budget is an amount of cost then",
+    )
+
+
+def read_costly(options: Namespace) -> ArchitectureTable:
+    """The table that the options state, with the costs that they state."""
+    from rapid_moo.costs import with_costs
+
+    table = read_dataset(options)
+    if options.costs is None:
+        return table
+    computed = [objective.name for objective in table.space.computed]
+    return replace(table, objectives=with_costs(table.objectives, options.costs, computed))
+
+
 def dataset_name(options: Namespace) -> str:
     """The stated table.
 
@@ -97,11 +120,15 @@ def reading_options(options: Namespace) -> dict[str, Any]:
 
 def reading_of(options: Namespace) -> Reading:
     """What is stated about the file."""
+    from rapid_moo.reading import Reading
+
     return Reading.of(**reading_options(options))
 
 
 def read_dataset(options: Namespace) -> ArchitectureTable:
     """The table that the options state."""
+    from rapid_moo.problems import open_table
+
     return open_table(
         dataset_name(options),
         space=options.space,

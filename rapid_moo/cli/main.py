@@ -11,7 +11,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO, cast
 
-from rapid_moo.cli import commands, compare, study
 from rapid_moo.cli.common import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -25,9 +24,9 @@ from rapid_moo.cli.common import (
     seconds,
     seed,
 )
-from rapid_moo.cli.dataset import add_dataset
+from rapid_moo.cli.dataset import add_costs, add_dataset
+from rapid_moo.cli.parsers import add_compare, add_report, add_study, later
 from rapid_moo.errors import InputError, RapidMooError
-from rapid_moo.view import CANDIDATES
 
 _SEARCH_EXAMPLES = """
 examples:
@@ -77,12 +76,12 @@ def build_parser() -> argparse.ArgumentParser:
     commands_of = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
 
     problems = commands_of.add_parser("problems", help="list search spaces and tables, and where the tables are")
-    problems.set_defaults(run=commands.problems)
+    problems.set_defaults(run=later("commands", "problems"))
 
     data = commands_of.add_parser("data", help="list, fetch, import and verify published tables")
     actions = data.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=_Parser)
     actions.add_parser("list", help="published tables, their licences and where they are").set_defaults(
-        run=commands.data_list
+        run=later("commands", "data_list")
     )
     fetch = actions.add_parser("fetch", help="download tables into the user's cache")
     fetch.add_argument("names", nargs="+", metavar="NAME")
@@ -91,19 +90,19 @@ def build_parser() -> argparse.ArgumentParser:
         "--timeout", type=seconds, default=10.0, metavar="S", help="seconds without progress (default 10)"
     )
     fetch.add_argument("--retries", type=int, default=3, metavar="N", help="further attempts (default 3)")
-    fetch.set_defaults(run=commands.data_fetch)
+    fetch.set_defaults(run=later("commands", "data_fetch"))
     take = actions.add_parser("import", help="copy published tables found in a folder into the user's cache")
     take.add_argument("folder", type=Path, metavar="DIR")
-    take.set_defaults(run=commands.data_import)
+    take.set_defaults(run=later("commands", "data_import"))
     verify = actions.add_parser("verify", help="compare tables with the manifest's checksums")
     verify.add_argument("names", nargs="*", metavar="NAME", help="all tables at hand by default")
-    verify.set_defaults(run=commands.data_verify)
+    verify.set_defaults(run=later("commands", "data_verify"))
 
     audit = commands_of.add_parser("audit", help="what a table is worth: repeats, gaps, learnability, drift")
     add_dataset(audit)
     audit.add_argument("--seed", type=seed, default=0)
     audit.add_argument("--out", type=Path, metavar="DIR", help="also write audit.json there")
-    audit.set_defaults(run=commands.audit)
+    audit.set_defaults(run=later("commands", "audit"))
 
     tune = commands_of.add_parser(
         "tune",
@@ -122,7 +121,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _add_tuner(tune, "--budget")
     tune.add_argument("--seed", type=seed, default=0)
-    tune.set_defaults(run=commands.tune)
+    tune.set_defaults(run=later("commands", "tune"))
 
     search = commands_of.add_parser(
         "search",
@@ -131,6 +130,7 @@ def build_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_dataset(search)
+    add_costs(search)
     search.add_argument("--tuner", type=Path, metavar="DIR", help="triplet of 'rapid-moo tune --dir DIR'")
     search.add_argument("--train-ratio", type=float, default=0.1, metavar="R", help="share to train on (default 0.1)")
     search.add_argument(
@@ -141,7 +141,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     search.add_argument(
         "--candidates",
-        choices=CANDIDATES,
+        choices=["auto", "members", "space"],
         default="auto",
         help="the table's members (auto), or the whole space, where a genotype stands for its nearest member",
     )
@@ -172,9 +172,10 @@ def build_parser() -> argparse.ArgumentParser:
     _add_tuner(search, "--tuner-budget")
     search.add_argument("--seed", type=seed, default=0)
     search.add_argument("--out", type=Path, metavar="DIR", help="where the results go (default runs/DATASET-seed)")
-    search.set_defaults(run=commands.search)
-    compare.add_parser(commands_of)
-    study.add_parsers(commands_of)
+    search.set_defaults(run=later("commands", "search"))
+    add_compare(commands_of)
+    add_study(commands_of)
+    add_report(commands_of)
     return parser
 
 

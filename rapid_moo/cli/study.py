@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import math
+import shlex
 import shutil
 import sys
 import time
@@ -21,116 +21,26 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rapid_moo._util import as_count, atomic_path, one_line, write_text
-from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, positive, seconds, seed, writable
+from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, writable
+from rapid_moo.costs import cost_text, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
-from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, user_trace
+from rapid_moo.measure import Command, user_trace
 from rapid_moo.objectives import Objective, parse_objectives
 from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import get_space, space_names
+from rapid_moo.report import PAGE_FILE
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store, own_name
 from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
 from rapid_moo.study.references import Reference, is_reference
-from rapid_moo.study.spacefile import TEMPLATE, read_space_file
+from rapid_moo.study.report import Renewal
+from rapid_moo.study.spacefile import TEMPLATE, objective_from_dict, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
 from rapid_moo.study.study import MOST_PLACES, Study
 
 LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
-FORMATS = ("csv", "parquet", "json")
 QUIET_SECONDS = 10.0
 SHOWN = 20
-
-_RUN_EXAMPLES = """
-examples:
-  rapid-moo run space.toml --measure "python measure.py" --budget 60 --workers 4 --out runs/board
-  rapid-moo run my_space.py:Tower --measure my_space.py:measure --budget 60 --out runs/tower
-  rapid-moo run runs/board                    after any end: goes on, everything it needs is in the folder
-  rapid-moo run runs/board --budget 110       fifty more
-  rapid-moo run runs/board --confirm          measure the front again where that is worth it
-  rapid-moo run digits --live --budget 60     the worked example: really trains and measures, in minutes
-
-A measure gets an architecture as a dict of genes (a command: as JSON on standard input) and gives a dict of objectives
-(a command: as JSON on standard output). Everything is kept in the folder, and evaluations.csv and front.csv are up to
-date at every moment.
-"""
-
-
-def add_parsers(commands_of: Any) -> None:
-    """Add the commands of studies."""
-    init = commands_of.add_parser("init", help="write a commented search space, ready to edit")
-    init.add_argument("file", type=Path, metavar="FILE.toml")
-    init.set_defaults(run=write_template)
-    _add_run(commands_of)
-    ask = commands_of.add_parser("ask", help="architectures of a study to evaluate elsewhere, as a CSV file")
-    ask.add_argument("folder", type=Path, metavar="DIR")
-    ask.add_argument("-n", type=positive, default=1, metavar="N", help="how many (default 1)")
-    ask.set_defaults(run=ask_study)
-    tell = commands_of.add_parser("tell", help="tell a study what was measured elsewhere, also in part")
-    tell.add_argument("folder", type=Path, metavar="DIR")
-    tell.add_argument("file", type=Path, metavar="MEASURED.csv")
-    tell.set_defaults(run=tell_study)
-    status = commands_of.add_parser("status", help="where a study stands, also while it runs")
-    status.add_argument("folder", type=Path, metavar="DIR")
-    status.add_argument("--json", action="store_true", help="for programs")
-    status.set_defaults(run=show_status)
-    export = commands_of.add_parser("export", help="evaluations or front of a study, to standard output or a file")
-    export.add_argument("folder", type=Path, metavar="DIR")
-    export.add_argument("--format", choices=FORMATS, default="csv")
-    export.add_argument("--front", action="store_true", help="the front alone")
-    export.add_argument("--out", type=Path, metavar="FILE", help="write there instead of to standard output")
-    export.set_defaults(run=export_study)
-
-
-def _add_run(commands_of: Any) -> None:
-    run = commands_of.add_parser(
-        "run",
-        help="search your own space with your own measure; goes on after any end",
-        epilog=_RUN_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    run.add_argument(
-        "target", metavar="SPACE|DIR", help="FILE.toml, FILE.py:CLASS, a space's name, or a study's folder"
-    )
-    run.add_argument(
-        "--measure",
-        action="append",
-        default=[],
-        metavar="[OBJECTIVE,..=]MEASURE",
-        help="a command line, or FILE.py:FUNCTION; several with the objectives that each of them measures",
-    )
-    run.add_argument("--live", action="store_true", help="the measure that comes along with a space (digits)")
-    run.add_argument("--budget", type=positive, metavar="N", help="evaluations in all, earlier ones included")
-    run.add_argument("--objectives", metavar="NAME:min,..", help="what is optimised, where the space does not say it")
-    run.add_argument("--constraint", action="append", default=[], metavar="'latency <= 20'")
-    run.add_argument("--seed", type=seed, help="seed of every choice (default 0)")
-    run.add_argument("--workers", default="1", metavar="N|threads:N", help="evaluations side by side (default 1)")
-    run.add_argument(
-        "--places", metavar="OBJECTIVE=N,..", help="places of its own for an objective: latency=1 is one board"
-    )
-    run.add_argument("--dask", metavar="ADDRESS", help="workers of a Dask scheduler instead")
-    run.add_argument("--timeout", type=seconds, metavar="S", help="seconds that one call of the measure may take")
-    run.add_argument(
-        "--known",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="CSV",
-        help="what was measured before, free of charge",
-    )
-    run.add_argument("--retry", action="store_true", help="make the failed evaluations again")
-    run.add_argument("--confirm", action="store_true", help="measure the front again where noise may have flattered it")
-    run.add_argument(
-        "--max-errors",
-        default=f"{FIRST_RAISED},{SAME_RAISED}",
-        metavar="FIRST,SAME",
-        help="stop when the first so many evaluations all raised, or so many in a row raised the same; 0 never"
-        f" (default {FIRST_RAISED},{SAME_RAISED})",
-    )
-    run.add_argument(
-        "--prefer", metavar="W,W,..", help="weights of the objectives: also name the network that suits them"
-    )
-    run.add_argument("--out", type=Path, metavar="DIR", help="the study's folder (default runs/NAME)")
-    run.set_defaults(run=run_study)
 
 
 def write_template(options: Namespace) -> int:
@@ -163,12 +73,23 @@ def run_study(options: Namespace) -> int:
 
 
 def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
-    begun = study.status().begun
-    if options.budget is not None and begun >= options.budget and not options.retry:
-        complain(f"note: {begun} evaluations are begun already; for more give a larger --budget")
+    status = study.status()
+    spent = status.cost if status.by_cost else status.begun
+    if options.budget is not None and spent >= options.budget and not options.retry:
+        told = f"a cost of {cost_text(spent)} is spent" if status.by_cost else f"{spent} evaluations are begun"
+        complain(f"note: {told} already; for more give a larger --budget")
+    page = Renewal(study, weights, f"rapid-moo run {shlex.quote(str(study.folder))}")
     try:
         with _Shown(study, options.budget) as shown:
-            study.run(options.budget, confirm=options.confirm, retry=options.retry, progress=shown.show)
+
+            def show(status: Status) -> None:
+                shown.show(status)
+                page.renew()
+
+            try:
+                study.run(options.budget, confirm=options.confirm, retry=options.retry, progress=show)
+            finally:
+                page.renew(now=True)
     except KeyboardInterrupt:
         print(_report(study, weights))
         complain(f"\ninterrupted; go on with: rapid-moo run {study.folder}")
@@ -202,13 +123,19 @@ def _study(options: Namespace, executor: Any) -> Study:
     if target.is_dir():
         if options.out is not None and options.out.resolve() != target.resolve():
             raise InputError(f"--out: expected none beside the folder of a study, got {options.out}")
-        stated = parse_objectives(options.objectives) if options.objectives else None
-        known = [Objective(**item) for item in read_definition(target)["objectives"]] if options.prefer else []
+        stated: Sequence[Objective] | None = parse_objectives(options.objectives) if options.objectives else None
+        known = [objective_from_dict(item) for item in read_definition(target)["objectives"]]
+        if options.costs is not None:
+            more = [o for o in stated or () if o.name not in {k.name for k in known}]
+            computed = [item["name"] for item in read_definition(target)["space"].get("computed", [])]
+            stated = with_costs([*known, *more], options.costs, computed)
         _weights(options.prefer, [*known, *(o for o in stated or () if o.name not in {k.name for k in known})])
         return Study(target, constraints=constraints, objectives=stated, **shared)
     space, objectives, written, reference = _space(options.target)
     if options.objectives:
         objectives = parse_objectives(options.objectives)
+    if options.costs is not None:
+        objectives = with_costs(objectives, options.costs, [objective.name for objective in space.computed])
     out = writable(options.out or Path("runs") / space.name)
     if options.budget is None and not (out / DEFINITION).exists():
         raise InputError("--budget: expected the number of evaluations of a new study, got none")
@@ -343,7 +270,7 @@ def _client(address: str | None) -> Iterator[Any]:
 class _Shown:
     """Progress on standard error: a bar in a terminal, a line now and then elsewhere."""
 
-    def __init__(self, study: Study, budget: int | None) -> None:
+    def __init__(self, study: Study, budget: float | None) -> None:
         console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=console, transient=True
@@ -372,10 +299,14 @@ class _Shown:
         if status.eta is not None:
             told += f", {duration(status.eta)} to go"
         if self.interactive:
-            self.bar.update(self.task, completed=status.begun - status.running, total=status.budget, description=told)
+            spent = status.cost if status.by_cost else status.begun - status.running
+            self.bar.update(self.task, completed=spent, total=status.budget, description=told)
         elif time.monotonic() - self._last >= QUIET_SECONDS:
             self._last = time.monotonic()
-            complain(f"{status.begun - status.running} of {status.budget} evaluations, {told}")
+            done = f"{status.begun - status.running} of {status.budget} evaluations"
+            if status.by_cost:
+                done = f"cost {cost_text(status.cost)} of {cost_text(status.budget or 0.0)}"
+            complain(f"{done}, {told}")
 
 
 def _report(study: Study, weights: Sequence[float] | None) -> str:
@@ -392,7 +323,7 @@ def _report(study: Study, weights: Sequence[float] | None) -> str:
         genes = {gene.name: gene for gene in study.space.genes}
         told = {key: _label(genes[key], value) if key in genes else _short(value) for key, value in chosen.items()}
         lines += ["", f"{name}: " + ", ".join(f"{key}={value}" for key, value in told.items())]
-    lines += ["", f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}"]
+    lines += ["", f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}, {PAGE_FILE}"]
     return "\n".join(lines)
 
 
@@ -441,13 +372,18 @@ def ask_study(options: Namespace) -> int:
     trials = study.ask(options.n)
     genes, names = study.space.genes, [objective.name for objective in study.objectives]
     out = csv.writer(sys.stdout, lineterminator="\n")
-    number = own_name("evaluation", [*(gene.name for gene in genes), *names])
-    out.writerow([number, *(gene.name for gene in genes), *names])
+    taken = [*(gene.name for gene in genes), *names]
     computed = {objective.name for objective in study.space.computed}
+    # Where not everything is to be measured, a column says what is; what is known already is filled in.
+    parts = any(set(trial.objectives) | computed != set(names) for trial in trials)
+    out.writerow([own_name("evaluation", taken), *taken, *([own_name("measure", taken)] if parts else [])])
     for trial in trials:
-        known = {n: float(study.space.compute(study.space.from_dict(trial.architecture)[None], n)[0]) for n in computed}
+        x = study.space.from_dict(trial.architecture)[None]
+        known = dict(zip(names, study.store.raw_of([trial.number - 1])[0].tolist(), strict=True))
+        known |= {name: float(study.space.compute(x, name)[0]) for name in computed}
         cells = [choice_text(g, trial[g.name]) if g.name in trial.architecture else "" for g in genes]
-        out.writerow([trial.number, *cells, *(known.get(name, "") for name in names)])
+        values = ["" if _is_nan(known[name]) else known[name] for name in names]
+        out.writerow([trial.number, *cells, *values, *([" ".join(trial.objectives)] if parts else [])])
     if len(trials) < options.n:
         complain(f"note: only {len(trials)} architectures are left")
     return 0

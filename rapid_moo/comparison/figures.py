@@ -14,6 +14,7 @@ import pandas as pd
 
 from rapid_moo._util import FloatArray, IntArray, atomic_path
 from rapid_moo.comparison.statistics import Ranks, overheads, ranks_where_possible
+from rapid_moo.comparison.tables import COST, bill_column
 from rapid_moo.errors import MissingExtraError
 
 COLOURS = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
@@ -22,6 +23,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 # These keep their look in every figure; others take what is left.
 FIRST = ("rapid", "rapid-oneshot", "rapid-published", "nsga2", "nsga3", "random")
 SMALLEST = 1e-5
+QUALITY_LABELS = {"adrs": "ADRS", "deficit": "1 - normalised hypervolume"}
 
 
 def _figure_class() -> Any:
@@ -54,9 +56,14 @@ def quartiles(trajectories: pd.DataFrame, quality: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns ``low``, ``median``, ``high``, indexed by evaluations.
+        Columns ``low``, ``median``, ``high``, indexed by evaluations, or by the cost where it is stated.
     """
-    wide = trajectories.pivot_table(index="evaluations", columns="seed", values=quality).sort_index().ffill().dropna()
+    wide = (
+        trajectories.pivot_table(index=bill_column(trajectories), columns="seed", values=quality)
+        .sort_index()
+        .ffill()
+        .dropna()
+    )
     frame = wide.quantile([0.25, 0.5, 0.75], axis=1).T
     frame.columns = pd.Index(["low", "median", "high"])
     return frame
@@ -88,18 +95,8 @@ def curves_figure(results: pd.DataFrame, trajectories: pd.DataFrame, oracle: pd.
     chosen = results[results["dataset"] == dataset]
     paths = trajectories[trajectories["dataset"] == dataset]
     floor = oracle[oracle["dataset"] == dataset]
-    for axis, quality, label in zip(axes, ("adrs", "deficit"), ("ADRS", "1 - normalised hypervolume"), strict=True):
-        for method, i in looks(drawn_methods(chosen)).items():
-            _draw_method(axis, i, method, chosen[chosen["method"] == method], paths[paths["method"] == method], quality)
-        steps, values = floor["evaluations"].to_numpy(), _values(floor, quality)
-        axis.plot(steps, values, color="#000000", linewidth=1.0, linestyle=(0, (1, 2)), label="oracle (floor)")
-        axis.set_xscale("log")
-        axis.set_yscale("log")
-        axis.set_xlim(left=max(1, paths["evaluations"].max() // 250))
-        axis.set_xlabel("unique evaluations")
-        axis.set_ylabel(f"{label} (lower is better)")
-        axis.grid(visible=True, which="major", color="#DDDDDD", linewidth=0.6)
-        _limit(axis, chosen, quality)
+    for axis, quality in zip(axes, QUALITY_LABELS, strict=True):
+        draw_curves(axis, chosen, paths, floor, quality)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
     seeds = chosen.groupby("method")["seed"].nunique()
@@ -108,27 +105,46 @@ def curves_figure(results: pd.DataFrame, trajectories: pd.DataFrame, oracle: pd.
     return figure
 
 
-def _values(frame: pd.DataFrame, quality: str) -> FloatArray:
+def draw_curves(axis: Any, results: pd.DataFrame, paths: pd.DataFrame, floor: pd.DataFrame, quality: str) -> None:
+    """Draw one quality over the bill on one dataset; ``quality`` is a key of :data:`QUALITY_LABELS`."""
+    spent = bill_column(paths)
+    for method, i in looks(drawn_methods(results)).items():
+        mine = results[results["method"] == method], paths[paths["method"] == method]
+        _draw_method(axis, i, method, *mine, quality)
+    steps, values = floor[spent].to_numpy(), quality_values(floor, quality)
+    axis.plot(steps, values, color="#000000", linewidth=1.0, linestyle=(0, (1, 2)), label="oracle (floor)")
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlim(left=max(1, paths[spent].max() // 250))
+    axis.set_xlabel("cost" if spent == COST else "unique evaluations")
+    axis.set_ylabel(f"{QUALITY_LABELS[quality]} (lower is better)")
+    axis.grid(visible=True, which="major", color="#DDDDDD", linewidth=0.6)
+    _limit(axis, results, quality)
+
+
+def quality_values(frame: pd.DataFrame, quality: str) -> FloatArray:
+    """ADRS, or as ``"deficit"`` one minus the hypervolume, fit for a logarithmic axis."""
     values = 1.0 - frame["hypervolume"] if quality == "deficit" else frame[quality]
     return np.asarray(np.maximum(values.to_numpy(dtype=np.float64), SMALLEST))
 
 
 def _limit(axis: Any, results: pd.DataFrame, quality: str) -> None:
     """The oracle falls to zero: the axis ends a little below the best method instead."""
-    best = results.assign(value=_values(results, quality)).groupby(["method", "budget"])["value"].median().min()
+    best = results.assign(value=quality_values(results, quality)).groupby(["method", "budget"])["value"].median().min()
     axis.set_ylim(bottom=max(SMALLEST, best / 2))
 
 
 def _draw_method(axis: Any, i: int, method: str, results: pd.DataFrame, paths: pd.DataFrame, quality: str) -> None:
     longest = paths[paths["budget"] == paths["budget"].max()]
-    band = quartiles(longest.assign(value=_values(longest, quality)), "value")
+    band = quartiles(longest.assign(value=quality_values(longest, quality)), "value")
     look = {"color": COLOURS[i], "linestyle": LINES[i]}
     width = 2.4 if method == "rapid" else 1.5
     axis.plot(band.index, band["median"], linewidth=width, label=method, marker=MARKERS[i], markevery=[-1], **look)
     axis.fill_between(band.index, band["low"], band["high"], color=COLOURS[i], alpha=0.12, linewidth=0)
     if paths["budget"].nunique() > 1:
-        ends = results.assign(value=_values(results, quality)).groupby("budget")[["evaluations", "value"]].median()
-        axis.plot(ends["evaluations"], ends["value"], MARKERS[i], color=COLOURS[i], markersize=6)
+        spent = bill_column(results)
+        ends = results.assign(value=quality_values(results, quality)).groupby("budget")[[spent, "value"]].median()
+        axis.plot(ends[spent], ends["value"], MARKERS[i], color=COLOURS[i], markersize=6)
 
 
 def ranks_figure(found: Ranks, title: str) -> Any:
@@ -145,10 +161,17 @@ def ranks_figure(found: Ranks, title: str) -> Any:
     -------
     matplotlib.figure.Figure
     """
+    figure = _figure_class()(figsize=(9.0, 1.5 + 0.26 * len(found.mean)), layout="constrained")
+    axis = figure.subplots()
+    draw_ranks(axis, found)
+    axis.set_title(title)
+    return figure
+
+
+def draw_ranks(axis: Any, found: Ranks) -> None:
+    """Draw the critical-difference diagram of :func:`ranks_figure`."""
     names = [str(name) for name in found.mean.index]
     n = len(names)
-    figure = _figure_class()(figsize=(9.0, 1.5 + 0.26 * n), layout="constrained")
-    axis = figure.subplots()
     positions: IntArray = np.arange(n)
     axis.hlines(positions, 1, found.mean.to_numpy(), color="#DDDDDD", linewidth=1.0)
     spread = found.table.loc[found.mean.index]
@@ -168,10 +191,8 @@ def ranks_figure(found: Ranks, title: str) -> Any:
         f"rank over {found.table.shape[1]} tables (dot: average, ticks: each table; 1 is best;"
         f" critical\ndifference {found.critical_difference:.1f}; bars on the right join what cannot be told apart)"
     )
-    axis.set_title(title)
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
-    return figure
 
 
 def overhead_figure(results: pd.DataFrame) -> Any:

@@ -17,7 +17,8 @@ from rapid_moo.comparison.statistics import (
     speedups,
     tally,
 )
-from rapid_moo.comparison.tables import MADE
+from rapid_moo.comparison.tables import COST, MADE, bill_column
+from rapid_moo.costs import cost_text
 from rapid_moo.table import share_count
 
 TARGETS = (0.05, 0.02, 0.01, 0.005)
@@ -49,15 +50,18 @@ def comparison_markdown(
     medians = median_evaluations(trajectories, targets)
     parts.append(evaluations_table(medians, oracle, targets, method))
     if method in set(results["method"]):
-        parts.append(speedup_table(medians, method))
+        parts.append(speedup_table(medians, method, bill_column(results)))
     parts += [overhead_table(results), made_table(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _setting(results: pd.DataFrame) -> str:
+    counted = "unique evaluations"
+    if bill_column(results) == COST:
+        counted = "the cost of what was measured, each objective of an architecture at its price and none twice"
     return (
         f"{results['method'].nunique()} methods, {results['dataset'].nunique()} tables,"
-        f" up to {results['seed'].nunique()} seeds. Every number counts unique evaluations; one-shot methods bill the"
+        f" up to {results['seed'].nunique()} seeds. Every number counts {counted}; one-shot methods bill the"
         " front that they verify on top of the budget."
     )
 
@@ -77,14 +81,17 @@ def quality_table(results: pd.DataFrame, oracle: pd.DataFrame, budget: float) ->
     medians = medians.loc[order.sort_values(kind="stable").index]
     rank = {name: f"{value:.1f}" if np.isfinite(value) else "" for name, value in order.items()}
     best = medians.min()
-    bills = part.pivot_table(index="method", columns="dataset", values="evaluations", aggfunc="median")
+    spent = bill_column(part)
+    bills = part.pivot_table(index="method", columns="dataset", values=spent, aggfunc="median")
     rows = oracle.groupby("dataset")["rows"].first()
-    counts = [share_count(budget, rows[name]) if budget < 1 else budget for name in bills.columns]
+    # The floor measures everything of each architecture: it knows what one of them costs.
+    price = oracle.groupby("dataset")[spent].first() / oracle.groupby("dataset")["evaluations"].first()
+    counts = [share_count(budget, rows[name]) * price[name] if budget < 1 else budget for name in bills.columns]
     bill = bills.div(counts).median(axis=1).to_dict()
     lines = [
         f"### ADRS at a budget of {_budget(budget)}",
         "",
-        f"Medians over seeds, lower is better, the best of a table in bold; bill: evaluations over the budget.{note}",
+        f"Medians over seeds, lower is better, the best of a table in bold; bill: {spent} over the budget.{note}",
         "",
         _row(["method", "rank", "bill", *medians.columns]),
         _row(["---", "---:", "---:", *["---:"] * medians.shape[1]]),
@@ -136,11 +143,15 @@ def _losses(results: pd.DataFrame, method: str, budgets: Sequence[float], qualit
 
 def evaluations_table(medians: pd.DataFrame, oracle: pd.DataFrame, targets: Sequence[float], method: str) -> str:
     """Median evaluations to each ADRS, by dataset and method; ``>n`` where half of the runs did not get there."""
-    lines = ["### Evaluations to reach an ADRS", ""]
-    lines.append("Median over seeds; `>n`: at least half of the runs did not get there within n evaluations.")
+    spent = bill_column(oracle)
+    within = "within a cost of n" if spent == COST else "within n evaluations"
+    lines = [f"### {spent.capitalize()} to reach an ADRS", ""]
+    lines.append(f"Median over seeds; `>n`: at least half of the runs did not get there {within}.")
     for target in targets:
         part = medians[medians["target"] == target]
-        cells = part.assign(text=[_count(e, b) for e, b in zip(part["evaluations"], part["at_least"], strict=True)])
+        cells = part.assign(
+            text=[_count(e, b, spent) for e, b in zip(part["evaluations"], part["at_least"], strict=True)]
+        )
         wide = cells.pivot_table(index="method", columns="dataset", values="text", aggfunc="first").fillna("")
         order = part.groupby("method")["at_least"].mean().sort_values(kind="stable").index
         lines += ["", f"ADRS {target:g}:", "", _row(["method", *wide.columns])]
@@ -154,19 +165,20 @@ def evaluations_table(medians: pd.DataFrame, oracle: pd.DataFrame, targets: Sequ
 
 
 def _first(oracle: pd.DataFrame, target: float) -> str:
-    hits = oracle.loc[oracle["adrs"] <= target, "evaluations"]
-    return str(int(hits.min())) if len(hits) else ""
+    spent = bill_column(oracle)
+    hits = oracle.loc[oracle["adrs"] <= target, spent]
+    return _count(float(hits.min()), 0.0, spent) if len(hits) else ""
 
 
-def speedup_table(medians: pd.DataFrame, method: str) -> str:
-    """Geometric mean over tables and targets of how many times fewer evaluations the method needs."""
+def speedup_table(medians: pd.DataFrame, method: str, spent: str = "evaluations") -> str:
+    """Geometric mean over tables and targets of how many times fewer evaluations (or cost) the method needs."""
     found = speedups(medians, method)
     if len(found) == 0:
         return ""
-    lines = [f"### How many times fewer evaluations {method} needs", ""]
+    lines = [f"### How many times {'less cost' if spent == COST else 'fewer evaluations'} {method} needs", ""]
     lines.append(
         "Geometric mean over tables, by ADRS target; below 1 the rival is faster. Who does not get there counts with"
-        " the evaluations spent: `≥` where that holds for the rival on some table, `≤` where it holds for the method,"
+        f" the {spent} spent: `≥` where that holds for the rival on some table, `≤` where it holds for the method,"
         " `~` for both. Tables on which neither gets there are left out, and those on which the one that does not was"
         " stopped before the other got there."
     )
@@ -238,5 +250,6 @@ def _budget(budget: float) -> str:
     return f"{budget:g}" if budget > 1 else f"{100 * budget:g} %"
 
 
-def _count(evaluations: float, bound: float) -> str:
-    return f"{evaluations:.0f}" if np.isfinite(evaluations) else f">{bound:.0f}"
+def _count(evaluations: float, bound: float, spent: str = "evaluations") -> str:
+    text = cost_text if spent == COST else "{:.0f}".format
+    return text(evaluations) if np.isfinite(evaluations) else f">{text(bound)}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from rapid_moo._util import FloatArray, IntArray
-from rapid_moo.problem import ArchitectureProblem
+from rapid_moo._util import BoolArray, FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from rapid_moo.problem import ArchitectureProblem
 
 
 class Method(ABC):
@@ -21,7 +23,7 @@ class Method(ABC):
     problem : ArchitectureProblem
         What is searched; its store holds what has been evaluated so far.
     budget : int
-        Unique evaluations that the run is meant for.
+        Unique evaluations that the run is meant for; where costs are stated, as many complete ones as it pays for.
     seed : int
         Seed of everything random.
 
@@ -47,6 +49,14 @@ class Method(ABC):
     def members(self) -> IntArray:
         """What can be evaluated, shape (n, n_var): the members of the problem's table, or of its whole space."""
         return self.problem.table.X if self.problem.table is not None else self.problem.space.enumerate()
+
+    @property
+    def wanted(self) -> BoolArray | None:
+        """Which objectives to measure of each genotype just asked for, shape (n, n_objectives); None for all of them.
+
+        The bill counts what is measured, where costs are stated. What is not measured is NaN in :meth:`tell`.
+        """
+        return None
 
     @abstractmethod
     def ask(self) -> IntArray:

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._util import FloatArray, IntArray
-from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.indicators import normalised
 from rapid_moo.table import ArchitectureTable
+from rapid_moo.trajectory import log_steps, trajectory
 
 
 def oracle_order(front: FloatArray, /) -> IntArray:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from rapid_moo._util import BoolArray, FloatArray
+from rapid_moo.comparison.tables import bill_column
 from rapid_moo.errors import InputError
 
 HIGHER_IS_BETTER = ("hypervolume", "front_size")
@@ -27,7 +28,7 @@ LEVEL = 0.05
 
 
 def evaluations_to(trajectories: pd.DataFrame, target: float) -> pd.DataFrame:
-    """Evaluations until the ADRS is at most a target, one row per dataset, method and seed.
+    """Evaluations (the cost, where it is stated) until the ADRS is at most a target, by dataset, method and seed.
 
     A method whose schedule depends on the budget has one run per budget: the run of the smallest budget that reaches
     the target counts, since that is what its user would have had to allow for. A run that never reaches it is
@@ -46,16 +47,18 @@ def evaluations_to(trajectories: pd.DataFrame, target: float) -> pd.DataFrame:
     DataFrame
         Columns ``dataset``, ``method``, ``seed``, ``evaluations``, ``reached``.
     """
-    allowed = trajectories.groupby(["dataset", "method", "budget"])["evaluations"].max().to_dict()
+    spent = bill_column(trajectories)
+    number = int if spent == "evaluations" else float
+    allowed = trajectories.groupby(["dataset", "method", "budget"])[spent].max().to_dict()
     lines = []
     for (dataset, method, seed), runs in trajectories.groupby(["dataset", "method", "seed"], sort=True):
         hits = runs[runs["adrs"] <= target]
         if len(hits):
             first = hits[hits["budget"] == hits["budget"].min()]
-            lines.append((dataset, method, seed, int(first["evaluations"].min()), True))
+            lines.append((dataset, method, seed, number(first[spent].min()), True))
         else:
             most = max(allowed[dataset, method, budget] for budget in runs["budget"].unique())
-            lines.append((dataset, method, seed, int(most), False))
+            lines.append((dataset, method, seed, number(most), False))
     return pd.DataFrame(lines, columns=["dataset", "method", "seed", "evaluations", "reached"])
 
 

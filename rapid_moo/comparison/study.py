@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import cloudpickle
+import numpy as np
 import pandas as pd
 
 from rapid_moo._provenance import provenance
@@ -25,8 +27,18 @@ from rapid_moo.comparison.method import Method
 from rapid_moo.comparison.methods._pymoo import as_method
 from rapid_moo.comparison.oracle import oracle_trajectory
 from rapid_moo.comparison.registry import get_method
-from rapid_moo.comparison.run import RunRecord, run_method, sorted_table
+from rapid_moo.comparison.run import (
+    RunRecord,
+    by_cost,
+    full_price,
+    run_method,
+    sorted_table,
+    table_prices,
+    total_cost,
+)
 from rapid_moo.comparison.tables import (
+    COLUMNS,
+    COST,
     KEYS,
     MADE,
     ORACLE_FILE,
@@ -38,11 +50,13 @@ from rapid_moo.comparison.tables import (
     merge_csv,
     read_results,
     replaced_trajectories,
+    with_cost,
 )
-from rapid_moo.comparison.trajectory import log_steps, trajectory
+from rapid_moo.costs import EPSILON, affordable, cost_text
 from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.table import ArchitectureTable
+from rapid_moo.trajectory import log_steps, trajectory
 from rapid_moo.workers import ProcessWorkers, informed
 
 logger = logging.getLogger(__name__)
@@ -61,13 +75,13 @@ class Task:
 
     method: type[Method]
     seed: int
-    count: int
+    count: float
     budgets: tuple[float, ...]
 
     @property
     def file(self) -> str:
         """Name of its record below the dataset's folder."""
-        tail = "" if self.method.anytime else f"-{self.count}"
+        tail = "" if self.method.anytime else f"-{self.count:g}"
         return f"{self.method.name}/seed{self.seed}{tail}.json"
 
 
@@ -82,7 +96,8 @@ class Comparison:
         Names (see :func:`rapid_moo.comparison.method_names`), classes, or any pymoo algorithm: a class, an instance, or
         a function of the problem that makes one.
     budgets : sequence of float or int
-        Shares of the table in (0, 1), or numbers of unique evaluations above 1.
+        Shares of the table in (0, 1), or numbers of unique evaluations above 1. Where an objective's cost is stated,
+        shares of what the whole table costs, or amounts of cost above 1.
     seeds : int or sequence of int
         A number of seeds (0, 1, ...), or the seeds.
     out : Path
@@ -110,7 +125,7 @@ class Comparison:
     ) -> None:
         self.table = sorted_table(table)
         self.methods = _distinct([get_method(m) if isinstance(m, str) else as_method(m) for m in methods])
-        self.budgets = tuple(sorted({_budget(b, len(table)) for b in budgets}))
+        self.budgets = tuple(sorted({_budget(b, table) for b in budgets}))
         self.seeds = _seeds(seeds)
         self.out, self.n_jobs, self.client, self.redo = Path(out), check_jobs(n_jobs), client, frozenset(redo)
         if not self.budgets:
@@ -170,9 +185,11 @@ class Comparison:
                     found.append(Task(method, seed, count, alike))
         return found
 
-    def count(self, budget: float) -> int:
-        """Unique evaluations of a budget."""
-        return self.table.count(budget) if budget < 1 else int(budget)
+    def count(self, budget: float) -> float:
+        """Unique evaluations of a budget, or its cost where costs are stated."""
+        if budget >= 1:
+            return budget
+        return self.table.count(budget) * full_price(self.table) if by_cost(self.table) else self.table.count(budget)
 
     def _path(self, task: Task) -> Path:
         return self.out / "runs" / self.table.name / task.file
@@ -186,6 +203,11 @@ class Comparison:
                 f"{self.out}: expected results of {self.table.name} {mine}, found those of a table of the same name"
                 f" and other content, {fingerprints[self.table.name]}; choose another folder"
             )
+        if fingerprints and known["costs"].get(self.table.name, {}) != self._costs and self.table.name in fingerprints:
+            raise InputError(
+                f"{self.out}: expected results of {self.table.name} with costs {self._costs or 'unstated'}, found those"
+                f" with {known['costs'].get(self.table.name) or 'unstated'} ones; choose another folder"
+            )
         plan = {"budgets": list(self.budgets), "seeds": list(self.seeds)}
         methods = {method.name: {**plan, **method.settings()} for method in self.methods}
         return {
@@ -195,6 +217,7 @@ class Comparison:
             "front_kind": self.table.front_kind,
             "front_size": len(self.table.front),
             "objectives": [f"{o.name}:{o.direction}" for o in self.table.objectives],
+            **({"costs": {**known["costs"], self.table.name: self._costs}} if self._costs or known["costs"] else {}),
             "methods": {**known["methods"], **methods},
             "made": provenance(),
         }
@@ -202,14 +225,23 @@ class Comparison:
     def _known_settings(self) -> dict[str, dict[str, Any]]:
         path, keys = self.out / SETTINGS_FILE, ("fingerprints", "methods")
         if not path.is_file():
-            return {key: {} for key in keys}
+            return {key: {} for key in (*keys, "costs")}
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: expected the settings of a comparison, got: {error}") from error
         if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in keys):
             raise InputError(f"{path}: expected the settings of a comparison, got {shown(content)}")
-        return {key: content[key] for key in keys}
+        costs = content.get("costs", {})
+        return {**{key: content[key] for key in keys}, "costs": costs if isinstance(costs, dict) else {}}
+
+    @property
+    def _costs(self) -> dict[str, float]:
+        """What each objective costs, where costs are stated."""
+        if not by_cost(self.table):
+            return {}
+        values = table_prices(self.table).tolist()
+        return {o.name: value for o, value in zip(self.table.objectives, values, strict=True)}
 
     def _check_results(self) -> None:
         """Refuse a folder whose results could not be joined, before a run is made."""
@@ -233,6 +265,7 @@ class Comparison:
             logger.warning("%s is not a record, the run is made again: %s", path, error)
             return None
         same = record.fingerprint == self.table.fingerprint and dict(record.settings) == task.method.settings()
+        same &= record.prices == tuple(self._costs.values())
         same &= (record.method, record.seed) == (task.method.name, task.seed) and max(record.rows) < len(self.table)
         enough = record.budget == task.count or (
             task.method.anytime and (record.budget > task.count or record.ended != "budget")
@@ -280,7 +313,9 @@ class Comparison:
                 future.cancel()
 
     def _final_adrs(self, record: RunRecord) -> float:
-        F = self.table.F[list(record.rows)]
+        F = self.table.F[record.complete[0]]
+        if not len(F):
+            return math.inf
         return float(trajectory(self.table.front, F, [len(F)])["adrs"].iloc[0])
 
     # ----------------------------------------------------------------- results
@@ -293,12 +328,18 @@ class Comparison:
             keep = record.budget > task.count and (task.method.name, task.seed) in drawn
             parts.append((result, path.iloc[:0] if keep else path))
         frames = [pd.concat(frames) for frames in zip(*parts, strict=True)] if parts else [pd.DataFrame()] * 2
-        results, paths = frames[0].reindex(columns=RESULT_COLUMNS), frames[1].reindex(columns=TRAJECTORY_COLUMNS)
+        results, paths = (
+            frames[0].reindex(columns=self._columns(RESULT_COLUMNS)),
+            frames[1].reindex(columns=self._columns(TRAJECTORY_COLUMNS)),
+        )
         redone = pd.DataFrame({"dataset": self.table.name, "method": sorted(self.redo)}, dtype=str)
         merge_csv(self.out / RESULTS_FILE, results, [results[KEYS], redone])
         replaced = replaced_trajectories(paths, [m.name for m in self.methods if m.anytime])
         merge_csv(self.out / TRAJECTORIES_FILE, paths, [*replaced, redone])
         oracle = oracle_trajectory(self.table)
+        if by_cost(self.table):
+            oracle[COST] = oracle["evaluations"] * full_price(self.table)
+            oracle = oracle[with_cost(COLUMNS[ORACLE_FILE])]
         merge_csv(self.out / ORACLE_FILE, oracle, [oracle[["dataset"]]])
         return results.reset_index(drop=True)
 
@@ -312,18 +353,35 @@ class Comparison:
 
     def _read_off(self, task: Task, record: RunRecord) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Results at the task's budgets, and the whole trajectory, which may be of a larger budget."""
-        last = len(record.rows)
-        ends = {b: min(self.count(b), last) if task.method.anytime else last for b in task.budgets}
-        F = self.table.F[list(record.rows)]
-        frame = trajectory(self.table.front, F, log_steps(last, ends.values()))
-        batch = pd.Series(record.asked).searchsorted(frame["evaluations"])
+        rows, steps, costs = record.complete
+        if not len(rows):
+            raise RunError(f"{task.method.name}, seed {task.seed}: no architecture was measured completely")
+        last, spent = len(rows), record.spent
+        ends = {b: self._end(record, b) if task.method.anytime else last for b in task.budgets}
+        frame = trajectory(self.table.front, self.table.F[rows], log_steps(last, ends.values()))
+        index = frame["evaluations"].to_numpy() - 1
+        batch = pd.Series(record.asked).searchsorted(steps[index])
         frame["seconds"] = [record.seconds[i] for i in batch]
         frame["cpu_seconds"] = [record.cpu_seconds[i] for i in batch]
+        frame[COST] = costs[index]
         made = {name: str(record.made.get(name, "")) for name in MADE}
         frame = frame.assign(dataset=self.table.name, method=task.method.name, seed=task.seed, **made)
         chosen = frame.set_index("evaluations").loc[list(ends.values())].reset_index().assign(budget=list(ends))
+        # What was spent within a budget may be more than at the last architecture that it completed.
+        within = {b: spent[spent <= self.count(b) * (1.0 + EPSILON)][-1:] for b in task.budgets}
+        chosen[COST] = [
+            float(within[b][0]) if task.method.anytime and len(within[b]) else float(spent[-1]) for b in ends
+        ]
         meant = max(task.budgets) if record.budget == task.count else record.budget
-        return chosen[RESULT_COLUMNS], frame.assign(budget=meant)[TRAJECTORY_COLUMNS]
+        return chosen[self._columns(RESULT_COLUMNS)], frame.assign(budget=meant)[self._columns(TRAJECTORY_COLUMNS)]
+
+    def _end(self, record: RunRecord, budget: float) -> int:
+        """How many architectures were complete within a budget; one at least."""
+        costs = record.complete[2]
+        return max(1, int(np.searchsorted(costs, self.count(budget) * (1.0 + EPSILON), side="right")))
+
+    def _columns(self, columns: list[str]) -> list[str]:
+        return with_cost(columns) if by_cost(self.table) else columns
 
 
 def _attempt(table: ArchitectureTable, task: Task) -> tuple[RunRecord | None, str]:
@@ -349,11 +407,21 @@ def _distinct(methods: Sequence[type[Method]]) -> tuple[type[Method], ...]:
     return tuple(methods)
 
 
-def _budget(value: float, n_rows: int) -> float:
+def _budget(value: float, table: ArchitectureTable) -> float:
     if 0.0 < value < 1.0:
         return float(value)
-    if not 1 < value <= n_rows or value != int(value):
-        raise InputError(f"budget: expected a share in (0, 1) or a number of evaluations in 2..{n_rows}, got {value}")
+    if by_cost(table):
+        least, most = 2.0 * full_price(table), total_cost(table)
+        if not (value > 1 and affordable(least, value) and affordable(value, most)):
+            raise InputError(
+                f"budget: expected a share in (0, 1) or a cost above 1 that pays for two architectures, at least"
+                f" {cost_text(least)}, and for the whole table at most, {cost_text(most)}, got {value:g}"
+            )
+        return int(value) if float(value).is_integer() else float(value)
+    if not 1 < value <= len(table) or value != int(value):
+        raise InputError(
+            f"budget: expected a share in (0, 1) or a number of evaluations in 2..{len(table)}, got {value}"
+        )
     return int(value)
 
 

@@ -6,6 +6,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._util import BoolArray, atomic_path, shown
-from rapid_moo.comparison.trajectory import QUALITIES
 from rapid_moo.errors import DataNotFoundError, InputError
+from rapid_moo.trajectory import QUALITIES
 
 RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE = "results.csv", "trajectories.csv", "oracle.csv"
 RESULT_FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
@@ -31,6 +32,18 @@ COLUMNS = {
     TRAJECTORIES_FILE: TRAJECTORY_COLUMNS,
     ORACLE_FILE: ["dataset", "rows", "evaluations", *QUALITIES],
 }
+COST = "cost"
+
+
+def with_cost(columns: Sequence[str]) -> list[str]:
+    """The columns of a file where costs are stated: the cost is behind the evaluations."""
+    at = columns.index("evaluations") + 1
+    return [*columns[:at], COST, *columns[at:]]
+
+
+def bill_column(frame: pd.DataFrame) -> str:
+    """The column that says what was spent: ``cost`` where costs are stated, else ``evaluations``."""
+    return COST if COST in frame else "evaluations"
 
 
 def merge_csv(path: Path, new: pd.DataFrame, replaced: Sequence[pd.DataFrame], digits: int = 10) -> None:
@@ -79,6 +92,9 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
     except (OSError, EOFError, zlib.error, ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path}: expected a file of 'rapid-moo compare', got: {error}") from error
     frame = frame.assign(**{name: "" for name in MADE if name in columns and name not in frame.columns})
+    if (COST in frame.columns) != (COST in columns) and {*frame.columns} - {COST} == {*columns} - {COST}:
+        which = "with a cost, since costs are stated" if COST in columns else "without a cost, since none is stated"
+        raise InputError(f"{path}: expected results {which}; choose another folder")
     if sorted(frame.columns) != sorted(columns) or not isinstance(frame.index, pd.RangeIndex):
         raise InputError(f"{path}: expected columns {list(columns)}, got {shown(list(frame.columns), 200)}")
     for name in columns:
@@ -111,7 +127,10 @@ def _rule(name: str, cells: pd.Series[str]) -> tuple[str, BoolArray]:
 
 def read_result_file(path: Path, name: str) -> pd.DataFrame:
     """One file of the kind of a result file, wherever it lies; raises as :func:`read_results`."""
-    frame = _read(path, COLUMNS[name])
+    columns = COLUMNS[name]
+    with suppress(OSError, EOFError, zlib.error, ValueError, pd.errors.ParserError):
+        columns = with_cost(columns) if COST in pd.read_csv(path, nrows=0).columns else columns
+    frame = _read(path, columns)
     return frame.assign(**{name: pd.to_numeric(frame[name]) for name in frame.columns if name not in TEXTS})
 
 
@@ -157,6 +176,8 @@ def read_results(folders: Iterable[Path | str], name: str = RESULTS_FILE) -> pd.
         frames.append(read_result_file(path, name))
     if not frames:
         raise InputError("results: expected at least one folder, got none")
+    if len({bill_column(frame) for frame in frames}) > 1:
+        raise InputError("results: expected folders that all have a cost or all have none, got both")
     joined = pd.concat(frames, ignore_index=True)
     if len(joined) and int(joined["evaluations"].min()) < 1:
         raise InputError("results: expected at least one evaluation in each row, got 0")

@@ -1,4 +1,4 @@
-"""Families of regressors: how to make one, and its hyper-parameter space in Nevergrad's terms."""
+"""Families of regressors: how to make one, and good configurations to begin with."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nevergrad as ng
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.dummy import DummyRegressor
@@ -17,12 +16,15 @@ from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import BayesianRidge, SGDRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-from xgboost import XGBRegressor
 
-from rapid_moo._util import FloatArray, same_definition, shown
+from rapid_moo._util import FloatArray, numpy_state_kept, same_definition, shown
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.gaussian_process import GaussianProcess
 from rapid_moo.workers import share
+
+if TYPE_CHECKING:
+    import nevergrad as ng
+    from xgboost import XGBRegressor
 
 Params = Mapping[str, Any]
 Configuration = tuple[Params, str, str]
@@ -38,7 +40,8 @@ class Family:
     name : str
         Key in :data:`FAMILIES`.
     make : callable
-        ``make(params, seed)`` returns an unfitted scikit-learn regressor; it runs on one thread.
+        ``make(params, seed)`` returns an unfitted scikit-learn regressor; it runs on one thread. It is given a target
+        of mean 0 and standard deviation 1.
     space : callable
         Returns a fresh Nevergrad parametrization of the hyper-parameters.
     shortlist : tuple of (params, features, transform)
@@ -59,7 +62,9 @@ class Family:
 
     def check(self, params: Params) -> None:
         """Raise an InputError if a hyper-parameter is not one of the family's."""
-        unknown = sorted(set(params) - self.hyperparameters)
+        shortlisted = {key for known, _, _ in self.shortlist for key in known}
+        # What is on the shortlist was checked when the family was registered: nobody has to load Nevergrad for that.
+        unknown = sorted(set(params) - self.hyperparameters) if set(params) - shortlisted else []
         if unknown:
             raise InputError(
                 f"{self.name}: expected hyper-parameters among {sorted(self.hyperparameters)}, got {unknown}"
@@ -70,6 +75,8 @@ class Family:
 
         What is read from a file must not cost hours or all memory before it is found to be damaged.
         """
+        import nevergrad as ng
+
         known = self.space()
         for name, value in params.items():
             numeric = isinstance(value, int | float) and not isinstance(value, bool)
@@ -84,11 +91,20 @@ class Family:
     @cached_property
     def hyperparameters(self) -> frozenset[str]:
         """Names of the hyper-parameters."""
-        return frozenset(self.space().value)
+        with numpy_state_kept():
+            return frozenset(self.space().value)
 
 
-def _int(lower: int, upper: int, init: int) -> ng.p.Scalar:
-    return ng.p.Log(init=float(init), lower=float(lower), upper=float(upper)).set_integer_casting()
+def _space_of(name: str) -> Callable[[], ng.p.Dict]:
+    """The hyper-parameters of a family of ours, which wait for Nevergrad until somebody asks for them."""
+
+    def space() -> ng.p.Dict:
+        from rapid_moo.predictors import hyperparameters
+
+        found: ng.p.Dict = getattr(hyperparameters, name)()
+        return found
+
+    return space
 
 
 def _gradient_boosting(params: Params, seed: int) -> GradientBoostingRegressor:
@@ -103,6 +119,8 @@ def _xgboost(params: Params, seed: int) -> XGBRegressor:
     # XGBoost takes a negative number for none and predicts a constant; all else it refuses itself.
     if params.get("n_estimators", 1) < 1:
         raise InputError(f"xgboost: expected n_estimators of 1 at least, got {params['n_estimators']}")
+    from xgboost import XGBRegressor
+
     defaults = {"n_estimators": 200, "learning_rate": 0.1, "max_depth": 4}
     return XGBRegressor(**{**defaults, **params}, n_jobs=1, tree_method="hist", random_state=seed, verbosity=0)
 
@@ -165,11 +183,7 @@ def _families() -> dict[str, Family]:
         Family(
             "gaussian_process",
             _gaussian_process,
-            lambda: ng.p.Dict(
-                kernel=ng.p.Choice(["matern52", "rbf"]),
-                ard=ng.p.Choice([True, False]),
-                linear=ng.p.Choice([True, False]),
-            ),
+            _space_of("gaussian_process"),
             (
                 ({}, "engineered", "none"),
                 ({}, "engineered", "tail"),
@@ -183,15 +197,7 @@ def _families() -> dict[str, Family]:
         Family(
             "xgboost",
             _xgboost,
-            lambda: ng.p.Dict(
-                n_estimators=_int(50, 500, 200),
-                learning_rate=ng.p.Log(init=0.1, lower=0.02, upper=0.4),
-                max_depth=ng.p.Scalar(init=4, lower=2, upper=8).set_integer_casting(),
-                min_child_weight=ng.p.Log(init=1.0, lower=0.5, upper=20.0),
-                subsample=ng.p.Scalar(init=0.8, lower=0.5, upper=1.0),
-                colsample_bytree=ng.p.Scalar(init=0.8, lower=0.3, upper=1.0),
-                reg_lambda=ng.p.Log(init=1.0, lower=0.01, upper=30.0),
-            ),
+            _space_of("xgboost"),
             (
                 ({"subsample": 0.8, "colsample_bytree": 0.8}, "all", "none"),
                 ({"subsample": 0.8, "colsample_bytree": 0.8}, "all", "tail"),
@@ -201,55 +207,35 @@ def _families() -> dict[str, Family]:
         Family(
             "bayesian_ridge",
             _bayesian_ridge,
-            lambda: ng.p.Dict(quadratic=ng.p.Choice([False, True])),
+            _space_of("bayesian_ridge"),
             (({"quadratic": True}, "engineered", "none"), ({"quadratic": True}, "engineered", "tail")),
         ),
         Family(
             "random_forest",
             _random_forest,
-            lambda: ng.p.Dict(
-                n_estimators=_int(30, 300, 100),
-                max_features=ng.p.Scalar(init=0.5, lower=0.1, upper=1.0),
-                max_depth=ng.p.Scalar(init=16, lower=3, upper=32).set_integer_casting(),
-                min_samples_leaf=_int(1, 15, 1),
-            ),
+            _space_of("random_forest"),
             (({"max_features": 0.5}, "engineered", "none"),),
         ),
         Family(
             "gradient_boosting",
             _gradient_boosting,
-            lambda: ng.p.Dict(
-                n_estimators=_int(50, 400, 200),
-                learning_rate=ng.p.Log(init=0.08, lower=0.02, upper=0.3),
-                max_depth=ng.p.Scalar(init=3, lower=2, upper=6).set_integer_casting(),
-                subsample=ng.p.Scalar(init=0.7, lower=0.4, upper=1.0),
-                loss=ng.p.Choice(["squared_error", "huber", "quantile"]),
-                max_features=ng.p.Scalar(init=0.5, lower=0.2, upper=1.0),
-                min_samples_leaf=_int(1, 20, 3),
-            ),
+            _space_of("gradient_boosting"),
             (({"subsample": 0.6, "max_features": 0.5, "min_samples_leaf": 3}, "engineered", "none"),),
             _boosted_stages,
         ),
         Family(
             "kernel_ridge",
             _kernel_ridge,
-            lambda: ng.p.Dict(
-                kernel=ng.p.Choice(["rbf", "laplacian"]),
-                alpha=ng.p.Log(init=0.05, lower=1e-4, upper=10.0),
-                gamma=ng.p.Log(init=0.02, lower=5e-4, upper=0.5),
-            ),
+            _space_of("kernel_ridge"),
             (({}, "engineered", "tail"),),
         ),
         Family(
             "sgd",
             _sgd,
-            lambda: ng.p.Dict(
-                penalty=ng.p.Choice(["l2", "l1", "elasticnet"]),
-                alpha=ng.p.Log(init=1e-3, lower=1e-6, upper=0.3),
-            ),
+            _space_of("sgd"),
             (({"alpha": 1e-3}, "all", "none"),),
         ),
-        Family("mean", _mean, lambda: ng.p.Dict(), (({}, "engineered", "none"),)),
+        Family("mean", _mean, _space_of("mean"), (({}, "engineered", "none"),)),
     )
     return {family.name: family for family in families}
 
@@ -267,11 +253,17 @@ def register_family(family: Family) -> Family:
     Raises
     ------
     InputError
-        If the name is taken by another definition; the same one again (a notebook's cell) replaces the first.
+        If the name is taken by another definition (the same one again, a notebook's cell, replaces the first), or the
+        shortlist has hyper-parameters that the space has not.
     """
     taken = _REGISTRY.get(family.name)
     if taken is not None and (family.name in _BUILT_IN or not same_definition(taken.make, family.make)):
         raise InputError(f"family {family.name!r}: expected a new name, got one that is registered")
+    unknown = sorted({key for params, _, _ in family.shortlist for key in params} - family.hyperparameters)
+    if unknown:
+        raise InputError(
+            f"family {family.name!r}: expected a shortlist of {sorted(family.hyperparameters)}, got {unknown}"
+        )
     _REGISTRY[family.name] = family
     share(adopt_family, family)
     return family
@@ -279,7 +271,8 @@ def register_family(family: Family) -> Family:
 
 def adopt_family(family: Family) -> None:
     """Make a family known that another process has registered."""
-    _REGISTRY.setdefault(family.name, family)
+    if family.name not in _BUILT_IN:
+        _REGISTRY[family.name] = family
 
 
 def get_family(name: str) -> Family:

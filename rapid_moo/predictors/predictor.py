@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,15 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted, validate_data
-from xgboost.core import XGBoostError
 
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, shown
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.families import get_family
 from rapid_moo.predictors.gaussian_process import GaussianProcess
 from rapid_moo.predictors.spread import TINY, LocalFactor, ResidualSpread
+from rapid_moo.predictors.standardised import fit_regressor
 from rapid_moo.predictors.transforms import TRANSFORMS, TargetTransform
 from rapid_moo.space import FEATURE_SETS
 
@@ -85,8 +83,8 @@ class PredictorSpec:
         try:
             get_family(spec.family).check_plausible(spec.params)
             regressor = get_family(spec.family).make(spec.params, 0)
-            fit_quietly(regressor, np.vander(np.arange(8.0), 3), np.arange(8.0))
-        except (ValueError, TypeError, XGBoostError) as error:
+            fit_regressor(regressor, np.vander(np.arange(8.0), 3), np.arange(8.0))
+        except (ValueError, TypeError) as error:
             raise InputError(
                 f"predictor: expected hyper-parameters of {spec.family}, got {shown(dict(spec.params), 200)}: {error}"
             ) from error
@@ -128,6 +126,8 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
 
     Notes
     -----
+    Neither the unit nor the offset of the target matters: every regressor sees a standardised one.
+
     The spread of a Gaussian process is its own; any other family gets a kernel average of its out-of-fold residuals.
     Both are corrected by what the out-of-fold residuals say, see :mod:`rapid_moo.predictors.spread`.
     """
@@ -160,7 +160,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         if self.warm_start and isinstance(last, GaussianProcess):
             self.regressor_: Any = last.set_params(max_iter=WARM_ITERATIONS).fit(inputs, goal, start=last.theta_)
         else:
-            self.regressor_ = fit_quietly(family.make(params, self.random_state), inputs, goal)
+            self.regressor_ = fit_regressor(family.make(params, self.random_state), inputs, goal)
         if self.spread:
             self._fit_spread(inputs, goal)
         return self
@@ -294,13 +294,6 @@ def assign_folds(n: int, seed: int) -> IntArray:
     return np.asarray(np.random.default_rng(seed).permutation(np.arange(n) % count), dtype=np.int64)
 
 
-def fit_quietly(regressor: Any, inputs: FloatArray, goal: FloatArray) -> Any:
-    """The regressor, fitted; a linear model that has not converged is judged by its predictions like any other."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return regressor.fit(inputs, goal)
-
-
 def _cross_predict(family: Any, params: dict[str, Any], inputs: FloatArray, goal: FloatArray, seed: int) -> FloatArray:
     n = len(inputs)
     if n < 3:
@@ -309,5 +302,5 @@ def _cross_predict(family: Any, params: dict[str, Any], inputs: FloatArray, goal
     predicted = np.empty(n)
     for fold in range(int(folds.max()) + 1):
         train, test = folds != fold, folds == fold
-        predicted[test] = fit_quietly(family.make(params, seed), inputs[train], goal[train]).predict(inputs[test])
+        predicted[test] = fit_regressor(family.make(params, seed), inputs[train], goal[train]).predict(inputs[test])
     return predicted

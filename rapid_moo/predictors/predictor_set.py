@@ -38,11 +38,13 @@ class _Ensemble:
     """The predictors of one objective: one, or a committee whose spread is scaled by what its members' mean missed."""
 
     def __init__(self, spec: Spec, seed: int) -> None:
+        self.X: IntArray = np.empty((0, 0), dtype=np.int64)
         self.members = [_Member(m.make(seed), m.features, share) for m, share in members_of(spec)]
 
     def fit(self, features: Mapping[str, FloatArray], y: FloatArray, warm_start: bool) -> None:
         for member in self.members:
             member.predictor.set_params(warm_start=warm_start).fit(features[member.features], y)
+        self._y = y
         self.scale = self._calibrated(y) if len(self.members) > 1 else 1.0
 
     def warm_state(self) -> list[Any]:
@@ -56,13 +58,28 @@ class _Ensemble:
 
     def _calibrated(self, y: FloatArray) -> float:
         """Conformal scale of the committee, from the rows that none of its members had seen."""
+        rows, mean, std = self._held_out()
+        least = TINY * (float(np.ptp(y)) or 1.0)
+        return conformal_scale((y[rows] - mean) / np.maximum(std, least)) if len(rows) else 1.0
+
+    def _held_out(self) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Training rows that no member had seen, what is said of them, and its spread before it is scaled."""
         held_out = [m.predictor.held_out_ for m in self.members]
         rows = reduce(np.intersect1d, [h.rows for h in held_out])
-        if not len(rows):
-            return 1.0
-        places = [np.searchsorted(h.rows, rows) for h in held_out]
+        # Rows need not be sorted in a member.
+        places = [np.argsort(h.rows)[np.searchsorted(np.sort(h.rows), rows)] for h in held_out]
         mean, std = self._combined([(h.mean[at], h.std[at]) for h, at in zip(held_out, places, strict=True)])
-        return conformal_scale((y[rows] - mean) / np.maximum(std, TINY))
+        return rows, mean, std
+
+    def held_out(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Measured values of training rows, predictions by members that had not seen them, and their spread."""
+        rows, mean, std = self.held_out_rows()
+        return self._y[rows], mean, std
+
+    def held_out_rows(self) -> tuple[IntArray, FloatArray, FloatArray]:
+        """Training rows that no member had seen, with predictions and spread."""
+        rows, mean, std = self._held_out()
+        return rows, mean, std * self.scale
 
     def mean(self, features: Mapping[str, FloatArray]) -> FloatArray:
         """Weighted mean of the predictions, shape (n,)."""
@@ -164,15 +181,25 @@ class PredictorSet:
         if not self._warm:
             self.predictors_ = [None if spec is None else _Ensemble(spec, self.seed) for spec in self.specs]
         more = partial if partial is not None and np.isfinite(partial[1]).any() else None
-        features = self._features(table.X if more is None else np.vstack([table.X, more[0]]))
+        everyone = table.X if more is None else np.vstack([table.X, more[0]])
+        features = self._features(everyone)
         raw = table.raw if more is None else np.vstack([table.raw, more[1]])
         for y, ensemble in zip(raw.T, self.predictors_, strict=True):
             if ensemble is not None:
                 known = np.isfinite(y)
                 seen = features if known.all() else {kind: values[known] for kind, values in features.items()}
                 ensemble.fit(seen, y[known], warm_start)
+                ensemble.X = everyone[known]
         self.sample_, self._partial = table, more
         return self
+
+    def held_out(self) -> list[tuple[FloatArray, FloatArray, FloatArray] | None]:
+        """How honest the spreads are, by objective: None for one that is computed.
+
+        Each is a tuple of raw measured values of training rows, what predictors that had not seen them say, and the
+        standard deviation that they state; all of shape (n,).
+        """
+        return [None if ensemble is None else ensemble.held_out() for ensemble in self.predictors_]
 
     def warm_state(self) -> dict[str, Any]:
         """What a warm start of another process needs, in JSON's types; see :meth:`warm`."""
@@ -209,6 +236,25 @@ class PredictorSet:
                 else:
                     mean[block, k] = ensemble.mean(features)
         return (mean, std) if return_std else mean
+
+    def predict_unseen(self, X: ArrayLike) -> tuple[FloatArray, FloatArray]:
+        """As :meth:`predict`, but of a training row what is said by predictors that had not seen it.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n, n_objectives)
+        """
+        genotypes = self.space.repair(X)
+        mean, std = self.predict(genotypes, return_std=True)
+        keys = self.space.keys(genotypes)
+        for k, ensemble in enumerate(self.predictors_):
+            if ensemble is not None:
+                rows, held_mean, held_std = ensemble.held_out_rows()
+                position = {key: i for i, key in enumerate(self.space.keys(ensemble.X[rows]))}
+                for i, key in enumerate(keys):
+                    if (at := position.get(key)) is not None:
+                        mean[i, k], std[i, k] = held_mean[at], held_std[at]
+        return mean, std
 
     def draw(self, X: ArrayLike, n_draws: int = 1, seed: Seed = 0) -> FloatArray:
         """Possible raw objectives from the predictive distribution, shape (n_draws, n, n_objectives).

@@ -16,12 +16,16 @@ class TargetTransform:
     Parameters
     ----------
     kind : {"none", "log", "tail"}
-        ``log`` is the logarithm of the distance to a point a tenth of the range below the smallest value, or of the
-        value itself if all are positive and span more than a factor of two. ``tail`` is linear on that side of the
-        median whose deviations are smaller and logarithmic on the other, in units of half the former.
+        ``none`` only divides by a power of two, which rounds nothing. ``log`` is the logarithm of the distance to an
+        origin below the smallest value: where values are skewed to the right, that from which the 5 % and the 95 %
+        quantile are as many times below and above the median (for a log-normal sample about 0), else a tenth of the
+        range. ``tail`` is linear on that side of the median whose deviations are smaller and logarithmic on the other,
+        in units of half the former.
 
     Notes
     -----
+    No unit and no offset of the target changes what a transform gives, but for rounding (and the power of two).
+
     ``tail`` does what normal scores do for the long tail of an accuracy and leaves the other side as it is. Normal
     scores bend both ends, so that no prediction gets beyond the best value seen, and an iterating search stops short of
     the ends of the front. They are not offered; ``benchmarks/tuner.md`` has the figures.
@@ -36,10 +40,14 @@ class TargetTransform:
             raise InputError(f"transform: expected one of {', '.join(TRANSFORMS)}, got {self.kind!r}")
         low, high = float(y.min()), float(y.max())
         self.identity_ = self.kind == "none" or high == low
+        self.unit_ = 1.0
+        if self.identity_ and high > low:
+            # The absolute tolerances of predictors are meant for goals of about 1.
+            self.unit_ = float(np.ldexp(1.0, int(np.frexp(0.5 * high - 0.5 * low)[1])))
         if self.kind == "log" and not self.identity_:
-            positive = low > 0.0 and high > 2.0 * low
-            self.shift_ = 0.0 if positive else 0.1 * (high - low) - low
-            self.floor_ = 0.25 * (low + self.shift_)
+            origin = _origin(y)
+            self.shift_, self.floor_ = -origin, 0.25 * (low - origin)
+            self.unit_ = float(np.median(y)) - origin
         if self.kind == "tail" and not self.identity_:
             self.middle_ = float(np.median(y))
             below = float(np.sqrt(np.mean(np.minimum(y - self.middle_, 0.0) ** 2)))
@@ -51,18 +59,18 @@ class TargetTransform:
     def forward(self, y: FloatArray) -> FloatArray:
         """Transformed target."""
         if self.identity_:
-            return np.asarray(y, dtype=np.float64)
+            return np.asarray(y, dtype=np.float64) / self.unit_
         if self.kind == "log":
-            return np.log(np.maximum(y + self.shift_, self.floor_))
+            return np.log(np.maximum(y + self.shift_, self.floor_) / self.unit_)
         outward = self.side_ * (y - self.middle_) / self.unit_
         return np.asarray(self.side_ * np.where(outward > 0.0, np.log1p(np.maximum(outward, 0.0)), outward))
 
     def backward(self, t: FloatArray) -> FloatArray:
         """Values of a transformed target."""
         if self.identity_:
-            return np.asarray(t, dtype=np.float64)
+            return np.asarray(t, dtype=np.float64) * self.unit_
         if self.kind == "log":
-            return np.asarray(np.exp(np.clip(t, -50.0, 50.0)) - self.shift_)
+            return np.asarray(self.unit_ * np.exp(np.clip(t, -50.0, 50.0)) - self.shift_)
         outward = self.side_ * t
         outward = np.where(outward > 0.0, np.expm1(np.clip(outward, 0.0, 50.0)), outward)
         return np.asarray(self.middle_ + self.side_ * self.unit_ * outward)
@@ -70,6 +78,22 @@ class TargetTransform:
     def slope(self, t: FloatArray, std: FloatArray) -> FloatArray:
         """How much a value changes per unit of the transformed target, over one standard deviation each way."""
         if self.identity_:
-            return np.ones_like(t)
+            return np.full_like(t, self.unit_)
         width = np.maximum(std, 1e-9)
         return np.asarray((self.backward(t + width) - self.backward(t - width)) / (2.0 * width))
+
+
+def _origin(y: FloatArray) -> float:
+    """The origin of the logarithm of values that are not all equal, below their smallest; see ``log``.
+
+    Source: J. Aitchison, J. A. C. Brown, "The Lognormal Distribution", 1957, section 6.24 (three quantiles).
+    """
+    low, high = float(y.min()), float(y.max())
+    few, middle, many = np.quantile(y, [0.05, 0.5, 0.95])
+    below, above = float(middle - few), float(many - middle)
+    if not above > below > 0.0:
+        return low - 0.1 * (high - low)
+    # (u - below) (u + above) = u^2 for the distance u between origin and median.
+    distance = below * above / (above - below)
+    nearest = max(0.05 * (middle - low), 1e-3 * (high - low))
+    return low - float(np.clip(distance - (middle - low), nearest, high - low))

@@ -13,7 +13,7 @@ import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from rapid_moo.algorithm import RAPID
+from rapid_moo.costs import EPSILON, affordable
 from rapid_moo.errors import InputError, StudyError, WorkTimeoutError
 from rapid_moo.measure import FIRST_RAISED, Attempt, Guard, Outcome, Packed, measure_times, shortened
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
@@ -121,31 +122,29 @@ class Engine:
         self.problem, self.algorithm, self.parts, self.pools = problem, algorithm, list(parts), list(pools)
         self.store: Store = problem.store
         self.publish, self.timeout = publish, timeout
-        self.budget = 0
+        self.budget = 0.0
         self.stopping = False
         self._guards: list[Guard] = []
         self._stale = False
         self._open: dict[int, int] = {}
         self._again: deque[int] = deque()
-        self._noisy: set[str] = set()
+        self._noisy: dict[int, set[str]] = {}
         self._exhausted = False
         self._barren: list[str] | None = None if problem.store.complete.any() else []
 
     # -------------------------------------------------------------------- loop
-    def run(self, budget: int, again: Sequence[int] = (), noisy: Collection[str] = ()) -> None:
+    def run(self, budget: float, again: Mapping[int, Collection[str]] | None = None) -> None:
         """Evaluate until so many evaluations were begun in all, and all of them have ended.
 
         Parameters
         ----------
-        budget : int
-            Evaluations, those of earlier runs included.
-        again : sequence of int
-            Rows to measure once more instead of new architectures.
-        noisy : collection of str
-            Objectives that are measured once more of these rows; all of them if empty.
+        budget : int or float
+            Evaluations, those of earlier runs included; where costs are stated, their cost.
+        again : mapping of int to collection of str, optional
+            Rows to measure once more instead of new architectures, in these objectives; in all of them if empty.
         """
         self.budget = budget
-        self._again, self._noisy = deque(again), set(noisy)
+        self._again, self._noisy = deque(again or ()), {row: set(names) for row, names in (again or {}).items()}
         only_again = bool(again)
         lost = [row for row in np.flatnonzero(self.store.running).tolist() if self.store.who(row) != BY_HAND]
         self.store.requeue(lost)
@@ -218,25 +217,57 @@ class Engine:
         self.store.refresh()
         while not self.stopping:
             self._submit_waiting()
-            if not self._wants_more() or self.store.n_evaluations >= self.budget:
+            if not self._wants_more() or self._left() <= 0:
                 return
             row = self._again.popleft() if self._again else None if only_again else self._next_row()
-            if row is None:
+            if row is None or (self.problem.costs_stated and not affordable(self._cost(row), self._left())):
                 return
             self._begin(row, again=only_again)
+
+    def _left(self) -> float:
+        """What is left of the budget, what is under way counted as spent: evaluations, or cost where it is stated."""
+        if not self.problem.costs_stated:
+            return self.budget - self.store.n_evaluations
+        calls = [call for pool in self.pools for call in (*pool.waiting, *pool.running.values())]
+        left = self.budget - self.problem.cost() - sum(self._price(call) for call in calls)
+        return left if left > EPSILON * self.budget else 0.0
+
+    def _price(self, call: Call) -> float:
+        """What a call costs."""
+        columns = [self.store.objectives.index(name) for name in self.parts[call.part].attempt.names]
+        return call.times * float(self.problem.prices[columns].sum())
+
+    def _cost(self, row: int) -> float:
+        """What it costs to measure what is wanted of a row."""
+        calls = [self._call(row, k) for k in range(len(self.parts))]
+        return sum(self._price(call) for call in calls if call is not None)
 
     def _wants_more(self) -> bool:
         """Whether a place is free that nothing waits for, and nothing waits anywhere."""
         return any(pool.free for pool in self.pools) and not any(pool.waiting for pool in self.pools)
 
     def _next_row(self) -> int | None:
-        """The next architecture to begin: what waits, else what the algorithm proposes."""
+        """The next architecture to begin: what waits, else what the algorithm proposes.
+
+        Of what waits the first is taken whose places are all free, else the first.
+        """
         waiting = self.store.waiting
         if not len(waiting) and not self._exhausted:
-            ask(self.algorithm, self.store, limit=self.budget - self.store.n_evaluations)
+            if self.problem.costs_stated:
+                ask(self.algorithm, self.store, cost=self._left())
+            else:
+                ask(self.algorithm, self.store, limit=int(self._left()))
             waiting = self.store.waiting
             self._exhausted = not len(waiting)
+        if len(waiting) > 1 and len(self.pools) > 1:
+            return next((row for row in waiting.tolist() if self._has_places(row)), int(waiting[0]))
         return int(waiting[0]) if len(waiting) else None
+
+    def _has_places(self, row: int) -> bool:
+        """Whether all places that a row needs are free."""
+        calls = [self._call(row, k) for k in range(len(self.parts))]
+        needed = {self.parts[call.part].pool for call in calls if call is not None}
+        return all(self.pools[pool].free for pool in needed)
 
     def _begin(self, row: int, again: bool) -> None:
         """Begin an evaluation: every part that lacks something of it is called."""
@@ -258,8 +289,11 @@ class Engine:
         columns = [self.store.objectives.index(name) for name in part.attempt.names]
         repeats = self.store.repeats_of(row)
         times = part.repeats - int(repeats[columns].min())
+        if not repeats.all() and not self.store.asked_of(row)[columns].any():
+            return None
         if repeats.all():
-            times = 1 if not self._noisy or self._noisy & set(part.attempt.names) else 0
+            noisy = self._noisy.get(row)
+            times = 1 if not noisy or noisy & set(part.attempt.names) else 0
         return Call(row, k, times) if times > 0 else None
 
     def _submit_waiting(self) -> None:
@@ -388,14 +422,25 @@ def interrupts(stop: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def ask(algorithm: RAPID, store: Store, size: int | None = None, limit: int | None = None) -> None:
+def ask(
+    algorithm: RAPID,
+    store: Store,
+    size: int | None = None,
+    limit: int | None = None,
+    cost: float | None = None,
+) -> None:
     """Let the algorithm propose, and put its proposals and its state into the store, both or neither."""
     store.refresh()
     state = store.notes.get(STATE)
     if state is not None and algorithm.predictors is None:
         algorithm.restore(state)
     algorithm.follow()
-    X = algorithm.propose(size, limit)
+    X = algorithm.propose(size, limit, cost)
+    wanted = algorithm.wanted
     with store.transaction():
-        store.ask(X, "rapid")
+        for x, part in zip(X, wanted if wanted is not None else [None] * len(X), strict=True):
+            row = int(store.find(x[None])[0])
+            open_ = part is not None and (~part & (True if row < 0 else ~store.settled_objectives(row))).any()
+            names = [name for name, on in zip(store.objectives, part, strict=True) if on] if open_ else None
+            store.ask(x[None], "rapid", objectives=names)
         store.note(STATE, algorithm.state())

@@ -50,6 +50,8 @@ class Expected:
         Positions among ``rows`` of the front of the measured and of the expected values.
     again : ndarray
         Positions worth measuring again, the most open question first: does it belong to the front?
+    doubtful : ndarray of shape (n, n_objectives)
+        Objectives that are less sure than the front needs.
     """
 
     rows: IntArray
@@ -60,6 +62,7 @@ class Expected:
     front: IntArray
     expected_front: IntArray
     again: IntArray
+    doubtful: BoolArray
 
 
 @one_blas_thread
@@ -87,8 +90,15 @@ def expected_values(store: Store, objectives: Sequence[Objective], feasible: Boo
     allowed = np.arange(len(rows)) if feasible is None else np.flatnonzero(feasible[rows])
     front = _front(to_minimised(measured, objectives), allowed)
     expected_front = _front(to_minimised(mean, objectives), allowed)
-    again = _again(store, objectives, rows, mean, std, np.union1d(front, expected_front), expected_front, allowed)
-    return Expected(rows, measured, mean, std, noise, front, expected_front, again)
+    doubt = std / _scale(mean, expected_front) if len(rows) else std
+    again = _again(store, objectives, rows, mean, std, np.union1d(front, expected_front), doubt, allowed)
+    return Expected(rows, measured, mean, std, noise, front, expected_front, again, doubt > UNSURE)
+
+
+def _scale(mean: FloatArray, front: IntArray) -> FloatArray:
+    """Range of each objective over the front; never zero."""
+    span, whole = np.ptp(mean[front], axis=0) if len(front) else np.zeros(mean.shape[1]), np.ptp(mean, axis=0)
+    return np.asarray(np.where(span > 0, span, np.where(whole > 0, whole, 1.0)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -181,7 +191,7 @@ def _again(
     mean: FloatArray,
     std: FloatArray,
     either: IntArray,
-    expected_front: IntArray,
+    doubts: FloatArray,
     allowed: IntArray,
 ) -> IntArray:
     """Which of the two fronts' architectures are worth another measurement, the most open question first.
@@ -191,10 +201,7 @@ def _again(
     """
     if not len(either):
         return either
-    span = np.ptp(mean[expected_front], axis=0)
-    whole = np.ptp(mean, axis=0)
-    scale = np.where(span > 0, span, np.where(whole > 0, whole, 1.0))
-    doubt = (std[either] / scale).max(axis=1)
+    doubt = doubts[either].max(axis=1)
     often = store.repeats[rows[either]].max(axis=1) >= MOST_REPEATS
     candidates: IntArray = np.asarray(either[(doubt > UNSURE) & ~often])
     if not len(candidates):

@@ -18,15 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import IntArray, as_count, write_text
+from rapid_moo._util import LARGEST_SEED, IntArray, as_count, shown, write_text
 from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
 from rapid_moo.measure import Command, shortened
-from rapid_moo.objectives import Objective
 from rapid_moo.problems import get_space
 from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.store import Store, own_name
 from rapid_moo.study.references import Reference
-from rapid_moo.study.spacefile import gene_from_dict, gene_to_dict, objective_to_dict
+from rapid_moo.study.spacefile import gene_from_dict, gene_to_dict, objective_from_dict, objective_to_dict
 from rapid_moo.study.status import Board
 
 logger = logging.getLogger(__name__)
@@ -76,8 +75,37 @@ def read_definition(folder: Path) -> dict[str, Any]:
         )
     for key, kind in (("space", dict), ("objectives", list), ("constraints", list), ("settings", dict)):
         if not isinstance(content.get(key), kind):
-            raise StudyError(f"{path}: expected {key!r} in a study's definition, found {content.get(key)!r}")
+            told = shown(content.get(key))
+            raise StudyError(f"{path}: expected {key!r} in a study's definition, found {told}")
+    try:
+        _check_definition(content)
+    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise StudyError(f"{path}: expected a study's definition, found a damaged one: {error}") from error
     return content
+
+
+def _check_definition(content: Mapping[str, Any]) -> None:
+    """Raise an error where a part of a definition is none; the user's own code is not loaded."""
+    settings, space, measure = content["settings"], content["space"], content.get("measure")
+    seed, budget, options = settings.get("seed"), settings.get("budget"), settings.get("options")
+    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"expected a seed, got {shown(seed)}")
+    if budget is not None and (type(budget) is not int or not 0 < budget < 2**63):
+        raise InputError(f"expected a budget, got {shown(budget)}")
+    if not isinstance(options, dict | None):
+        raise InputError(f"expected options, got {shown(options)}")
+    if not all(isinstance(item, str) for item in content["constraints"]):
+        raise InputError(f"expected constraints as texts, got {shown(content['constraints'])}")
+    for item in content["objectives"]:
+        objective_from_dict(item)
+    if not isinstance(space.get("name"), str) or not isinstance(space.get("genes"), list):
+        raise InputError(f"expected the name and genes of a space, got {shown(space)}")
+    for item in space["genes"]:
+        gene_from_dict(item)
+    for code in [measure, space.get("code"), *((measure or {}).get("parts") or {}).values()]:
+        texts = [] if code is None else [code.get(key, "") for key in ("reference", "command", "folder", "python")]
+        if not all(isinstance(text, str) for text in texts):
+            raise InputError(f"expected where code is, got {shown(code)}")
 
 
 def environment() -> dict[str, Any]:
@@ -111,7 +139,9 @@ def space_from_dict(content: Mapping[str, Any]) -> SearchSpace:
     try:
         if kind == "genes":
             computed = {
-                Objective(**{k: v for k, v in item.items() if k != "function"}): function_from_dict(item["function"])
+                objective_from_dict({k: v for k, v in item.items() if k != "function"}): function_from_dict(
+                    item["function"]
+                )
                 for item in content["computed"]
             }
             return GridSpace(content["name"], [gene_from_dict(item) for item in content["genes"]], (), computed)
@@ -121,7 +151,7 @@ def space_from_dict(content: Mapping[str, Any]) -> SearchSpace:
             space = as_space(Reference.parse(content["reference"]).load(), content["reference"])
         else:
             space = as_space(function_from_dict(content["code"]).load(), content["name"])
-    except (KeyError, TypeError) as error:
+    except (LookupError, TypeError, AttributeError) as error:
         raise InputError(f"space: expected the description of a space, got: {error!r}") from error
     if [gene_to_dict(gene) for gene in space.genes] != content["genes"]:
         raise InputError(f"space {space.name!r}: its genes are others than when the study was begun; begin a new study")

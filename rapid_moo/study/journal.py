@@ -7,16 +7,18 @@ import logging
 import os
 import shutil
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from rapid_moo._util import shown
 from rapid_moo.errors import DataNotFoundError, InputError, StudyError
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import Event, Store
@@ -113,10 +115,12 @@ class SQLiteStore(Store):
     def _open(self) -> None:
         self._migrate()
         known = dict(self._connection.execute("SELECT key, body FROM meta"))
-        genes = json.loads(known.get("genes", "[]"))
+        genes = self._json(known.get("genes", "[]"), "genes")
         if genes != self._genes():
             raise StudyError(f"{self.path}: expected evaluations of the space {self.space.name!r}, found other genes")
-        stored = json.loads(known.get("objectives", "[]"))
+        stored = self._json(known.get("objectives", "[]"), "objectives")
+        if not isinstance(stored, list) or not all(isinstance(name, str) for name in stored):
+            raise StudyError(f"{self.path}: damaged: objectives {shown(stored)}; the file is left as it is")
         added = [name for name in self.objectives if name not in stored]
         super().__init__(self.space, [*stored, *added])
         self._load()
@@ -245,16 +249,44 @@ class SQLiteStore(Store):
         query = "SELECT id, kind, row, at, body FROM events WHERE id > ? ORDER BY id"
         found = self._run(lambda: self._connection.execute(query, (self._seen,)).fetchall())
         for number, kind, row, at, body in found:
-            event = Event(kind, row, at, json.loads(body))
+            event = self._sound(number, kind, row, at, body)
             if kind == "tell" and not {*event.body["values"], *event.body["reasons"], ""} <= {*self.objectives, ""}:
                 raise StudyError(f"{self.path}: another process has added objectives meanwhile: open the study anew")
             self._apply(event)
             self._seen = number
-        self.notes = {
-            key: json.loads(body)
-            for key, body in self._run(lambda: self._connection.execute("SELECT key, body FROM notes").fetchall())
-        }
+        notes = self._run(lambda: self._connection.execute("SELECT key, body FROM notes").fetchall())
+        self.notes = {key: self._json(body, f"note {key!r}") for key, body in notes}
         return bool(found)
+
+    def _json(self, body: Any, what: str) -> Any:
+        try:
+            return json.loads(body)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise StudyError(f"{self.path}: damaged: {what}: {error}; the file is left as it is") from error
+
+    def _sound(self, number: int, kind: Any, row: Any, at: Any, body: Any) -> Event:
+        """An event as this program writes it; bytes that changed on disk may be a whole database and still be none."""
+        content = self._json(body, f"event {number}")
+        rows = range(len(self), len(self) + 1) if kind == "ask" else range(len(self))
+        if kind not in _BODIES or type(row) is not int or row not in rows or not _in(at, LATEST):
+            raise StudyError(
+                f"{self.path}: damaged: event {number}: {shown((kind, row, at))}; the file is left as it is"
+            )
+        if not isinstance(content, dict) or not all(good(content.get(key)) for key, good in _BODIES[kind].items()):
+            raise StudyError(f"{self.path}: damaged: event {number}: {shown(content)}; the file is left as it is")
+        if kind == "ask" and not (
+            len(content["x"]) == self.space.n_var
+            and all(type(code) is int and 0 <= code < n for code, n in zip(content["x"], self._sizes, strict=True))
+        ):
+            raise StudyError(
+                f"{self.path}: damaged: event {number}: {shown(content['x'])} is no architecture of {self.space.name};"
+                " the file is left as it is"
+            )
+        return Event(kind, row, at, content)
+
+    @cached_property
+    def _sizes(self) -> list[int]:
+        return [int(n) for n in self.space.n_choices]
 
     def _record(self, events: Sequence[Event]) -> None:
         for event in events:
@@ -302,6 +334,47 @@ class SQLiteStore(Store):
         self.__init__(state["path"], state["space"], state["objectives"])  # type: ignore[misc]  # opened anew
 
 
+def _in(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_bool(value: Any) -> bool:
+    return value is None or isinstance(value, bool)
+
+
+def _are_values(value: Any) -> bool:
+    return isinstance(value, dict) and all(
+        isinstance(number, int | float) and not isinstance(number, bool) and abs(number) <= sys.float_info.max
+        for number in value.values()
+    )
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+
+
+LATEST = 1e11
+LONGEST_SECONDS = 1e12
+_BODIES: dict[Any, dict[str, Callable[[Any], bool]]] = {
+    "ask": {"x": lambda value: isinstance(value, list), "free": _is_bool, "who": _is_text},
+    "start": {"who": _is_text},
+    "tell": {
+        "values": _are_values,
+        "reasons": _are_texts,
+        "seconds": lambda value: _in(value, LONGEST_SECONDS),
+        "who": _is_text,
+        "more": _is_bool,
+    },
+    "requeue": {"forget": _is_bool},
+    "drop": {},
+}
+"""What the body of each kind of event holds."""
+
+
 def _is_full(error: sqlite3.Error) -> bool:
     return "full" in str(error) or "disk I/O" in str(error)
 
@@ -331,7 +404,7 @@ def check_file(path: Path) -> None:
             connection.close()
     except sqlite3.Error as error:
         raise StudyError(f"{path}: expected a study's evaluations, found a damaged or foreign file: {error}") from error
-    if application != APPLICATION or not {"events", "notes", "meta"} <= tables:
+    if application != APPLICATION or version < 1 or not {"events", "notes", "meta"} <= tables:
         raise StudyError(f"{path}: expected a study's evaluations, found a database of another program")
     if version > VERSION:
         raise StudyError(

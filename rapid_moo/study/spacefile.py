@@ -37,6 +37,7 @@ kernel = {{ choices = [3, 5, 7], when = {{ op = "conv" }} }}    # only where op 
 [objectives]
 error = {{ direction = "min", unit = "%" }}
 latency = {{ direction = "min", unit = "ms" }}                # repeats = 3 calls its function three times
+# cost = 3600 says what measuring an objective costs; --budget is an amount of cost then
 """
 _TOP = ("name", "constraints", "computed", "genes", "objectives")
 _GENE = ("choices", "when", "ordered", "labels", "weight")
@@ -182,8 +183,8 @@ def _objective(name: str, value: Any) -> Objective:
         name,
         value.get("direction", ""),
         value.get("unit", ""),
-        cost=value.get("cost", 1.0),
         repeats=value.get("repeats", 1),
+        **({"cost": value["cost"]} if "cost" in value else {}),
     )
 
 
@@ -227,11 +228,20 @@ def gene_from_dict(content: Mapping[str, Any]) -> Gene:
 
 def objective_to_dict(objective: Objective) -> dict[str, Any]:
     """JSON form of an objective."""
+    stated = {"cost_stated": True} if objective.cost_stated else {}
     return {
         "name": objective.name,
         "direction": objective.direction,
         "unit": objective.unit,
         "column": objective.column,
-        "cost": objective.cost,
+        "cost": float(objective.cost),
         "repeats": objective.repeats,
+        **stated,
     }
+
+
+def objective_from_dict(content: Mapping[str, Any]) -> Objective:
+    """Inverse of :func:`objective_to_dict`; a cost of 1 that nobody stated stays unstated."""
+    values = {key: value for key, value in content.items() if key not in ("cost_stated", "cost")}
+    cost = content.get("cost", 1.0)
+    return Objective(**values, **({"cost": cost} if content.get("cost_stated") or cost != 1.0 else {}))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo.costs import EPSILON, cost_text
 from rapid_moo.indicators import box_hypervolume
 from rapid_moo.measure import shortened
 from rapid_moo.objectives import to_minimised
@@ -29,8 +30,8 @@ class Status:
 
     Attributes
     ----------
-    budget : int or None
-        Evaluations that the study is meant for in all.
+    budget : int, float or None
+        Evaluations that the study is meant for in all; where costs are stated, their cost.
     begun : int
         Evaluations that were begun, which is what the budget counts.
     done, partial, failed, running, waiting, imported : int
@@ -46,7 +47,9 @@ class Status:
     hypervolume : float or None
         In units of the bounding box of the first 16 complete architectures; None before there are as many.
     cost : float
-        What was measured here, each value at its objective's cost.
+        What was measured here, failures included, each measurement at its objective's cost.
+    by_cost : bool
+        Whether costs are stated, so that the budget is one of cost.
     rate : float or None
         Evaluations an hour, of the last 20.
     eta : float or None
@@ -55,7 +58,7 @@ class Status:
         Who runs it now; empty if nobody does.
     """
 
-    budget: int | None
+    budget: float | None
     begun: int
     done: int
     partial: int
@@ -69,6 +72,7 @@ class Status:
     front: int
     hypervolume: float | None
     cost: float
+    by_cost: bool
     rate: float | None
     eta: float | None
     holder: str
@@ -77,8 +81,9 @@ class Status:
         return self.to_text()
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form."""
-        return asdict(self)
+        """JSON form; ``by_cost`` only where it is so."""
+        content = asdict(self)
+        return content if self.by_cost else {key: value for key, value in content.items() if key != "by_cost"}
 
     def to_text(self) -> str:
         """For people."""
@@ -89,7 +94,10 @@ class Status:
             counts.append(f"{self.running} running{left}")
         counts += [f"{self.repeats} repeats"] if self.repeats else []
         counts += [f"{self.waiting} chosen and not begun"] if self.waiting else []
-        lines = [f"{self.begun}{goal} evaluations begun: {', '.join(counts)}"]
+        lines = [f"{self.begun}{'' if self.by_cost else goal} evaluations begun: {', '.join(counts)}"]
+        if self.by_cost:
+            goal = f" of {cost_text(self.budget)}" if self.budget is not None else ""
+            lines.insert(0, f"cost {cost_text(self.cost)}{goal}")
         if self.imported:
             lines.append(f"{self.imported} known beforehand, free of charge")
         lines += [f"failed {n} times: {reason}" for reason, n in list(self.reasons.items())[:SHOWN_REASONS]]
@@ -201,7 +209,7 @@ class Board:
         """Which rows have every objective and meet the constraints, shape (n_rows,)."""
         return self._feasible
 
-    def status(self, budget: int | None, holder: str = "") -> Status:
+    def status(self, budget: float | None, holder: str = "") -> Status:
         """The status of the study; :meth:`update` before."""
         store = self.problem.store
         F = self._minimised(self._front)
@@ -209,7 +217,7 @@ class Board:
         names = [objective.name for objective in self.problem.objectives]
         best = dict(zip(names, (F.min(axis=0) * signs).tolist(), strict=True)) if len(F) else {}
         interval = _interval(store)
-        left = None if budget is None else max(0, budget - store.n_evaluations) + int(store.running.sum())
+        by_cost, cost = self.problem.costs_stated, self.problem.cost()
         return Status(
             budget=budget,
             begun=store.n_evaluations,
@@ -218,17 +226,27 @@ class Board:
             failed=self._counts["failed"],
             running=self._counts["running"],
             waiting=self._counts["asked"],
-            repeats=max(0, store.n_evaluations - int((store.begun > 0).sum())),
+            repeats=_repeats(store) if by_cost else max(0, store.n_evaluations - int((store.begun > 0).sum())),
             imported=len(self._imports),
             reasons={reason: n for reason, n in self._told.most_common() if n > 0},
             best=best,
             front=len(self._front),
             hypervolume=self._hypervolume(F),
-            cost=_cost(self.problem),
+            cost=cost,
+            by_cost=by_cost,
             rate=3600.0 / interval if interval else None,
-            eta=left * interval if interval and left is not None and holder else None,
+            eta=self._left(budget, cost) * interval if interval and budget is not None and holder else None,
             holder=holder,
         )
+
+    def _left(self, budget: float, cost: float) -> float:
+        """Evaluations that the budget still has room for, with those that are running; of cost, ones of the mean."""
+        store = self.problem.store
+        running = int(store.running.sum())
+        if not self.problem.costs_stated:
+            return max(0, budget - store.n_evaluations) + running
+        n = max(1, int((store.tried & ~store.free).sum()))
+        return max(0.0, budget - cost) / max(cost / n, EPSILON)
 
     def _hypervolume(self, F: FloatArray) -> float | None:
         if self._counts["done"] < BOX_ROWS or not len(F):
@@ -237,11 +255,9 @@ class Board:
         return float(box_hypervolume(F, box.min(axis=0), box.max(axis=0)))
 
 
-def _cost(problem: ArchitectureProblem) -> float:
-    store = problem.store
-    computed = {objective.name for objective in problem.space.computed}
-    prices = np.array([0.0 if o.name in computed else o.cost for o in problem.objectives])
-    return float((store.repeats[~store.free] * prices).sum())
+def _repeats(store: Store) -> int:
+    """Measurements beyond the first of an objective; an architecture that is measured in parts is no repeat."""
+    return int(np.maximum(store.paid.max(axis=1, initial=0) - 1, 0).sum())
 
 
 def _interval(store: Store) -> float | None:

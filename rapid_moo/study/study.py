@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,14 @@ import numpy as np
 import pandas as pd
 from pymoo.core.termination import NoTermination
 
-from rapid_moo._util import IntArray, as_count, write_text
+from rapid_moo._util import BoolArray, IntArray, as_count, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, Packed, as_number, shortened
 from rapid_moo.objectives import Objective, distinct
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
+from rapid_moo.report import Report
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame
 from rapid_moo.study import folder as files
@@ -29,7 +30,14 @@ from rapid_moo.study.expected import Expected, expected_values
 from rapid_moo.study.folder import Tables, gene_cells, held, holder, read_definition, write_definition
 from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.references import Reference
-from rapid_moo.study.spacefile import check_names, gene_to_dict, objective_to_dict, read_constraints
+from rapid_moo.study.report import study_report
+from rapid_moo.study.spacefile import (
+    check_names,
+    gene_to_dict,
+    objective_from_dict,
+    objective_to_dict,
+    read_constraints,
+)
 from rapid_moo.study.status import Board, Status
 from rapid_moo.workers import ProcessWorkers, SerialExecutor
 
@@ -49,10 +57,13 @@ class Trial:
         Its evaluation's number, from 1 up.
     architecture : dict
         Genes and choices; active genes only. ``trial["depth"]`` is short for ``trial.architecture["depth"]``.
+    objectives : tuple of str
+        What is to be measured of it: where costs are stated, cheap objectives may be asked for alone.
     """
 
     number: int
     architecture: Mapping[str, Any]
+    objectives: tuple[str, ...] = ()
 
     def __getitem__(self, gene: str) -> Any:
         """The choice of an active gene."""
@@ -213,7 +224,7 @@ class Study:
         self.seed = int(known["settings"]["seed"])
         if seed is not None and seed != self.seed:
             raise InputError(f"{self.folder}: holds a study with seed {self.seed}, got seed {seed}")
-        stored = [Objective(**item) for item in known["objectives"]]
+        stored = [objective_from_dict(item) for item in known["objectives"]]
         added = [o for o in objectives or () if o.name not in {s.name for s in stored}]
         for objective in objectives or ():
             before = next((s for s in stored if s.name == objective.name), objective)
@@ -226,6 +237,9 @@ class Study:
                 raise InputError(
                     f"{self.folder}: {objective.name!r} was measured in {before.unit} there, got {objective.unit!r}"
                 )
+        # A cost that is stated anew holds from now on.
+        anew = {objective.name: objective.cost for objective in objectives or () if objective.cost_stated}
+        stored = [replace(s, cost=anew[s.name]) if s.name in anew else s for s in stored]
         self.objectives = distinct([*stored, *added])
         check_names(self.space, self.objectives)
         self.measure = self._located(measure) if measure is not None else self._found_measure(known.get("measure"))
@@ -319,7 +333,11 @@ class Study:
 
     def _complete_measure(self) -> Any:
         if self.measure is None:
-            return _Missing(f"{self.folder}: has no measure: give one, or ask and tell")
+            # Whoever asks and tells may measure each objective by itself.
+            missing = _Missing(f"{self.folder}: has no measure: give one, or ask and tell")
+            computed = {objective.name for objective in self.space.computed}
+            several = {o.name: missing for o in self.objectives if o.name not in computed}
+            return several if several else missing
         if isinstance(self.measure, Mapping):
             return {k: Command(v, str(Path.cwd())) if isinstance(v, str) else v for k, v in self.measure.items()}
         return self.measure
@@ -327,7 +345,7 @@ class Study:
     # ------------------------------------------------------------------ running
     def run(
         self,
-        budget: int | None = None,
+        budget: float | None = None,
         *,
         confirm: bool = False,
         retry: bool = False,
@@ -338,8 +356,9 @@ class Study:
 
         Parameters
         ----------
-        budget : int, optional
-            Evaluations in all, earlier ones included and imports not; that of the earlier run by default.
+        budget : int or float, optional
+            Evaluations in all, earlier ones included and imports not; where costs are stated, their cost in all. That
+            of the earlier run by default.
         confirm : bool
             Measure again what is worth it of the front, instead of new architectures; without a budget each once.
         retry : bool
@@ -372,35 +391,62 @@ class Study:
             self.store.refresh()
             if retry:
                 self.store.requeue(np.flatnonzero(self.store.failed & ~self.store.pending).tolist(), forget=True)
-            again: IntArray = np.empty(0, dtype=np.int64)
-            noisy: list[str] = []
-            if confirm:
-                expected = self.expected()
-                again = expected.rows[expected.again]
-                noisy = [o.name for o, noise in zip(self.objectives, expected.noise, strict=True) if noise > 0]
-                if not len(again):
-                    return self.status()
-            total = self._total(budget, len(again) if confirm else 0)
-            self.definition["settings"]["budget"] = max(total, self.store.n_evaluations)
+            again: dict[int, frozenset[str]] = self._worth_repeating() if confirm else {}
+            if confirm and not again:
+                return self.status()
+            total = self._total(budget, again)
+            self.definition["settings"]["budget"] = max(total, self._spent())
             self._write_definition()
             pools, parts, owned = self._places()
             loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
             self.store.hold_reserve()
             try:
-                loop.run(total, again.tolist(), noisy)
+                loop.run(total, again)
             finally:
                 for executor in owned:
                     executor.shutdown(wait=False, cancel_futures=True)
                 self._publish_expected()
         return self.status()
 
-    def _total(self, budget: int | None, more: int) -> int:
+    def _repeat_cost(self, names: frozenset[str]) -> float:
+        """What it costs to measure these objectives of an architecture again: one evaluation, or the cost."""
+        if not self.problem.costs_stated:
+            return 1
+        source: Any = self.problem.source
+        called = [set(attempt.names) for attempt in source.attempts if names & set(attempt.names)]
+        columns = [self.store.objectives.index(name) for group in called for name in group]
+        return float(self.problem.prices[columns].sum())
+
+    def _spent(self) -> float:
+        """What was spent so far: evaluations, or their cost where costs are stated."""
+        return self.problem.cost() if self.problem.costs_stated else self.store.n_evaluations
+
+    def _worth_repeating(self) -> dict[int, frozenset[str]]:
+        """Rows worth measuring again, and in what: all that is noisy, or where costs are stated what is in doubt."""
+        found = self.expected()
+        names = [objective.name for objective in self.objectives]
+        noisy = frozenset(name for name, noise in zip(names, found.noise, strict=True) if noise > 0)
+        rows = found.rows[found.again].tolist()
+        if not self.problem.costs_stated:
+            return dict.fromkeys(rows, noisy)
+        doubts = found.doubtful[found.again]
+        return {
+            row: frozenset(name for name, on in zip(names, line, strict=True) if on and name in noisy)
+            for row, line in zip(rows, doubts, strict=True)
+        }
+
+    def _total(self, budget: float | None, again: Mapping[int, frozenset[str]]) -> float:
         known = self.definition["settings"].get("budget")
-        if budget is None and more:
-            return self.store.n_evaluations + more
+        if budget is None and again:
+            return self._spent() + sum(self._repeat_cost(names) for names in again.values())
         total = budget if budget is not None else known
         if total is None:
             raise InputError("budget: expected the number of evaluations, got none")
+        if self.problem.costs_stated:
+            numeric = isinstance(total, int | float | np.integer | np.floating) and not isinstance(total, bool)
+            if not numeric or not 0 < total < np.inf:
+                raise InputError(f"budget: expected a positive cost, got {total!r}")
+            return float(total)
         if isinstance(total, bool) or not isinstance(total, int | np.integer) or total < 1:
             raise InputError(f"budget: expected a positive number of evaluations, got {total!r}")
         return int(total)
@@ -475,7 +521,7 @@ class Study:
         source: Any = self.problem.source
         return any(isinstance(attempt.function, Command) for attempt in source.attempts)
 
-    def _publisher(self, budget: int, progress: StatusCallback | None) -> Callable[[bool], None]:
+    def _publisher(self, budget: float, progress: StatusCallback | None) -> Callable[[bool], None]:
         def publish(now: bool) -> None:
             self._tables.publish(now=now)
             if progress is not None:
@@ -526,8 +572,16 @@ class Study:
         if not len(rows):
             raise StudyError(f"{self.folder}: every architecture of {self.space.name} is known or under way")
         self._tables.publish(now=True)
-        trials = [Trial(int(row) + 1, self.space.to_dict(self.store.X[row])) for row in rows]
+        trials = [
+            Trial(int(row) + 1, self.space.to_dict(self.store.X[row]), self._wanted(int(row))) for row in rows.tolist()
+        ]
         return trials[0] if n is None else trials
+
+    def _wanted(self, row: int) -> tuple[str, ...]:
+        """Objectives that are to be measured of a row."""
+        computed = {objective.name for objective in self.space.computed}
+        wanted = zip(self.store.objectives, self.store.wanted_of(row), strict=True)
+        return tuple(name for name, on in wanted if on and name not in computed)
 
     def _first_sample_missing(self) -> bool:
         return int(self.store.tried.sum() + self.store.pending.sum()) < self.algorithm.n_initial
@@ -552,7 +606,8 @@ class Study:
         row = self._row_of(trial)
         known, failures = self._read_told(values)
         if reason:
-            failures |= {o.name: shortened(reason) for o in self.objectives if o.name not in known}
+            asked = self._wanted(row) or [o.name for o in self.objectives]
+            failures |= {name: shortened(reason) for name in asked if name not in known}
         self._tell_row(row, known, failures)
         self._tables.publish(now=True)
 
@@ -588,7 +643,7 @@ class Study:
             if known:
                 self.store.tell(row, known, who=BY_HAND, more=True)
             self.store.tell(row, self.problem.computed_values(row), failures, more=True)
-            if self.store.settled(row) and self.store.pending[row]:
+            if self.store.pending[row] and not self.store.wanted_of(row).any():
                 self.store.tell(row, {})
 
     def import_known(self, path: Path | str) -> int:
@@ -693,6 +748,24 @@ class Study:
         row = rows[knee_point(F) if weights is None else preferred_point(F, weights)]
         values = dict(zip(self.store.objectives, self.store.raw_of([row])[0].tolist(), strict=True))
         return {**self.space.to_dict(self.store.X[row]), **values}
+
+    @property
+    def feasible(self) -> BoolArray:
+        """Which rows of the store have every objective and meet all bounds, shape (n_rows,)."""
+        self._tables.take_in()
+        return self._board.feasible
+
+    def report(self, weights: Sequence[float] | None = None, command: str = "") -> Report:
+        """The facts of the study, to be shown by :mod:`rapid_moo.report`.
+
+        Parameters
+        ----------
+        weights : sequence of float, optional
+            One per objective: also name the architecture of the front that they prefer.
+        command : str
+            What goes on with it; ``rapid-moo run FOLDER`` by default.
+        """
+        return study_report(self, weights, command)
 
     def expected(self) -> Expected:
         """What to expect of everything that was measured completely, and what is worth measuring again."""

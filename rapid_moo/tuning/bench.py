@@ -15,7 +15,8 @@ from sklearn.ensemble import RandomForestRegressor
 from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.pareto import pareto_ranks
 from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, Spec, TargetTransform
-from rapid_moo.predictors.predictor import assign_folds, fit_quietly
+from rapid_moo.predictors.predictor import assign_folds
+from rapid_moo.predictors.standardised import Standardised, fit_regressor
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.workers import informed
@@ -300,7 +301,7 @@ def _fit(
         mean = np.full((max(1, len(counts)), len(goal)), np.nan)
         for fold in np.unique(folds[wanted]):
             train, test = folds != fold, folds == fold
-            fitted = fit_quietly(family.make(dict(spec.params), seed), inputs[train], goal[train])
+            fitted = fit_regressor(family.make(dict(spec.params), seed), inputs[train], goal[train])
             mean[:, test] = _versions_predicted(family, fitted, inputs[test], counts)
     complete = not np.isnan(mean).any()
     return _Fits(transform.backward(mean), complete, time.process_time() - start)
@@ -315,11 +316,12 @@ def _out_of_bag(forest: RandomForestRegressor, inputs: FloatArray, goal: FloatAr
         # Of a few rows some may be in every tree's sample.
         warnings.filterwarnings("ignore", "Some inputs do not have OOB scores")
         trees = min(TREES, forest.n_estimators)
-        found = np.asarray(forest.set_params(oob_score=True, n_estimators=trees).fit(inputs, goal).oob_prediction_)
+        forest.set_params(oob_score=True, n_estimators=trees)
+        found = Standardised(forest).fit(inputs, goal).out_of_bag()
     return np.where(np.isfinite(found), found, goal.mean())
 
 
 def _versions_predicted(family: Any, fitted: Any, inputs: FloatArray, counts: Sequence[int]) -> FloatArray:
     if family.stages is None:
         return np.asarray(fitted.predict(inputs), dtype=np.float64)[None, :]
-    return np.asarray(family.stages(fitted, inputs, counts), dtype=np.float64)
+    return np.asarray(fitted.staged(family.stages, inputs, counts))

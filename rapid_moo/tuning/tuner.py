@@ -12,12 +12,11 @@ import copy
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import nevergrad as ng
 import numpy as np
 
-from rapid_moo._util import one_blas_thread
+from rapid_moo._util import Seed, as_generator, numpy_state_kept, one_blas_thread
 from rapid_moo.errors import InputError
 from rapid_moo.predictors import FAMILIES, PredictorSpec
 from rapid_moo.predictors.transforms import TRANSFORMS
@@ -28,6 +27,9 @@ from rapid_moo.tuning.bench import Bench, Trial
 from rapid_moo.tuning.loss import ResampledLoss
 from rapid_moo.tuning.result import Triplet, TunerResult
 from rapid_moo.tuning.selection import committee, judge, learnable, promise, ranking_frame
+
+if TYPE_CHECKING:
+    import nevergrad as ng
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +64,8 @@ class ADRSTuner:
         hundred rows, and every fit gets cheaper.
     optimizer : str
         Name of a Nevergrad optimizer.
-    seed : int
-        Seed of folds, rows and optimizer.
+    seed : int, numpy.random.Generator or None
+        Seed of folds, rows and optimizer; a Generator, or the operating system, gives one to each :meth:`tune`.
     n_jobs : int
         Fits at the same time, on joblib's current backend (``with joblib.parallel_config("dask"): ...``); the result
         does not depend on it.
@@ -84,7 +86,7 @@ class ADRSTuner:
         prefer: Sequence[str] = (),
         max_rows: int = 400,
         optimizer: str = OPTIMIZER,
-        seed: int = 0,
+        seed: Seed = 0,
         n_jobs: int = 1,
     ) -> None:
         for name, value in (("tuner budget", budget), ("shortlist", shortlist)):
@@ -95,14 +97,18 @@ class ADRSTuner:
         unknown = sorted({*(families or ()), *prefer} - set(FAMILIES))
         if unknown:
             raise InputError(f"families: expected some of {', '.join(FAMILIES)}, got {', '.join(map(repr, unknown))}")
-        if optimizer not in ng.optimizers.registry:
-            raise InputError(f"optimizer: expected a Nevergrad optimizer, got {optimizer!r}")
+        if optimizer != OPTIMIZER:
+            import nevergrad as ng
+
+            if optimizer not in ng.optimizers.registry:
+                raise InputError(f"optimizer: expected a Nevergrad optimizer, got {optimizer!r}")
         self.budget, self.shortlist, self.max_rows = budget, shortlist, max_rows
         self.families, self.prefer = tuple(families or FAMILIES), tuple(prefer)
         self.committee = committee
+        as_generator(seed)  # what is no seed is refused at once
         self.optimizer, self.seed, self.n_jobs = optimizer, seed, n_jobs
 
-    def with_seed(self, seed: int) -> ADRSTuner:
+    def with_seed(self, seed: Seed) -> ADRSTuner:
         """The same tuner with another seed."""
         other = copy.copy(self)
         other.seed = seed
@@ -121,9 +127,9 @@ class ADRSTuner:
         """
         if len(sample) < FEWEST_ROWS:
             raise InputError(f"sample: expected at least {FEWEST_ROWS} architectures to tune on, got {len(sample)}")
-        start = time.perf_counter()
-        rows = sample if len(sample) <= self.max_rows else sample.sample(self.max_rows, self.seed)
-        bench, loss = Bench(rows, self.seed, self.n_jobs), ResampledLoss(rows.F, self.seed)
+        start, seed = time.perf_counter(), _drawn(self.seed)
+        rows = sample if len(sample) <= self.max_rows else sample.sample(self.max_rows, seed)
+        bench, loss = Bench(rows, seed, self.n_jobs), ResampledLoss(rows.F, seed)
         trace: list[float] = []
 
         def tell(best: float, done: int) -> None:
@@ -140,8 +146,8 @@ class ADRSTuner:
         expected, interval = promise(bench, loss, judged, chosen, self.prefer)
         if self.committee:
             judged = [chosen, *judged]
-        triplets = [Triplet(t.specs, sample.objectives, t.adrs, self.seed) for t in judged]
-        triplets[0] = Triplet(judged[0].specs, sample.objectives, expected, self.seed, interval)
+        triplets = [Triplet(t.specs, sample.objectives, t.adrs, seed) for t in judged]
+        triplets[0] = Triplet(judged[0].specs, sample.objectives, expected, seed, interval)
         return TunerResult(
             ranking=ranking_frame(bench, judged),
             triplets=tuple(triplets),
@@ -158,7 +164,7 @@ class ADRSTuner:
                 "shortlist": self.shortlist,
                 "max_rows": self.max_rows,
                 "optimizer": self.optimizer,
-                "seed": self.seed,
+                "seed": seed,
                 "rows": len(rows),
                 "sample": sample.name,
                 "fingerprint": sample.fingerprint,
@@ -182,8 +188,11 @@ class ADRSTuner:
         left = limit - bench.n_fits
         if left <= 0:
             return
-        space = ng.p.Tuple(*(_parametrization(bench, k) for k in bench.tuned))
-        space.random_state = np.random.RandomState(self.seed)
+        import nevergrad as ng
+
+        with numpy_state_kept():
+            space = ng.p.Tuple(*(_parametrization(bench, k) for k in bench.tuned))
+        space.random_state = np.random.RandomState(bench.seed)
         asks = ASKS_PER_FIT * -(-left // n_tuned)
         optimizer = ng.optimizers.registry[self.optimizer](parametrization=space, budget=asks)
         for _ in range(asks):
@@ -228,6 +237,13 @@ class ADRSTuner:
         return choices
 
 
+def _drawn(seed: Seed) -> int:
+    """A seed as the libraries below take it, an int of 32 bits; such an int stays as it is."""
+    if isinstance(seed, int | np.integer) and seed < 2**32:
+        return int(seed)
+    return int(as_generator(seed).integers(2**32))
+
+
 def _screening(families: Sequence[str]) -> list[PredictorSpec]:
     """The families' shortlists in the order in which they are tried."""
     entries: list[tuple[int, int, PredictorSpec]] = []
@@ -245,6 +261,8 @@ def _soundest(bench: Bench) -> list[Trial | None]:
 
 def _parametrization(bench: Bench, k: int) -> ng.p.Parameter:
     """Configurations of the families that did best on an objective."""
+    import nevergrad as ng
+
     names = list(dict.fromkeys(trial.spec.family for trial in bench.best(k)))[:FAMILIES_REFINED]
     return ng.p.Dict(
         model=ng.p.Choice([ng.p.Dict(family=name, params=_searched(name)) for name in names]),
@@ -259,6 +277,8 @@ def _searched(name: str) -> ng.p.Dict:
     Not an ensemble's length, since one fit gives all. Nor the loss: transforms of the target do what a robust loss
     does, and boosting with another loss than the squared one costs three times as much.
     """
+    import nevergrad as ng
+
     space = FAMILIES[name].space()
     return ng.p.Dict(**{key: space[key] for key in sorted(FAMILIES[name].hyperparameters - NOT_SEARCHED)})
 

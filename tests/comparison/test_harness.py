@@ -31,8 +31,8 @@ from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.methods.rapid_oneshot import OneShotRAPID
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.comparison.tables import MADE, RESULT_FILES, read_results
-from rapid_moo.comparison.trajectory import log_steps, trajectory
 from rapid_moo.errors import InputError
+from rapid_moo.trajectory import log_steps, trajectory
 
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
 STABLE = ["dataset", "method", "seed", "evaluations", "budget", "adrs", "hypervolume", "igd_plus", "front_size"]

@@ -12,9 +12,9 @@ from rapid_moo import adrs
 from rapid_moo.comparison import get_method, run_method
 from rapid_moo.comparison.registry import available_methods
 from rapid_moo.comparison.run import sorted_table
-from rapid_moo.comparison.trajectory import trajectory
 from rapid_moo.errors import MissingExtraError
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.trajectory import trajectory
 
 LIGHT = ["random", "stratified-random", "local-search", "mo-rea", "nsga2", "nsga3", "age-moea2", "sms-emoa", "u-nsga3"]
 # Each evaluation costs these tens of milliseconds or more: a few dozen are enough here, just past their first sample.

@@ -12,7 +12,7 @@ from rapid_moo import ADRSTuner, PredictorSet, PredictorSpec, get_problem
 from rapid_moo.errors import InputError
 from rapid_moo.predictors import Committee, committee_of, members_of, spec_from_dict
 from rapid_moo.predictors.spread import LEVELS
-from rapid_moo.report import search_text
+from rapid_moo.report import to_text
 from rapid_moo.search import Search, SearchSettings
 from rapid_moo.tuning import TRIPLET_FILE, load_triplet
 
@@ -137,7 +137,7 @@ class TestTuner:
 
     def test_a_search_names_the_members(self, table):
         result = Search(table, SearchSettings(train_ratio=0.02, oneshot=True)).run()
-        text = search_text(result)
+        text = to_text(result.report())
         for objective, spec in zip(result.objectives, result.predictors.specs, strict=True):
             if isinstance(spec, Committee):
                 assert f"{objective.name}: mean of {len(spec.members)} predictors" in text

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from rapid_moo.errors import InputError
-from rapid_moo.predictors import FAMILIES, spec_from_dict
+from rapid_moo.predictors import FAMILIES, register_family, spec_from_dict
 from rapid_moo.predictors.families import Quadratic
 from rapid_moo.tuning.tuner import NOT_SEARCHED, _searched
 
@@ -24,8 +26,16 @@ def test_shortlists_are_of_known_parameters_and_can_be_made(name):
     family = FAMILIES[name]
     assert family.shortlist
     for params, _, _ in family.shortlist:
+        assert set(params) <= family.hyperparameters
         family.check(params)
         assert hasattr(family.make(params, 0), "fit")
+
+
+def test_a_shortlist_of_other_parameters_is_not_registered():
+    family = replace(FAMILIES["sgd"], name="wrong", shortlist=(({"alpha": 1.0, "beta": 2.0}, "all", "none"),))
+    with pytest.raises(InputError, match=r"'wrong': expected a shortlist of \['alpha', 'penalty'\], got \['beta'\]"):
+        register_family(family)
+    assert "wrong" not in FAMILIES
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -71,7 +71,29 @@ def test_slope_is_the_derivative():
     y = np.linspace(1.0, 50.0, 30)
     transform = TargetTransform("log").fit(y)
     t = np.array([0.5, 1.5, 3.0])
-    np.testing.assert_allclose(transform.slope(t, np.full(3, 1e-4)), np.exp(t), rtol=1e-6)
+    step = 1e-5
+    expected = (transform.backward(t + step) - transform.backward(t - step)) / (2.0 * step)
+    np.testing.assert_allclose(transform.slope(t, np.full(3, 1e-4)), expected, rtol=1e-6)
+
+
+def test_log_finds_the_origin_of_log_normal_values():
+    y = np.exp(np.random.default_rng(1).normal(size=4000))
+    for offset in (0.0, -300.0, 1e4):
+        transform = TargetTransform("log").fit(y + offset)
+        assert -transform.shift_ == pytest.approx(offset, abs=0.1)
+        assert np.std(transform.forward(y + offset)) == pytest.approx(1.0, rel=0.1)
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+@pytest.mark.parametrize(("scale", "offset"), [(1e-9, 0.0), (1e9, 0.0), (1.0, 1e4), (1.0, -1e4), (1e-6, -1e-3)])
+def test_neither_unit_nor_offset_changes_the_goal(kind, scale, offset):
+    y = np.random.default_rng(2).gamma(2.0, size=200)
+    moved = scale * y + offset
+    goal, again = (TargetTransform(kind).fit(values).forward(values) for values in (y, moved))
+    goal, again = (values - np.median(values) for values in (goal, again))
+    ratio = np.ptp(again) / np.ptp(goal)
+    assert 0.4 < ratio < 2.1
+    np.testing.assert_allclose(again, ratio * goal, atol=1e-9)
 
 
 @pytest.mark.parametrize("sign", [1.0, -1.0])

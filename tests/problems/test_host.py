@@ -11,7 +11,17 @@ from pymoo.algorithms.moo.sms import SMSEMOA
 from pymoo.optimize import minimize
 from pymoo.util.ref_dirs import get_reference_directions
 
-from rapid_moo import adrs, get_problem, is_nondominated
+from rapid_moo import (
+    ArchitectureProblem,
+    Objective,
+    PredictorSet,
+    PredictorSpec,
+    adrs,
+    get_problem,
+    get_space,
+    is_nondominated,
+)
+from rapid_moo.errors import InputError
 
 ALGORITHMS = {
     "NSGA-II": lambda n_obj: NSGA2(pop_size=16),
@@ -86,3 +96,30 @@ def test_reference_fronts_of_samples(name, size, published):
     problem = get_problem(published(f"{name}.csv"))
     assert problem.front_kind == "reference"
     assert len(problem.table.front_rows) == size
+
+
+class TestSourcesFitTheirProblem:
+    def test_a_table_of_another_space_is_refused(self):
+        table = get_problem("digits").table
+        with pytest.raises(InputError, match="table: expected those of 'nasbench_asr', got those of 'digits'"):
+            ArchitectureProblem(get_space("nasbench_asr"), table)
+        with pytest.raises(InputError, match="other genes"):
+            ArchitectureProblem(get_space("nasbench_asr"), lambda x: [0.0, 0.0, 0.0], table=table)
+
+    def test_objectives_other_than_the_tables_are_refused_rather_than_ignored(self):
+        table = get_problem("digits").table
+        first, second, third = table.objectives
+        other = "min" if first.direction == "max" else "max"
+        for stated in ((first, second), (second, first, third), (Objective(first.name, other), second, third)):
+            with pytest.raises(
+                InputError, match=rf"expected the objectives {stated[0].name}:.* got those of accuracy:max"
+            ):
+                ArchitectureProblem(table.space, table, stated)
+        assert ArchitectureProblem(table.space, table, table.objectives).objectives == table.objectives
+
+    def test_predictors_of_another_space_are_refused(self):
+        table = get_problem("digits").table
+        spec = PredictorSpec("bayesian_ridge")
+        predictors = PredictorSet(table.space, table.objectives, [spec] * 3).fit(table.sample(40, seed=0))
+        with pytest.raises(InputError, match="predictors: expected those of 'nasbench_asr'"):
+            ArchitectureProblem(get_space("nasbench_asr"), predictors)

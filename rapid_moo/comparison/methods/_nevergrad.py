@@ -9,7 +9,7 @@ from typing import Any
 import nevergrad as ng
 import numpy as np
 
-from rapid_moo._util import FloatArray, IntArray
+from rapid_moo._util import FloatArray, IntArray, numpy_state_kept
 from rapid_moo.comparison.method import Method
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.space import SearchSpace
@@ -26,7 +26,8 @@ class NevergradMethod(Method):
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
         self._groups = _gene_groups(problem.space)
-        parametrization = ng.p.Tuple(*[_parameter(problem.space, genes) for genes in self._groups])
+        with numpy_state_kept():
+            parametrization = ng.p.Tuple(*[_parameter(problem.space, genes) for genes in self._groups])
         parametrization.random_state = np.random.RandomState(seed)  # what Nevergrad takes
         self._optimizer: Any = self._family()(parametrization=parametrization, budget=None)
         self._candidate: Any = None

@@ -28,7 +28,7 @@ class PymooMethod(Method):
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
         self._algorithm = self._make()
-        self._algorithm.setup(problem, termination=("n_eval", self._limit()), seed=seed)
+        self._algorithm.setup(problem, termination=self._termination(), seed=seed)
         self._asked: Any = None
 
     @abstractmethod
@@ -38,6 +38,10 @@ class PymooMethod(Method):
     def _limit(self) -> int:
         """Evaluations at which the algorithm ends by itself."""
         return self.budget
+
+    def _termination(self) -> Any:
+        """When the algorithm ends by itself."""
+        return ("n_eval", self._limit())
 
     def ask(self) -> IntArray:
         """What the algorithm evaluates next; nothing once it has terminated."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any, ClassVar
+
 from pymoo.core.algorithm import Algorithm
 
+from rapid_moo._util import BoolArray
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID
 from rapid_moo.comparison.methods._pymoo import AnytimePymooMethod
+from rapid_moo.costs import CostBudget
 
 
 class IteratedRAPID(AnytimePymooMethod):
@@ -13,6 +18,17 @@ class IteratedRAPID(AnytimePymooMethod):
 
     name = "rapid"
     first_sample = FIRST_SAMPLE
+    # Private, so that records of runs without costs stay those of this method.
+    _decoupled: ClassVar[bool] = True
 
     def _make(self) -> Algorithm:
-        return RAPID(n_initial=self.first_sample)
+        return RAPID(n_initial=self.first_sample, decoupled=self._decoupled)
+
+    def _termination(self) -> Any:
+        return CostBudget(math.inf) if self.problem.costs_stated else super()._termination()
+
+    @property
+    def wanted(self) -> BoolArray | None:
+        """What RAPID wants to be measured."""
+        algorithm: Any = self._algorithm
+        return algorithm.wanted if self.problem.costs_stated else None

@@ -1,0 +1,343 @@
+"""What a report holds: facts in one dataclass, neither prose nor format.
+
+A search, a study, a comparison, an audit and a tuning each make a :class:`Report`; :mod:`rapid_moo.report.rendering`
+shows it. ``report.json`` in an output folder is its JSON form, so that a folder's report can be shown again without
+anything else.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rapid_moo._util import write_text
+from rapid_moo.errors import DataNotFoundError, InputError
+
+REPORT_FILE, PAGE_FILE = "report.json", "report.html"
+FORMAT = 1
+KINDS = ("search", "study", "run", "table", "comparison", "audit", "tuning")
+DIGITS = 8
+
+
+@dataclass(frozen=True)
+class ObjectiveFacts:
+    """An objective: name, direction (``"min"`` or ``"max"``) and unit."""
+
+    name: str
+    direction: str
+    unit: str = ""
+
+    @property
+    def label(self) -> str:
+        """Name with unit."""
+        return f"{self.name} [{self.unit}]" if self.unit else self.name
+
+
+@dataclass(frozen=True)
+class GeneFacts:
+    """A gene: its name and the label of each of its choices."""
+
+    name: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SpaceFacts:
+    """A search space: name, number of architectures, genes."""
+
+    name: str
+    size: int
+    genes: tuple[GeneFacts, ...]
+
+
+@dataclass(frozen=True)
+class Architectures:
+    """Architectures and what is known of them; every list has one entry per architecture.
+
+    Attributes
+    ----------
+    total : int
+        How many there are; of very many only the front and a part of the others are listed.
+    number : list of int
+        Evaluation number, from 1 up; 0 where it was not billed.
+    codes : list of list of int
+        Code of each gene, -1 where it is inactive.
+    raw, predicted, std : list of list of float or None
+        Raw objectives as measured, as predicted (by predictors that had not seen its own values), and the predictions'
+        standard deviation; None where unknown.
+    state : list of str
+        ``"sample"``, ``"chosen"``, ``"known"`` (beforehand), ``"partial"``, ``"failed"`` or ``"running"``.
+    reason : list of str
+        Why something failed; empty where nothing did.
+    feasible, front : list of bool
+        Whether it meets all bounds, and whether it is on the front of what was measured.
+    drawings : mapping of str to str
+        SVG of architectures by position in the lists, where the space draws them.
+    """
+
+    total: int
+    number: list[int]
+    codes: list[list[int]]
+    raw: list[list[float | None]]
+    predicted: list[list[float | None]]
+    std: list[list[float | None]]
+    state: list[str]
+    reason: list[str]
+    feasible: list[bool]
+    front: list[bool]
+    drawings: Mapping[str, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.number)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """The front that judges: its kind (``"true"``, ``"reference"`` or ``"found"``), size, and raw points."""
+
+    kind: str
+    size: int
+    points: list[list[float]]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Quality of everything billed so far, over the bill.
+
+    Attributes
+    ----------
+    reference : str
+        What judges: ``"true"``, ``"reference"``, or ``"found"`` for the front that is known now.
+    evaluations : list of int
+        Evaluations billed.
+    cost : list of float
+        The same in the objectives' costs; empty where none are stated.
+    adrs, hypervolume : list of float or None
+        ADRS (0 is the whole front) and hypervolume as a share of the reference front's.
+    """
+
+    reference: str
+    evaluations: list[int]
+    cost: list[float]
+    adrs: list[float | None]
+    hypervolume: list[float | None]
+
+
+@dataclass(frozen=True)
+class PredictorFacts:
+    """What predicts an objective, and how well.
+
+    Attributes
+    ----------
+    objective : str
+        Which objective.
+    family : str
+        ``"exact"`` where the space computes it.
+    members : tuple of mapping
+        Family, params, features, transform and share of each member; one where it is no committee.
+    metrics : mapping of str to float
+        Of rows that were not used for training, where a table knows them.
+    measured, predicted, std : list of float
+        Training rows, each as predicted by predictors that had not seen it, with the calibrated standard deviation.
+    importance : mapping of str to float
+        Share of the predictions' variance that vanishes if a gene were known (total effect), by gene.
+    """
+
+    objective: str
+    family: str
+    members: tuple[Mapping[str, Any], ...] = ()
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    measured: list[float] = field(default_factory=list)
+    predicted: list[float] = field(default_factory=list)
+    std: list[float] = field(default_factory=list)
+    importance: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Why these predictors: how they were chosen, and the best of what was compared.
+
+    Attributes
+    ----------
+    how : str
+        ``"tuned"``, ``"given"``, or ``"early"`` (the likeliest of a few processes, before the first tuning).
+    adrs : float or None
+        What the tuner expects of them.
+    interval : tuple of float or None
+        Where that will lie with a probability of 90 %.
+    compared : int
+        Configurations that were fitted.
+    ranking : tuple of mapping
+        The best triplets: ``models``, ``adrs``, ``adrs_se``, ``tied``, ``order_error``.
+    unlearnable : tuple of str
+        Objectives of which no configuration predicts anything.
+    """
+
+    how: str
+    adrs: float | None = None
+    interval: tuple[float, float] | None = None
+    compared: int = 0
+    ranking: tuple[Mapping[str, Any], ...] = ()
+    unlearnable: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One architecture of the front: the knee, or what weights prefer; ``row`` among the architectures."""
+
+    row: int
+    weights: tuple[float, ...] | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """Facts about a search, study, comparison, audit or tuning.
+
+    Attributes
+    ----------
+    kind : str
+        One of :data:`KINDS`.
+    name : str
+        Of the table, study or comparison.
+    created : str
+        When, in UTC.
+    command : str
+        What makes it again; empty where it was not made by a command.
+    bill : mapping
+        Counts: evaluations, budget, sample, rows and so on.
+    quality : mapping of str to float or None
+        Indicators of the result.
+    seconds : mapping of str to float
+        Wall time by phase.
+    failures : mapping of str to int
+        Reasons and how often each came.
+    audit : mapping or None
+        Findings about the table, as :meth:`rapid_moo.audit.AuditReport.to_dict` gives them.
+    comparison : mapping or None
+        Curves, results, ranks and tables of a comparison.
+    settings, versions : mapping
+        Everything needed to repeat it.
+    running : str
+        Who is at it; empty if nobody is.
+    """
+
+    kind: str
+    name: str
+    created: str = ""
+    command: str = ""
+    objectives: tuple[ObjectiveFacts, ...] = ()
+    space: SpaceFacts | None = None
+    bill: Mapping[str, Any] = field(default_factory=dict)
+    quality: Mapping[str, float | None] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    architectures: Architectures | None = None
+    reference: Reference | None = None
+    progress: Progress | None = None
+    predictors: tuple[PredictorFacts, ...] = ()
+    choice: Choice | None = None
+    picks: tuple[Pick, ...] = ()
+    failures: Mapping[str, int] = field(default_factory=dict)
+    audit: Mapping[str, Any] | None = None
+    comparison: Mapping[str, Any] | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    fingerprint: str = ""
+    running: str = ""
+
+    def replace(self, **changes: Any) -> Report:
+        """The same with some facts changed."""
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form; floats have eight significant digits, what is not finite is None."""
+        found = _plain({"format": FORMAT, **asdict(self)})
+        assert isinstance(found, dict)
+        return found
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Report:
+        """Inverse of :meth:`to_dict`.
+
+        Raises
+        ------
+        InputError
+            If it cannot be understood, or was written by a newer version.
+        """
+        if not isinstance(content, Mapping) or content.get("kind") not in KINDS:
+            raise InputError(f"report: expected one of {', '.join(KINDS)}, got {type(content).__name__}")
+        if not isinstance(content.get("format"), int) or content["format"] > FORMAT:
+            raise InputError(f"report: expected format {FORMAT} or older, got {content.get('format')!r}")
+        try:
+            values = {item.name: content[item.name] for item in fields(cls) if item.name in content}
+            values["objectives"] = tuple(ObjectiveFacts(**item) for item in content.get("objectives", ()))
+            if (space := content.get("space")) is not None:
+                genes = tuple(GeneFacts(gene["name"], tuple(gene["labels"])) for gene in space["genes"])
+                values["space"] = SpaceFacts(space["name"], int(space["size"]), genes)
+            for name, kind in (("architectures", Architectures), ("reference", Reference), ("progress", Progress)):
+                if content.get(name) is not None:
+                    values[name] = kind(**content[name])
+            values["predictors"] = tuple(
+                PredictorFacts(**{**item, "members": tuple(item["members"])}) for item in content.get("predictors", ())
+            )
+            if (choice := content.get("choice")) is not None:
+                interval = tuple(choice["interval"]) if choice["interval"] else None
+                several = {key: tuple(choice[key]) for key in ("ranking", "unlearnable")}
+                values["choice"] = Choice(**{**choice, "interval": interval, **several})
+            values["picks"] = tuple(
+                Pick(item["row"], tuple(item["weights"]) if item["weights"] else None)
+                for item in content.get("picks", ())
+            )
+            return cls(**values)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise InputError(f"report: expected the facts of a report, got: {error!r}") from error
+
+    def write(self, folder: Path | str) -> None:
+        """Write ``report.json``."""
+        write_text(Path(folder) / REPORT_FILE, json.dumps(self.to_dict(), separators=(",", ":")) + "\n")
+
+
+def read_report(folder: Path | str) -> Report:
+    """The report whose facts a folder holds.
+
+    Raises
+    ------
+    DataNotFoundError
+        If it holds none.
+    InputError
+        If they cannot be understood.
+    """
+    path = Path(folder) / REPORT_FILE
+    if not path.is_file():
+        raise DataNotFoundError(
+            f"{folder}: expected a folder that rapid-moo search, run, compare, audit or tune wrote, found no"
+            f" {REPORT_FILE} in it"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: expected the facts of a report, found a damaged file: {error}") from error
+    try:
+        return Report.from_dict(content)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """JSON's types; numbers shortened."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return float(f"{value:.{DIGITS}g}") if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)

@@ -1,0 +1,163 @@
+"""The report of a study: facts from its store, and from the predictors that it has got by now."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rapid_moo._util import FloatArray, IntArray
+from rapid_moo.errors import RapidMooError
+from rapid_moo.objectives import signs
+from rapid_moo.predictors import PredictorSet, members_of
+from rapid_moo.report import Report, write_page
+from rapid_moo.report.making import (
+    architecture_facts,
+    choice_facts,
+    environment,
+    now,
+    objective_facts,
+    picks_of,
+    predictor_facts,
+    progress_facts,
+    reference_facts,
+    space_facts,
+)
+from rapid_moo.study.engine import STATE
+from rapid_moo.table import ArchitectureTable
+
+logger = logging.getLogger(__name__)
+
+EVERY, SHARE = 3.0, 50.0
+"""A running study's page is renewed after so many seconds, and never takes more than one in so many of its time."""
+_STATES = {"imported": "known", "done": "done", "partial": "partial", "failed": "failed", "running": "running"}
+
+
+def study_report(study: Any, weights: Sequence[float] | None = None, command: str = "") -> Report:
+    """The facts of a :class:`~rapid_moo.Study`; see :meth:`rapid_moo.Study.report`."""
+    status, store, objectives = study.status(), study.store, study.objectives
+    rows: IntArray = np.array([row for row in range(len(store)) if store.state(row) != "asked"], dtype=np.int64)
+    X, raw = store.X[rows], store.raw_of(rows)
+    feasible = np.zeros(len(store), dtype=np.bool_)
+    known = study.feasible
+    feasible[: len(known)] = known
+    # What lacks a value breaks no bound that is known.
+    allowed = feasible[rows] | np.isnan(raw).any(axis=1)
+    predictors = _predictors(study)
+    facts, _ = architecture_facts(
+        study.space,
+        objectives,
+        X,
+        raw,
+        ["known" if store.is_free(row) else _STATES.get(store.state(row), store.state(row)) for row in rows.tolist()],
+        number=(rows + 1).tolist(),
+        reason=[store.reason(row) if store.failed_objectives_of(row).any() else "" for row in rows.tolist()],
+        feasible=allowed,
+        predictors=predictors,
+    )
+    billed = ~store.free[rows]
+    F = np.where(feasible[rows][:, None], raw * signs(objectives), np.inf)
+    F = np.where(np.isnan(F).any(axis=1, keepdims=True), np.inf, F)
+    progress = progress_facts(F[billed], None, "found", _prices(study, rows[billed])) if billed.any() else None
+    front = np.array([line for line, on in zip(facts.raw, facts.front, strict=True) if on], dtype=np.float64)
+    algorithm = study._algorithm
+    return Report(
+        kind="study",
+        name=study.space.name,
+        created=now(),
+        command=command or f"rapid-moo run {study.folder}",
+        objectives=objective_facts(objectives),
+        space=space_facts(study.space),
+        bill={
+            "evaluations": status.begun,
+            **(
+                {"cost": status.cost, "cost_budget": status.budget}
+                if study.problem.costs_stated
+                else {"budget": status.budget}
+            ),
+            **{key: getattr(status, key) for key in ("failed", "partial", "running", "repeats", "imported")},
+            "front_size": status.front,
+        },
+        quality={"hypervolume_box": status.hypervolume},
+        architectures=facts,
+        reference=reference_facts("found", front * signs(objectives), objectives) if len(front) else None,
+        progress=progress,
+        predictors=predictor_facts(predictors, members_of, X) if predictors is not None else (),
+        choice=choice_facts(algorithm.tuned if algorithm is not None else None) if predictors is not None else None,
+        picks=picks_of(facts, objectives, weights),
+        failures=dict(status.reasons),
+        settings={
+            "seed": study.seed,
+            "budget": status.budget,
+            "constraints": [str(item) for item in study.definition["constraints"]],
+            "measure": study.definition.get("measure"),
+            "options": study.definition["settings"].get("options"),
+            "begun": study.definition.get("created"),
+        },
+        versions=environment(),
+        running=status.holder,
+    )
+
+
+def _prices(study: Any, rows: IntArray) -> FloatArray | None:
+    """What each evaluation cost, where costs are stated."""
+    if not study.problem.costs_stated:
+        return None
+    return np.asarray((study.store.paid[rows] * study.problem.prices).sum(axis=1), dtype=np.float64)
+
+
+def _predictors(study: Any) -> PredictorSet | None:
+    """The predictors of the run under way as they are, else those that the folder tells of, fitted to what is known."""
+    algorithm = study._algorithm
+    if algorithm is not None and hasattr(algorithm.predictors, "sample_"):
+        found: PredictorSet = algorithm.predictors
+        return found
+    state = (study.store.notes.get(STATE) or {}).get("predictors")
+    if state is None or len(state["specs"]) != len(study.objectives):
+        return None
+    complete = np.flatnonzero(study.store.complete)
+    if len(complete) < 2:
+        return None
+    X, raw = study.store.X[complete], study.store.raw_of(complete)
+    table = ArchitectureTable.build(study.space, study.objectives, X, raw, study.space.name)
+    return PredictorSet.warm(study.space, study.objectives, state).fit(table, warm_start=True)
+
+
+class Renewal:
+    """Keeps the page of a running study new, in a small share of its time; it never stops a study.
+
+    Parameters
+    ----------
+    study : Study
+        Whose folder the page is in.
+    weights : sequence of float, optional
+        Of the network to name.
+    command : str
+        What runs it.
+    """
+
+    def __init__(self, study: Any, weights: Sequence[float] | None = None, command: str = "") -> None:
+        self.study, self.weights, self.command = study, weights, command
+        self._last, self._took = time.monotonic(), 0.0
+        self._failed = False
+
+    def renew(self, *, now: bool = False) -> Path | None:
+        """Write the page if it is time to, or in any case; returns its path if it was written."""
+        start = time.monotonic()
+        if not now and start - self._last < max(EVERY, SHARE * self._took):
+            return None
+        path = None
+        try:
+            path = write_page(study_report(self.study, self.weights, self.command), self.study.folder)
+            self._failed = False
+        except (OSError, RapidMooError, ArithmeticError, ValueError) as error:
+            if not self._failed:
+                logger.warning("%s: no report.html: %s: %s", self.study.folder, type(error).__name__, error)
+            self._failed = True
+        self._last = time.monotonic()
+        self._took = self._last - start
+        return path

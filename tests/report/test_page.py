@@ -1,0 +1,258 @@
+"""The page in a real browser: no error, no request, and every way to use it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from rapid_moo import preferred_point
+from rapid_moo.objectives import to_minimised
+from rapid_moo.report import Report, to_html
+
+from .conftest import EVIL, GOALS, Drawn, make_report
+
+SIZES = [(1400, "light"), (400, "dark")]
+# Where a point of the front is on the screen, in the plot of a number.
+WHERE = """([plot, index]) => {
+  const view = Bokeh.index.roots[plot], box = view.el.getBoundingClientRect(), frame = view.frame;
+  const found = (r) => r.glyph.marker?.value === "diamond" && r.view.filter.booleans?.[index];
+  const renderer = view.model.renderers.find(found);
+  const data = renderer.data_source.data, glyph = renderer.glyph;
+  const x = frame.x_scale.compute(data[glyph.x.field][index]), y = frame.y_scale.compute(data[glyph.y.field][index]);
+  return [box.x + x, box.y + y];
+}"""
+
+
+class Page:
+    """A page in a tab, with what it complained of and asked for."""
+
+    def __init__(self, browser: Any, path: Path, width: int = 1400, scheme: str = "light") -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+        )
+        self.tab = self.context.new_page()
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.tab.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
+        self.tab.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.tab.on("dialog", lambda dialog: (self.errors.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        self.tab.on("request", lambda request: self.requests.append(request.url))
+        self.tab.goto(path.as_uri())
+        self.tab.wait_for_selector("body[data-ready]", timeout=60_000)
+
+    def told(self, name: str) -> str:
+        return str(self.tab.evaluate(f"document.body.dataset.{name} ?? ''"))
+
+    def at(self, plot: int, index: int) -> tuple[float, float]:
+        self.tab.evaluate("document.querySelector('[data-figure=front]').scrollIntoView()")
+        x, y = self.tab.evaluate(WHERE, [plot, index])
+        return x, y
+
+
+@pytest.fixture(scope="session")
+def file(report: Report, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(to_html(report), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def page(browser: Any, file: Path) -> Iterator[Page]:
+    found = Page(browser, file)
+    yield found
+    found.context.close()
+    assert found.errors == []
+
+
+def front_of(report: Report) -> list[int]:
+    """Rows of the front in the page's order: by the first objective."""
+    facts = report.architectures
+    assert facts is not None
+    return sorted(np.flatnonzero(facts.front).tolist(), key=lambda row: facts.raw[row][0])
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_no_error_no_request_no_overflow(browser, file, width, scheme):
+    page = Page(browser, file, width, scheme)
+    assert page.errors == []
+    assert [url for url in page.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert page.tab.evaluate("document.documentElement.scrollWidth") <= width
+    # Three pairs, parallel coordinates, two curves, three calibrations.
+    assert page.tab.locator("[data-figure] [role=img]").count() == 9
+    page.context.close()
+
+
+def test_a_users_text_stays_text(page):
+    assert page.tab.title() == f"Search of {EVIL}"
+    assert page.tab.locator("img[src=x]").count() == 0
+    assert page.tab.get_by_text(f"MemoryError: {EVIL}").count() == 1
+
+
+@pytest.mark.parametrize("plot", [0, 2])
+def test_hover_shows_the_architecture_in_all_plots(page, report, plot):
+    rows, facts = front_of(report), report.architectures
+    before = [shot(page, other) for other in range(4)]
+    page.tab.mouse.move(*page.at(plot, 1))
+    page.tab.wait_for_function("document.body.dataset.hovered")
+    hovered = int(page.told("hovered"))
+    assert hovered in [facts.number[row] for row in rows]
+    page.tab.wait_for_timeout(300)
+    assert [shot(page, other) != old for other, old in enumerate(before)] == [True] * 4
+    text = page.tab.locator(".details").inner_text()
+    row = facts.number.index(hovered)
+    assert f"Evaluation {hovered}" in text
+    assert all(f"{facts.raw[row][k]:.3g}"[:3] in text for k in range(3))
+    assert "predicted" in text
+    assert "depth" in text
+
+
+def shot(page: Page, plot: int) -> bytes:
+    return bytes(page.tab.locator("[data-figure=front] [role=img]").nth(plot).screenshot())
+
+
+def test_click_selects_in_all_plots_and_in_the_table(page, report):
+    facts = report.architectures
+    page.tab.mouse.click(*page.at(1, 2))
+    page.tab.wait_for_function("document.body.dataset.selected")
+    chosen = page.told("selected").split(",")
+    assert set(chosen) <= {str(facts.number[row]) for row in front_of(report)}
+    picked = page.tab.locator(".front-table tr[aria-selected=true] td:first-child").all_inner_texts()
+    assert sorted(picked) == sorted(chosen)
+    page.tab.click("#clear")
+    assert page.told("selected") == ""
+
+
+def test_sliders_narrow_the_front_and_name_the_pick(page, report):
+    rows, facts = front_of(report), report.architectures
+    raw = np.array([facts.raw[row] for row in rows])
+    F = to_minimised(raw, GOALS)
+    assert page.told("kept") == str(len(rows))
+    assert page.told("pick") == str(facts.number[rows[preferred_point(F, [1, 1, 1])]])
+    for weight, value in ((0, 20), (1, 2), (2, 0)):
+        page.tab.locator(f"#weight{weight}").fill(str(value))
+    assert page.told("pick") == str(facts.number[rows[preferred_point(F, [2.0, 0.2, 0.0])]])
+    page.tab.locator("#bound0").fill("100")
+    limit = (raw[:, 0].min() + raw[:, 0].max()) / 2
+    kept = raw[:, 0] <= limit
+    assert 0 < kept.sum() < len(rows)
+    assert page.told("kept") == str(kept.sum())
+    assert page.tab.locator(".front-table tr.out").count() == (~kept).sum()
+    assert int(page.told("pick")) in [facts.number[row] for row, on in zip(rows, kept, strict=True) if on]
+    page.tab.click("#reset")
+    assert page.told("kept") == str(len(rows))
+
+
+def saved(page: Page) -> list[dict[str, str]]:
+    with page.tab.expect_download() as download:
+        page.tab.click("#save")
+    text = Path(download.value.path()).read_text(encoding="utf-8")
+    return list(csv.DictReader(io.StringIO(text)))
+
+
+def test_the_selection_is_saved(page, report):
+    rows, facts = front_of(report), report.architectures
+    lines = saved(page)
+    assert [int(line["evaluation"]) for line in lines] == [facts.number[row] for row in rows]
+    assert {"op", "depth", "width", "error", "speed", "size", "predicted_error"} <= set(lines[0])
+    assert all(
+        float(line["error"]) == pytest.approx(facts.raw[row][0], rel=1e-5)
+        for line, row in zip(lines, rows, strict=True)
+    )
+    assert {line["op"] for line in lines} <= {"conv", EVIL, "mlp & co"}
+    page.tab.locator(".front-table tbody tr").nth(1).click()
+    assert [int(line["evaluation"]) for line in saved(page)] == [facts.number[rows[1]]]
+
+
+def test_the_keyboard_is_enough(page, report):
+    rows, facts = front_of(report), report.architectures
+    page.tab.locator("[data-figure=front] .grid").focus()
+    page.tab.keyboard.press("ArrowRight")
+    page.tab.keyboard.press("ArrowRight")
+    assert page.told("hovered") == str(facts.number[rows[1]])
+    page.tab.keyboard.press("Enter")
+    assert page.told("selected") == str(facts.number[rows[1]])
+    page.tab.keyboard.press("Escape")
+    assert page.told("selected") == ""
+    page.tab.locator(".front-table tbody tr").first.focus()
+    page.tab.keyboard.press("ArrowDown")
+    page.tab.keyboard.press("Space")
+    assert page.told("selected") == str(facts.number[rows[1]])
+    page.tab.locator("#bound0").focus()
+    for _ in range(120):
+        page.tab.keyboard.press("ArrowLeft")
+    assert int(page.told("kept")) < len(rows)
+
+
+def test_it_prints(page):
+    assert len(page.tab.pdf()) > 20_000
+    page.tab.emulate_media(media="print")
+    assert not page.tab.locator("nav").is_visible()
+    assert page.tab.locator("h1").is_visible()
+
+
+def test_a_drawing_of_the_space_is_shown(browser, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(to_html(make_report(Drawn)), encoding="utf-8")
+    page = Page(browser, path)
+    page.tab.locator(".front-table tbody tr").first.click()
+    image = page.tab.locator(".details img")
+    assert image.evaluate("async (i) => { await i.decode(); return i.naturalWidth; }") > 50
+    assert page.errors == []
+    page.context.close()
+
+
+def test_without_a_front_to_judge_by(browser, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(to_html(make_report(judged=False)), encoding="utf-8")
+    page = Page(browser, path)
+    assert page.errors == []
+    assert page.tab.get_by_text("the front that is known now").count() >= 1
+    page.context.close()
+
+
+def test_ten_thousand_architectures_are_below_five_megabytes(browser, tmp_path):
+    from rapid_moo import Gene, GridSpace, Objective
+    from rapid_moo.report.making import architecture_facts, objective_facts, space_facts
+
+    rng = np.random.default_rng(0)
+    goals = [Objective(f"objective {k}", "min") for k in range(5)]
+    space = GridSpace("large", [Gene(f"gene {k}", (1, 2, 3)) for k in range(75)], goals)
+    X = space.sample(10_000, 0)
+    raw = rng.lognormal(size=(len(X), 5))
+
+    class Guess:
+        def predict_unseen(self, X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            return rng.lognormal(size=(len(X), 5)), rng.lognormal(size=(len(X), 5))
+
+    facts, _ = architecture_facts(space, goals, X, raw, ["chosen"] * len(X), predictors=Guess())
+    page = to_html(
+        Report(
+            kind="search",
+            name="large",
+            objectives=objective_facts(goals),
+            space=space_facts(space),
+            architectures=facts,
+        )
+    )
+    path = tmp_path / "report.html"
+    path.write_text(page, encoding="utf-8")
+    assert path.stat().st_size < 5_000_000
+    shown = Page(browser, path)
+    assert shown.errors == []
+    shown.context.close()
+
+
+def test_the_file_refers_to_nothing_outside(report):
+    page = to_html(report)
+    body = page[: page.index('<script type="application/json"')]
+    assert "http" not in body
+    assert "//" not in body.replace("</", "")
+    facts = page.split('id="facts">')[1].split("</script>")[0]
+    assert json.loads(facts)["genes"][0]["labels"][1] == EVIL

@@ -1,0 +1,256 @@
+"""Decoupled evaluation: cheap objectives first, never one twice, and only complete architectures on a front."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pymoo.optimize import minimize
+
+from rapid_moo import (
+    RAPID,
+    ArchitectureProblem,
+    ArchitectureTable,
+    CostBudget,
+    Gene,
+    GridSpace,
+    Objective,
+    PredictorSpec,
+)
+from rapid_moo.cli import main
+from rapid_moo.comparison import run_method
+from rapid_moo.comparison.methods.rapid import IteratedRAPID
+from rapid_moo.comparison.run import sorted_table
+from rapid_moo.costs import with_costs
+from rapid_moo.decoupling import Decoupling
+from rapid_moo.study.study import Study
+
+GOALS = (Objective("error", "min"), Objective("latency", "min"))
+SPECS = [PredictorSpec("bayesian_ridge"), PredictorSpec("bayesian_ridge")]
+CHEAP = "error:1,latency:0.01"
+
+
+class Quick(IteratedRAPID):
+    name = "quick"
+
+    def _make(self):
+        return RAPID(specs=SPECS, decoupled=self._decoupled)
+
+
+class Coupled(Quick):
+    name = "coupled"
+    _decoupled = False
+
+
+def make_table(costs=CHEAP, noise=3.0, n=7):
+    """Errors that follow from the genes, latencies that do not quite: lucky ones are found by measuring alone."""
+    space = GridSpace("grid", [Gene(f"g{k}", tuple(range(n))) for k in range(3)])
+    X = space.enumerate()
+    a, b, c = X.T
+    rng = np.random.default_rng(0)
+    raw = np.column_stack([30.0 - 2 * a - b - 0.5 * c, 10.0 + 2 * a + b + c + noise * rng.standard_normal(len(X))])
+    return ArchitectureTable.build(space, with_costs(GOALS, costs), X, raw, name="grid")
+
+
+def measures(table, calls):
+    raw = dict(zip(table.space.keys(table.X), table.raw, strict=True))
+
+    def part(k):
+        def measure(architecture):
+            key = table.space.keys(table.space.from_dict(architecture)[None])[0]
+            calls[GOALS[k].name, key] += 1
+            return {GOALS[k].name: raw[key][k]}
+
+        return measure
+
+    return {"error": part(0), "latency": part(1)}
+
+
+class TestWhatIsCheap:
+    @pytest.mark.parametrize(
+        ("costs", "cheap"),
+        [
+            ("error:1,latency:0.01", [False, True]),
+            ("error:10,latency:3600", [True, False]),
+            ("error:1,latency:1", None),
+            ("error:1,latency:0.3", None),
+            ("error:1,latency:0.2", [False, True]),
+        ],
+    )
+    def test_follows_from_costs_alone(self, costs, cheap):
+        table = make_table(costs)
+        found = Decoupling.of(ArchitectureProblem(table.space, table))
+        assert (None if found is None else found.cheap.tolist()) == cheap
+
+    def test_is_nothing_where_no_cost_is_stated(self):
+        table = replace(make_table(), objectives=GOALS)
+        assert Decoupling.of(ArchitectureProblem(table.space, table)) is None
+
+    def test_of_one_function_nothing_can_be_measured_alone(self):
+        goals = with_costs((*GOALS, Objective("energy", "min")), "error:1,latency:0.01,energy:0.01")
+        space = make_table().space
+        one = ArchitectureProblem(space, objectives=goals, measure=lambda a: {})
+        assert Decoupling.of(one) is None
+        several = {"error": lambda a: {}, "latency,energy": lambda a: {}}
+        found = Decoupling.of(ArchitectureProblem(space, objectives=goals, measure=several))
+        assert [group.tolist() for group in found.groups] == [[False, True, True]]
+
+    def test_what_is_known_well_is_not_worth_measuring(self):
+        table = make_table()
+        found = Decoupling.of(ArchitectureProblem(table.space, table))
+        unknown = np.array([[True, True], [True, True], [True, False]])
+        wanted = found.worthwhile(np.array([[9.0, 0.2], [0.0, 0.04], [9.0, 9.0]]), unknown, 0.1)
+        assert wanted.tolist() == [[False, True], [False, False], [False, False]]
+
+
+class TestOnTables:
+    def test_cheap_objectives_are_measured_widely_and_the_same_cost_finds_more(self):
+        table = sorted_table(make_table())
+        gains = []
+        for seed in range(2):
+            whole, parts = (run_method(table, method, 40.0, seed) for method in (Coupled, Quick))
+            assert len(set(whole.rows)) == len(whole.complete[0])
+            assert len(set(parts.rows)) > 2 * len(parts.complete[0])
+            assert parts.spent[-1] <= 40.0
+            assert type(parts).from_dict(parts.to_dict()) == parts  # nothing is measured twice
+            gains.append(np.subtract(*(quality(table, record) for record in (whole, parts))))
+        assert np.mean(gains) > 0.01
+
+    def test_what_predictors_know_is_not_measured(self):
+        table = sorted_table(make_table(noise=0.0))
+        record = run_method(table, Quick, 30.0, 0)
+        assert len(set(record.rows)) < 1.5 * len(record.complete[0])
+
+    def test_with_equal_costs_it_is_the_coupled_run(self):
+        table = sorted_table(make_table("error:1,latency:1"))
+        first, second = (run_method(table, method, 50.0, 0) for method in (Quick, Coupled))
+        assert (first.rows, first.measured) == (second.rows, second.measured)
+
+    def test_the_same_seed_is_the_same_run(self):
+        table = sorted_table(make_table())
+        first, second = (run_method(table, Quick, 25.0, 5) for _ in range(2))
+        assert (first.rows, first.measured) == (second.rows, second.measured)
+
+
+def quality(table, record):
+    from rapid_moo import adrs
+
+    return adrs(table.F[record.complete[0]], reference=table.front)
+
+
+class TestMinimize:
+    def test_only_complete_architectures_are_in_a_result(self):
+        table = make_table()
+        problem = ArchitectureProblem(table.space, table)
+        result = minimize(problem, RAPID(specs=SPECS), CostBudget(30), seed=1)
+        store = problem.store
+        assert 25 < problem.cost() <= 30
+        assert (~store.complete).sum() > 50
+        assert len(result.pop) == store.complete.sum()
+        assert np.isfinite(result.pop.get("F")).all()
+        assert store.repeats.max() == 1
+        assert not store.pending.any()
+
+    def test_a_budget_of_evaluations_is_spent_on_complete_ones(self):
+        table = make_table()
+        problem = ArchitectureProblem(table.space, table)
+        minimize(problem, RAPID(specs=SPECS), ("n_eval", 24), seed=1)
+        assert problem.store.complete.sum() == len(problem.store) == 24
+
+    def test_functions_of_a_measure_are_called_as_needed(self):
+        table, calls = make_table(), Counter()
+        problem = ArchitectureProblem(table.space, objectives=table.objectives, measure=measures(table, calls))
+        minimize(problem, RAPID(specs=SPECS), CostBudget(25), seed=1)
+        names = Counter(name for name, _ in calls)
+        assert max(calls.values()) == 1
+        assert names["latency"] > 3 * names["error"]
+
+    def test_asked_and_told_in_part(self):
+        table = make_table()
+        problem = ArchitectureProblem(table.space, table)
+        algorithm = RAPID(specs=SPECS)
+        algorithm.setup(problem, termination=CostBudget(28), seed=1)
+        asked: Counter[tuple[bytes, int]] = Counter()
+        failed = None
+        while algorithm.has_next():
+            infills = algorithm.ask()
+            if not len(infills):
+                algorithm.tell(infills=infills)
+                break
+            X, wanted = infills.get("X").astype(int), infills.get("wanted")
+            asked.update(
+                (key, k) for key, on in zip(table.space.keys(X), wanted, strict=True) for k in np.flatnonzero(on)
+            )
+            F = np.where(wanted, table.F[table.find(X)], np.nan)
+            part = np.flatnonzero(~wanted.all(axis=1) & wanted[:, 1])
+            if failed is None and len(part):
+                failed = X[part[0]]
+                F[part[0], 1] = np.nan
+            infills.set("F", F)
+            algorithm.tell(infills=infills)
+        assert max(asked.values()) == 1
+        row = int(problem.store.find(failed[None])[0])
+        assert problem.store.state(row) == "failed"
+        assert asked[table.space.keys(failed[None])[0], 0] == 0
+        assert np.isfinite(algorithm.opt.get("F")).all()
+        # What was not asked for has not failed.
+        assert problem.store.failed.sum() == 1
+        assert (~problem.store.complete).sum() > 50
+
+
+class TestStudies:
+    def test_each_function_is_called_where_it_pays_and_none_twice(self, tmp_path):
+        table, calls = make_table(), Counter()
+        options = {"search": "auto", "n_initial": 16}
+        study = Study(
+            tmp_path / "s", table.space, measures(table, calls), objectives=table.objectives, options=options, seed=3
+        )
+        study.run(20.0)
+        status = study.run(24.0)
+        names = Counter(name for name, _ in calls)
+        assert max(calls.values()) == 1
+        assert names["latency"] > 2 * names["error"]
+        assert status.partial > 20
+        assert status.repeats == 0
+        assert status.cost == pytest.approx(names["error"] + 0.01 * names["latency"])
+        assert status.cost <= 24.0
+
+    def test_a_measure_that_is_one_function_gives_all(self, tmp_path):
+        table = make_table()
+        study = Study(
+            tmp_path / "s", table.space, lambda a: {"error": a["g0"], "latency": a["g1"]}, objectives=table.objectives
+        )
+        assert study.run(22.0).partial == 0
+
+    def test_failures_of_one_objective_leave_the_others(self, tmp_path):
+        table, calls = make_table(), Counter()
+        parts = measures(table, calls)
+        broken = {**parts, "latency": lambda a: {} if a["g2"] == 7 else parts["latency"](a)}
+        study = Study(tmp_path / "s", table.space, broken, objectives=table.objectives, seed=3)
+        study.run(24.0)
+        failed = np.flatnonzero(study.store.failed)
+        assert len(failed)
+        assert study.status().done > 15
+        # Where its latency fails first, nothing else is measured of an architecture.
+        assert np.isnan(study.store.raw[failed, 0]).any()
+
+    def test_asked_rows_name_the_objectives(self, tmp_path, capsys):
+        table = make_table()
+        study = Study(tmp_path / "s", table.space, None, objectives=table.objectives, seed=3)
+        for _ in range(8):
+            for trial in study.ask(8):
+                raw = table.raw[table.find(study.space.from_dict(trial.architecture)[None])[0]]
+                known = dict(zip(("error", "latency"), raw.tolist(), strict=True))
+                study.tell(trial, {name: known[name] for name in trial.objectives})
+        status = study.status()
+        assert status.partial > 20
+        assert status.running == status.waiting == 0
+        assert main(["ask", str(tmp_path / "s"), "-n", "8"]) == 0
+        lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
+        asked = {line["measure"] for line in lines}
+        assert asked <= {"latency", "error", "error latency"}
+        assert "latency" in asked
+        assert all(line["latency"] for line in lines if line["measure"] == "error")
