@@ -31,7 +31,14 @@ from pymoo.util.optimum import filter_optimum
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
-from rapid_moo.candidates import LIKELY, SEARCHES, predicted_violations, search_predictions, within_constraints
+from rapid_moo.candidates import (
+    LIKELY,
+    SEARCHES,
+    evolve_predictions,
+    predicted_violations,
+    search_predictions,
+    within_constraints,
+)
 from rapid_moo.costs import EPSILON, CostBudget
 from rapid_moo.decoupling import SHARE, Decoupling, Scene, screened
 from rapid_moo.design import SAMPLINGS, designed_sample
@@ -147,8 +154,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     specs : sequence of PredictorSpec, Committee or None, optional
         Predictors to use as they are, without tuning: one per objective, None for a computed one.
     search : {"auto", "exhaustive", "nsga2", "nsga3"}
-        How the predicted objectives are searched: all candidates where they can be listed ("auto", else NSGA-II or,
-        from four objectives, NSGA-III), or NSGA-II/III in any case.
+        How the predicted objectives are searched: all candidates where they can be listed ("auto", else by
+        :func:`~rapid_moo.candidates.evolve_predictions`), or NSGA-II/III in any case.
     candidates : {"auto", "members", "space"}
         Where proposals come from: a table's members, or the whole space. "auto" takes the members on a table.
     retune : float
@@ -571,16 +578,19 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         return n >= self.retune * self._chosen_at
 
     def _proposals(self, known: Knowledge) -> IntArray:
-        """Candidates: all of them where they can be listed, else what NSGA-II/III visits on the predictions."""
+        """Candidates: all of them where they can be listed, else what evolution visits on the predictions."""
         members = self.view.members if self.search in ("auto", "exhaustive") else None
         if members is not None:
             return members
         if self.search == "exhaustive":
             raise InputError(f"search: {self.view.space.size:.3g} architectures are too many for 'exhaustive'")
-        name = self.search if self.search != "auto" else ("nsga2" if len(self.view.objectives) < 4 else "nsga3")
         best = known.X[front_indices(np.nan_to_num(known.F, posinf=1e300))]
         seed = int(self.random_state.integers(2**31))
-        return search_predictions(self.view, self.predictors, best, name, seed, self.limits, success=self.success)
+        if self.search == "auto":
+            return evolve_predictions(self.view, self.predictors, best, seed, self.limits, self.success)
+        return search_predictions(
+            self.view, self.predictors, best, self.search, seed, self.limits, success=self.success
+        )
 
     def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
