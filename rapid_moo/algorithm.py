@@ -17,7 +17,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from pymoo.core.algorithm import Algorithm
@@ -29,6 +29,7 @@ from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 from pymoo.util.optimum import filter_optimum
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
 from rapid_moo.candidates import (
@@ -47,6 +48,7 @@ from rapid_moo.indicators import ADRS, box_hypervolume
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import front_indices, pareto_ranks
 from rapid_moo.predictors import PredictorSet, Spec, spec_from_dict
+from rapid_moo.result import RunResult
 from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
@@ -136,7 +138,7 @@ class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
         return box_hypervolume(finite, *self._box) if self._box is not None else None
 
 
-class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
+class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     """Surrogate-based search with one tuned predictor per objective.
 
     Parameters
@@ -341,6 +343,27 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.termination.terminate()
         if self.rounds is not None and self._rounds >= self._last_round and not self._under_way:
             self.termination.terminate()
+
+    def result(self) -> RunResult:
+        """Pymoo's result, with frames and ADRS, see :class:`~rapid_moo.result.RunResult`."""
+        found: Any = super().result()
+        found.__class__ = RunResult
+        found.bill, found.view = self.bill, self.view
+        return cast(RunResult, found)
+
+    def _shown(self) -> tuple[str, Lines]:
+        lines: list[tuple[str, Any]] = [("first sample", self.n_initial)]
+        if self.is_initialized:
+            lines = [
+                ("problem", self.problem.name() if self.view.native else type(self.problem).__name__),
+                ("evaluations", len(self.bill)),
+                ("front", len(self.opt) if self.opt is not None else 0),
+            ]
+        if self.predictors is not None:
+            lines.append(("predictors", list(self.predictors.families)))
+        if self.tuned is not None:
+            lines.append(("tuner's ADRS", float(self.tuned.adrs)))
+        return type(self).__name__, lines
 
     @property
     def _last_round(self) -> int:

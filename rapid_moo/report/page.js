@@ -554,8 +554,12 @@
         const box = element("div", {});
         grid.append(box);
         const made = figure(box, `${label} over evaluations on ${dataset}`, {
-          height: 380, x_axis_label: "unique evaluations", y_axis_label: label, x_axis_type: "log", y_axis_type: "log",
+          height: 380, x_axis_label: facts.curves[0].bill ?? "unique evaluations", y_axis_label: label, x_axis_type: "log", y_axis_type: "log",
         });
+        // The oracle falls to zero: the axis ends a little below the best method instead.
+        const reached = facts.curves.filter((one) => one.dataset === dataset && one.method !== "oracle").flatMap((one) => one[key].low);
+        const least = reached.reduce((a, b) => Math.min(a, b), Infinity), most = reached.reduce((a, b) => Math.max(a, b), -Infinity);
+        if (least > 0 && most < Infinity) made.y_range = new Bokeh.Range1d({ start: Math.max(1e-5, least / 2), end: most * 2 });
         facts.curves.filter((curve) => curve.dataset === dataset).forEach((curve, i) => {
           const part = curve[key];
           const data = source({ x: curve.evaluations, y: part.median, low: part.low, high: part.high });
@@ -563,6 +567,7 @@
           const options = { source: data, line_width: oracle ? 1 : 2, line_dash: { value: oracle ? [1, 2] : DASHES[i % 8] } };
           const renderers = [made.line({ field: "x" }, { field: "y" }, options)];
           const name = HUES[i % 8] ?? null;
+          const hue = name ? `var(--${name})` : FIXED[(i % 8) - 3] ?? FIXED[4];
           const tint = (glyph, property) => name ? paint(glyph, { [property]: name }) : (glyph[property] = { value: FIXED[(i % 8) - 3] ?? FIXED[4] });
           tint(renderers[0].glyph, "line_color");
           if (!oracle) {
@@ -578,15 +583,15 @@
               element("div", { class: "tip" }, `${curve.method}, ${number(all.data.x[vars.index])} evaluations: ${number(all.data.y[vars.index])}`) }));
             renderers.push(band, dots);
           }
-          if (!shown.has(curve.method)) shown.set(curve.method, { renderers: [], dash: options.line_dash.value, marker: oracle ? "" : MARKERS[i % 8].replace("_", " "), shown: curve.shown !== false });
+          if (!shown.has(curve.method)) shown.set(curve.method, { renderers: [], hue, dash: options.line_dash.value, marker: oracle ? "" : MARKERS[i % 8].replace("_", " "), shown: curve.shown !== false });
           shown.get(curve.method).renderers.push(...renderers);
         });
       }
-      for (const [method, { renderers, dash, marker, shown: on }] of shown) {
+      for (const [method, { renderers, hue, dash, marker, shown: on }] of shown) {
         const input = element("input", { type: "checkbox", checked: on, onchange: () => renderers.forEach((r) => (r.visible = input.checked)) });
         if (!on) renderers.forEach((r) => (r.visible = false));
         const line = element("span", {});
-        line.innerHTML = `<svg width="44" height="10" aria-hidden="true"><path d="M1 5H43" stroke="currentColor" stroke-width="2" stroke-dasharray="${dash.join(" ")}"/></svg>`;
+        line.innerHTML = `<svg width="44" height="10" aria-hidden="true"><path d="M1 5H43" stroke-width="2.5" stroke-dasharray="${dash.join(" ")}" style="stroke:${hue}"/></svg>`;
         chosen.append(element("label", { style: "display:inline-block;margin:.2rem 1.2rem .2rem 0" }, input, " ", line, ` ${method}${marker ? ` (${marker})` : ""}`));
       }
       grid.before(chosen);
