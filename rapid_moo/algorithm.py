@@ -11,6 +11,7 @@ number of evaluations may be under way.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 import math
@@ -67,6 +68,7 @@ TEACHING = 800
 LEAST_RISK = 0.02
 N_SPACE = 2_000
 """So many random architectures show how much of the space fails."""
+MADE_ANEW = frozenset(("predictors", "tuned", "success", "limits", "searched", "_everywhere", "_chosen"))
 SAFEST = 0.1
 CAREFUL, MOST_CAREFUL = 2.0, 1.2
 """Times the risk of the safest tenth that may be taken: where failures cannot be foreseen, nobody is shut out."""
@@ -263,6 +265,14 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._decoupling: Decoupling | None = None
         self._scene: Scene | None = None
         self._expected: dict[bytes, FloatArray] = {}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> RAPID:
+        # Each round makes these anew, and nothing changes them: a run with its history keeps one of each.
+        other = object.__new__(type(self))
+        memo[id(self)] = other
+        for name, value in vars(self).items():
+            setattr(other, name, value if name in MADE_ANEW else copy.deepcopy(value, memo))
+        return other
 
     # -------------------------------------------------------------- pymoo hooks
     pop: Any
@@ -555,6 +565,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         with self._timed("fit"):
             if self.predictors is None or list(self.predictors.specs) != list(specs):
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
+            else:
+                self.predictors = self.predictors.successor()
             some = self._teaching(known)
             self.predictors.fit(sample, warm_start=True, partial=(known.X[some], known.raw[some]))
             self._learn_success(known)
@@ -583,6 +595,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             specs = adapt(early_specs(values, seed), values)
             self.limits = PredictorSet(values.space, values.objectives, specs, seed=seed)
             self._limits_chosen_at = len(values)
+        else:
+            self.limits = self.limits.successor()
         self.limits.fit(values, warm_start=True)
 
     def _choose(self, sample: ArchitectureTable, seed: int) -> None:
