@@ -253,6 +253,15 @@ class PredictorSet:
                 ensemble.set_warm_state(fitted)
         return found
 
+    def successor(self) -> PredictorSet:
+        """Predictors whose next fit with ``warm_start`` goes on from these, which stay as they are; not fitted yet."""
+        other = PredictorSet(self.space, self.objectives, self.specs, self.seed, self.priors)
+        other.predictors_ = [None if spec is None else _Ensemble(spec, self.seed) for spec in self.specs]
+        for mine, its in zip(self.predictors_, other.predictors_, strict=True):
+            if mine is not None and its is not None:
+                its.set_warm_state(mine.warm_state())
+        return other
+
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Raw predictions of shape (n, n_objectives), and standard deviations if asked for; exact ones have 0."""
         if not hasattr(self, "predictors_"):
