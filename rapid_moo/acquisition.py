@@ -286,7 +286,7 @@ def _chebyshev(A: Float32Array, B: Float32Array) -> Float32Array:
     for k in range(1, A.shape[1]):
         np.subtract(A[:, None, k], B[None, :, k], out=apart)
         np.maximum(found, np.abs(apart, out=apart), out=found)
-    return found
+    return np.asarray(found)
 
 
 def _raised(distance: Float32Array, exponent: float) -> Float32Array:
