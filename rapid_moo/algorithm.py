@@ -18,9 +18,11 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
@@ -49,6 +51,7 @@ from rapid_moo.indicators import ADRS, box_hypervolume
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import front_indices, pareto_ranks
 from rapid_moo.predictors import PredictorSet, Spec, spec_from_dict
+from rapid_moo.priors import Prior, Priors
 from rapid_moo.result import RunResult
 from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
@@ -176,6 +179,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     acquisition : callable
         Chooses a batch, see :data:`rapid_moo.acquisition.Acquisition`; by default the one that is expected to cover
         most of the front.
+    priors : sequence
+        What other devices, data sets or studies know, each a :class:`~rapid_moo.Prior` or what one can be made of: a
+        table's file, the folder of a study, a frame, a table. See :mod:`rapid_moo.priors`.
     **kwargs
         Of pymoo's ``Algorithm``: ``output``, ``callback``, ``termination`` and so on.
 
@@ -189,6 +195,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         The predictors of the latest round.
     success : SuccessModel or None
         Where evaluations fail; None until one has.
+    priors : Priors or None
+        What was understood of the priors.
     limits : PredictorSet or None
         Predictors of the constraints of a problem that is not an ``ArchitectureProblem``; feasible is at most 0.
     seconds : dict
@@ -219,6 +227,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         retune: float = 2.0,
         sampling: Any = "designed",
         acquisition: Acquisition = expected_coverage,
+        priors: Sequence[Any] | Priors = (),
         decoupled: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -247,6 +256,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.search, self.candidates, self.retune = search, candidates, retune
         self.decoupled = decoupled
         self.wanted: BoolArray | None = None
+        single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
+        self.told_beforehand: Any = [priors] if single else priors
+        self.priors: Priors | None = None
         self.tuned: Any = None
         self.predictors: Any = None
         self.success: SuccessModel | None = None
@@ -279,6 +291,11 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _setup(self, problem: Problem, **kwargs: Any) -> None:
         self.view = SpaceView(problem, self.candidates)
+        if self.told_beforehand:
+            told = self.told_beforehand
+            ready = isinstance(told, Priors)
+            self.priors = told if ready else Priors(self.view.space, self.view.objectives, told)
+            self.priors.take_over(self.view.store, self.view.members if self.view.restricted else None)
         self.bill = Bill(self.view.store)
         self.bill.take_free()
         self._n_initial = min(self.n_initial, self.view.n_members)
@@ -564,7 +581,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         specs = adapt(self.specs or self._chosen, sample)
         with self._timed("fit"):
             if self.predictors is None or list(self.predictors.specs) != list(specs):
-                self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
+                self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed, priors=self.priors)
             else:
                 self.predictors = self.predictors.successor()
             some = self._teaching(known)
@@ -603,11 +620,11 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """Tune where it is time to; before the first tuning, choose among a few processes."""
         n = len(sample)
         if self._time_to_tune(n):
-            self.tuned = self.tuner.with_seed(seed).tune(sample)
+            self.tuned = self.tuner.with_seed(seed).tune(sample, priors=self.priors)
             self._chosen, self._chosen_at, self._tuned_at = self.tuned.best.specs, n, n
             logger.info("tuned on %d architectures: %s", n, "/".join(self.tuned.families))
         elif not self._tuned_at and n >= EARLY_GROWTH * self._chosen_at:
-            self._chosen, self._chosen_at = early_specs(sample, seed), n
+            self._chosen, self._chosen_at = early_specs(sample, seed, self.priors), n
 
     def _time_to_tune(self, n: int) -> bool:
         if not self._tuned_at:
@@ -774,7 +791,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self._chosen_at, self._tuned_at = int(state["chosen_at"]), int(state["tuned_at"])
             self._rounds = int(state["rounds"])
             if state["predictors"] is not None:
-                self.predictors = PredictorSet.warm(self.view.space, self.view.objectives, state["predictors"])
+                self.predictors = PredictorSet.warm(
+                    self.view.space, self.view.objectives, state["predictors"], self.priors
+                )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"state: expected that of a run of {type(self).__name__}, got: {error!r}") from error
 
@@ -843,6 +862,7 @@ class OneShotRAPID(RAPID):
         if parts < 1:
             raise InputError(f"parts: expected a positive number, got {parts}")
         super().__init__(n_initial, batch_size, rounds=parts, tuner=tuner or ADRSTuner(), **kwargs)
+        self.decoupled = False
         self.parts = parts
         self._front_size: int | None = None
 

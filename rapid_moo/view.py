@@ -274,6 +274,9 @@ class SpaceView:
 
     def _tell(self, x: IntArray, line: FloatArray, free: bool, asked: BoolArray | None = None) -> int:
         row = int(self.store.ask(x[None], IMPORT if free else "", free=free)[0])
+        if not free and self.store.is_free(row):
+            # What was known in part and is measured after all is billed.
+            self.store.start(row)
         open_ = ~self.store.settled_objectives(row)
         lines = list(zip(self.store.objectives, line.tolist(), open_, strict=True))
         known = {name: value for name, value, on in lines if on and np.isfinite(value)}
