@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO, cast
 
+from rapid_moo._util import one_line
 from rapid_moo.cli.common import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -212,13 +213,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with redirect_stdout(cast("TextIO", PlainOutput(sys.stdout))):
             code: int = options.run(options)
     except RapidMooError as error:
-        complain(f"error: {error}")
+        complain(one_line(f"error: {error}", LONGEST))
         return EXIT_BAD_INPUT
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except OSError as error:
-        complain(f"error: {error.filename or ''}: {error.strerror or error}")
+        complain(one_line(f"error: {error.filename or ''}: {error.strerror or error}", LONGEST))
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         complain("interrupted")

@@ -66,6 +66,7 @@ logger = logging.getLogger(__name__)
 
 SETTINGS_FILE = "comparison.json"
 MOST_SEEDS = 100_000
+WRITTEN = (".csv", ".json", ".md", ".html", ".png")
 
 
 class RunError(RapidMooError, RuntimeError):
@@ -262,7 +263,11 @@ class Comparison(Shown):
         return {o.name: value for o, value in zip(self.table.objectives, values, strict=True)}
 
     def _check_results(self) -> None:
-        """Refuse a folder whose results could not be joined, before a run is made."""
+        """Refuse a folder whose results could not be joined or written, before a run is made."""
+        written = [*self.out.glob("*.*"), *map(self._path, self.tasks())]
+        for path in written:
+            if path.suffix in WRITTEN and path.is_dir():
+                raise InputError(f"{path}: expected a file of a comparison, found a folder")
         held = {name: read_results([self.out], name) for name in RESULT_FILES if (self.out / name).is_file()}
         datasets = {name: set(frame["dataset"]) for name, frame in held.items()}
         lacking = datasets.get(RESULTS_FILE, set()) - datasets.get(ORACLE_FILE, set()) - {self.table.name}
