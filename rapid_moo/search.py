@@ -24,6 +24,7 @@ from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import PredictorSet, Spec, members_of, prediction_metrics
+from rapid_moo.priors import Prior, Priors
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.report import Report
@@ -75,6 +76,9 @@ class SearchSettings:
         Seed of everything.
     constraints : tuple of str
         Bounds such as ``"latency <= 20"``.
+    priors, same : tuple of str
+        What is known from elsewhere, and of which objectives the values hold as they are; see
+        :meth:`rapid_moo.Prior.parse`.
     """
 
     train_ratio: float = 0.1
@@ -84,11 +88,15 @@ class SearchSettings:
     oneshot: bool = False
     seed: int = 0
     constraints: tuple[str, ...] = ()
+    priors: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, known in (("algorithm", SEARCHES), ("candidates", CANDIDATES)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.same and not self.priors:
+            raise InputError(f"same: expected a prior whose values hold, got {', '.join(self.same)} alone")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -175,6 +183,9 @@ class SearchResult(Shown):
             "candidates": self.settings.candidates,
             "oneshot": self.settings.oneshot,
             "constraints": list(self.settings.constraints),
+            **(
+                {"priors": list(self.settings.priors), "same": list(self.settings.same)} if self.settings.priors else {}
+            ),
             "front_kind": self.table.front_kind,
             "front_size": len(self.front_rows),
             **self.quality,
@@ -329,6 +340,9 @@ class Search:
                 f" {settings.train_ratio}, got {self.budget}"
             )
         self.tuner = tuner
+        told = [Prior.parse(text, settings.same) for text in settings.priors]
+        # Read at once: what is wrong with a prior is found before anything is searched.
+        self._priors: Any = Priors(table.space, table.objectives, told) if told else ()
         self._n_partial = len(table.partial[0]) if table.partial is not None else 0
         self.seconds = {"sample": 0.0, "tune": 0.0, "fit": 0.0, "search": 0.0, "report": 0.0}
 
@@ -409,6 +423,7 @@ class Search:
             "specs": self._specs(),
             "search": settings.algorithm,
             "candidates": settings.candidates,
+            "priors": self._priors,
         }
         if not settings.oneshot:
             return RAPID(**common)

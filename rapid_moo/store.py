@@ -531,6 +531,7 @@ class Bill:
         self.store = store
         self._order: list[int] = []
         self._held: set[int] = set()
+        self._gratis: set[int] = set()
         self._n = 0
 
     def __len__(self) -> int:
@@ -552,10 +553,19 @@ class Bill:
         """
         before = self._n
         for row in np.asarray(rows, dtype=np.int64).tolist():
-            if row >= 0 and row not in self._held:
+            if row < 0:
+                continue
+            costs_nothing = bool(free or self.store._free[row])
+            if row not in self._held:
                 self._held.add(row)
                 self._order.append(row)
-                self._n += not (free or self.store._free[row])
+                self._n += not costs_nothing
+                if costs_nothing:
+                    self._gratis.add(row)
+            elif not costs_nothing and row in self._gratis:
+                # Known in part beforehand, and measured since.
+                self._gratis.remove(row)
+                self._n += 1
         return self._n - before
 
     def cost(self, prices: FloatArray) -> float:
@@ -570,6 +580,7 @@ class Bill:
         # pymoo's minimize copies the algorithm but not the problem, whose store this is a view of.
         other = Bill(self.store)
         other._order, other._held, other._n = list(self._order), set(self._held), self._n
+        other._gratis = set(self._gratis)
         return other
 
 

@@ -22,6 +22,7 @@ from rapid_moo.cli.main import build_parser
 ROOT = Path(__file__).parents[1]
 DOCS = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "docs").glob("*.md"))
 PAGES = ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", *DOCS]
+MORE = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "benchmarks").glob("**/*.md"))
 WORDS = 900
 
 
@@ -140,7 +141,7 @@ def page_code(page: str) -> str:
     return "\n".join([*re.findall(r"`([^`\n]+)`", text), *blocks(page, "console")])
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [*PAGES, *MORE])
 def test_links_lead_somewhere(page):
     text = (ROOT / page).read_text(encoding="utf-8")
     targets = [target for target in re.findall(r"\]\(([^)]+)\)", text) if "://" not in target]

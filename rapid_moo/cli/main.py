@@ -26,7 +26,7 @@ from rapid_moo.cli.common import (
     seed,
     whole,
 )
-from rapid_moo.cli.dataset import add_costs, add_dataset
+from rapid_moo.cli.dataset import add_costs, add_dataset, add_priors
 from rapid_moo.cli.parsers import add_compare, add_report, add_study, later
 from rapid_moo.errors import InputError, RapidMooError
 
@@ -133,6 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_dataset(search)
     add_costs(search)
+    add_priors(search)
     search.add_argument("--tuner", type=Path, metavar="DIR", help="triplet of 'rapid-moo tune --dir DIR'")
     search.add_argument("--train-ratio", type=float, default=0.1, metavar="R", help="share to train on (default 0.1)")
     search.add_argument(

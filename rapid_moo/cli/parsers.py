@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from rapid_moo.cli.common import jobs, positive, seconds, seed, whole
-from rapid_moo.cli.dataset import add_costs, add_dataset
+from rapid_moo.cli.dataset import add_costs, add_dataset, add_priors
 from rapid_moo.comparison.registry import method_names
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED
 
@@ -168,6 +168,7 @@ def _add_run(commands_of: Any) -> None:
         metavar="CSV",
         help="what was measured before, free of charge",
     )
+    add_priors(run)
     run.add_argument("--retry", action="store_true", help="make the failed evaluations again")
     run.add_argument("--confirm", action="store_true", help="measure the front again where noise may have flattered it")
     run.add_argument(

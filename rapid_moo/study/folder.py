@@ -31,6 +31,7 @@ from rapid_moo.study.status import Board
 logger = logging.getLogger(__name__)
 
 DEFINITION, STORE = "study.json", "evaluations.sqlite"
+PRIORS = "priors.json"
 EVALUATIONS, FRONT, EXPECTED = "evaluations.csv", "front.csv", "expected_front.csv"
 LOCK, LOGS = "lock", "logs"
 APPLICATION, FORMAT = "rapid-moo study", 1

@@ -383,6 +383,15 @@ def test_a_folder_with_foreign_files_is_left_alone(tmp_path, capsys):
     assert (tmp_path / "results.csv").read_text() == "a,b\n1,2\n"
 
 
+def test_a_method_whose_trajectories_are_gone_is_still_reported(tmp_path):
+    arguments = ["compare", "--dataset", "digits", "--budgets", "20", "--seeds", "1", "--out", str(tmp_path)]
+    assert main([*arguments, "--methods", "random"]) == 0
+    (tmp_path / "trajectories.csv").unlink()
+    assert main([*arguments, "--methods", "nsga2"]) == 0
+    assert (tmp_path / "curves-digits.png").is_file()
+    assert "| random |" in (tmp_path / "report.md").read_text()
+
+
 DAMAGE = {
     "results.csv": b"dataset,method\n\x00\xff",
     "trajectories.csv": b"",
