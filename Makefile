@@ -3,8 +3,10 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 WORKERS ?= auto
+EXECUTE ?= true
+SMOKE ?= newest lowest
 
-.PHONY: demo test lint types layers unit notebook wheel lock clean
+.PHONY: demo test lint types layers unit notebooks docs wheel smoke lock clean
 
 demo: $(VENV)/.demo
 	$(BIN)/rapid-moo search digits --seed 0 --out runs/demo
@@ -25,13 +27,21 @@ layers: $(VENV)/.dev
 unit: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-# The notebook with its outputs, in runs/; the committed one has none.
-notebook: $(VENV)/.dev
-	mkdir -p runs
-	$(BIN)/jupyter-execute --output=../runs/first_front notebooks/first_front.ipynb
+# The notebooks with their outputs, in runs/notebooks/; the committed ones have none.
+notebooks: $(VENV)/.dev
+	mkdir -p runs/notebooks
+	for path in notebooks/*.ipynb; do $(BIN)/jupyter-execute --output="../runs/$$path" "$$path" || exit 1; done
+
+# The documentation site in runs/site/: warnings are errors, notebooks are run. EXECUTE=false leaves them without outputs.
+docs: $(VENV)/.dev
+	RAPID_MOO_EXECUTE=$(EXECUTE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir runs/site
 
 wheel: $(VENV)/.dev
-	$(BIN)/python -m build --wheel
+	$(BIN)/python -m build
+
+# Wheel and sdist in empty environments, with the newest and the lowest dependencies: SMOKE=lowest for one of them.
+smoke: $(VENV)/.dev
+	BUILD=$(BIN)/python PYTHON=$(BIN)/python SMOKE="$(SMOKE)" .ci/smoke
 
 # The exact versions that the project is developed and tested with.
 lock: $(VENV)/.dev

@@ -1,4 +1,4 @@
-"""All methods on all tables under one bill: the figures of benchmarks/comparison.md and of the README.
+"""All methods on all tables under one bill: the figures of benchmarks/comparison.md, docs/results.md and the README.
 
     RAPID_MOO_DATA=... python benchmarks/comparison.py run [--tables a,b] [--methods a,b] [--seeds N] [--work DIR]
                                                       [--anew]
@@ -6,7 +6,8 @@
 
 ``run`` makes what is missing of the plan, can be stopped at any time, and adds the runs of the working folder to
 ``results/comparison``: one file of results, one of trajectories, one of the oracle's. What these hold is not made again
-unless ``--anew`` is said. ``report`` writes ``report.md`` and the figures from these files, and the README's section.
+unless ``--anew`` is said. ``report`` writes ``report.md`` and the figures from these files, and the tables of
+``docs/results.md`` and the README.
 Overhead is measured while other work runs on the machine: compare methods by it, no more.
 """
 
@@ -16,6 +17,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from rapid_moo import ArchitectureTable, open_table
@@ -25,7 +27,7 @@ from rapid_moo.comparison import Comparison
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown, quality_table
 from rapid_moo.comparison.registry import get_method, method_names
-from rapid_moo.comparison.statistics import losses
+from rapid_moo.comparison.statistics import at_budget, losses, ranks, tally
 from rapid_moo.comparison.tables import (
     COLUMNS,
     KEYS,
@@ -42,7 +44,8 @@ from rapid_moo.progress import Progress
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
 OUT = ROOT / "benchmarks" / "results" / "comparison"
-README, BEGIN, END = ROOT / "README.md", "<!-- comparison: begin -->", "<!-- comparison: end -->"
+README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
+BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
 TABLES = {
     "nasbench201": ("nasbench201", {}),
     "nasbench201_profiled": ("nasbench201", {"memory": "profiled"}),
@@ -56,8 +59,10 @@ TABLES = {
     "hw_gpt_s_rtx3080_energy": ("hw_gpt_s_rtx3080", {"energy": True}),
 }
 BUDGETS = (0.02, 0.05, 0.1, 0.15)
-# What the README shows: 2 % is the budget at which the slow methods have been run on every table.
+# What the page of results shows: 2 % is the budget at which the slow methods have been run on every table. The README
+# shows the first of them, and the best few methods beside those that everybody knows.
 HEADLINES = (0.05, 0.02)
+SHOWN, KNOWN = 6, ("nsga2", "random")
 SEEDS = 10
 # The largest budget by table of methods whose own time is minutes for a run to 15 % there, or that repeat themselves as
 # long. FlexiBERT, where a per cent is five evaluations, holds every method; 0: not run.
@@ -146,7 +151,7 @@ def read_study() -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 
 def report() -> None:
-    """Write the report, the figures and the README's section."""
+    """Write the report, the figures, the page of results and the README's section."""
     results, trajectories, oracle = read_study()
     head = "Command: `python benchmarks/comparison.py run && python benchmarks/comparison.py report`."
     seeds = results.groupby(["method", "dataset"])["seed"].nunique().groupby("method").agg(["size", "min", "max"])
@@ -154,12 +159,47 @@ def report() -> None:
     table = "\n".join(["| method | tables | seeds of a table |", "| --- | ---: | ---: |", *rows])
     write_text(OUT / "report.md", f"{head}\n\n{table}\n\n{comparison_markdown(results, trajectories, oracle)}")
     write_figures(OUT, results, trajectories, oracle)
-    text = README.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    write_text(README, f"{before}{BEGIN}\n\n{readme_section(results, oracle)}\n\n{END}{rest.partition(END)[2]}")
+    for path, section in ((README, readme_section(results)), (PAGE, page_section(results, oracle))):
+        text = path.read_text(encoding="utf-8")
+        before, _, rest = text.partition(BEGIN)
+        write_text(path, f"{before}{BEGIN}\n\n{section}\n\n{END}{rest.partition(END)[2]}")
 
 
-def readme_section(results: pd.DataFrame, oracle: pd.DataFrame) -> str:
+def readme_section(results: pd.DataFrame) -> str:
+    """RAPID against the best few methods and those that everybody knows, and what is significant of it."""
+    budget = HEADLINES[0]
+    part = at_budget(results, budget)
+    medians = part.pivot_table(index="method", columns="dataset", values="adrs", aggfunc="median")
+    spent = part.pivot_table(index="method", columns="dataset", values="evaluations", aggfunc="median")
+    found, record = ranks(results, budget), tally(results, "rapid", [budget])
+    times = np.exp(np.log(medians.div(medians.loc["rapid"])).mean(axis=1))
+    bills = spent.div(spent.loc["rapid"]).median(axis=1)
+    names = [name for name in found.mean.index if name in found.mean.index[:SHOWN] or name in KNOWN]
+    lines = [
+        f"| method | mean rank of {len(found.mean)} | bill | ADRS, times RAPID's | RAPID better on | worse on |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name in names:
+        won, lost = (_clear(record, name, kind) for kind in ("won", "lost"))
+        cells = (f"{found.mean[name]:.1f}", f"{bills[name]:.2f}", f"{times[name]:.2f}", won, lost)
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    at_par = record.loc[[name for name in found.mean.index if name != "rapid" and bills[name] < 1.01]]
+    told = (
+        f"Medians over ten seeds or more at {100 * budget:g} % of each of {medians.shape[1]} tables, every unique"
+        " evaluation billed; in brackets, on how many tables that is significant (Wilcoxon's rank-sum test, Holm's"
+        f" correction). Of {at_par['comparisons'].sum()} comparisons with {len(at_par)} methods at an equal bill RAPID"
+        f" wins {at_par['won'].sum()}, {at_par['won_clearly'].sum()} of them significantly, and loses"
+        f" {at_par['lost'].sum()}."
+    )
+    return "\n".join([told, "", *lines])
+
+
+def _clear(record: pd.DataFrame, rival: str, kind: str) -> str:
+    """Tables won or lost against a rival, and on how many of them clearly."""
+    return f"{record.loc[rival, kind]} ({record.loc[rival, f'{kind}_clearly']})" if rival in record.index else ""
+
+
+def page_section(results: pd.DataFrame, oracle: pd.DataFrame) -> str:
     """Ranks and ADRS, then every case in which a rival wins, with the bill that it had."""
     budgets = sorted(set(results["budget"]))
     lost, beaten = (losses(results, "rapid", budgets, quality) for quality in ("adrs", "hypervolume"))
@@ -181,8 +221,8 @@ def readme_section(results: pd.DataFrame, oracle: pd.DataFrame) -> str:
     )
     reasons = (
         "One-shot methods evaluate what they predict on top of their budget; at an equal bill they are compared in"
-        f" [benchmarks/rapid.md](benchmarks/rapid.md). By hypervolume {len(beaten)} comparisons are lost; the report"
-        " lists them, and counts which differences are significant."
+        f" [the page of the algorithm](../benchmarks/rapid.md). By hypervolume {len(beaten)} comparisons are lost; the"
+        " report lists them, and counts which differences are significant."
     )
     tables = [quality_table(results, oracle, budget) for budget in HEADLINES]
     return "\n\n".join([*tables, told, *(["\n".join(lines)] if lines else []), reasons])

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
 from rapid_moo.candidates import SEARCHES
@@ -39,7 +40,7 @@ from rapid_moo.report.making import (
     reference_facts,
     space_facts,
 )
-from rapid_moo.store import own_name
+from rapid_moo.store import gene_frame, own_name
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, Triplet, TunerResult
 from rapid_moo.view import CANDIDATES
@@ -98,8 +99,8 @@ class SearchSettings:
             raise InputError(f"same: expected a prior whose values hold, got {', '.join(self.same)} alone")
 
 
-@dataclass(frozen=True, eq=False)
-class SearchResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class SearchResult(Shown):
     """What a search found and what it cost; see :meth:`summary`."""
 
     dataset: str
@@ -129,6 +130,33 @@ class SearchResult:
     def front(self) -> FloatArray:
         """Raw values of the evaluated architectures that no other evaluated one dominates."""
         return self.raw[self.front_rows]
+
+    def _shown(self) -> tuple[str, Lines]:
+        return f"Search of {self.dataset}", [
+            ("evaluations", f"{len(self.X)} of {len(self.table):,}"),
+            ("front", f"{len(self.front_rows)} points"),
+            ("ADRS", float(self.quality["adrs"])),
+            ("hypervolume", float(self.quality["hypervolume"])),
+            ("predictors", list(self.predictors.families)),
+            ("seconds", float(sum(self.seconds.values()))),
+        ]
+
+    def to_frame(self, *, everything: bool = False) -> pd.DataFrame:
+        """The front found: text of the architecture, its genes, and raw objectives, a row each.
+
+        Parameters
+        ----------
+        everything : bool
+            All that was evaluated instead, in order.
+        """
+        rows = np.arange(len(self.X)) if everything else self.front_rows
+        names = [objective.name for objective in self.objectives]
+        genes = gene_frame(self.table.space, self.X[rows])
+        shared = [name for name in genes.columns if name in names]
+        frame = pd.concat([genes.drop(columns=shared), pd.DataFrame(self.raw[rows], columns=names)], axis=1)
+        text = [self.table.space.to_string(x) for x in self.X[rows]]
+        frame.insert(0, own_name("architecture", [*genes.columns, *names]), text)
+        return frame
 
     @property
     def _costs(self) -> dict[str, float]:
@@ -210,7 +238,7 @@ class SearchResult:
             architectures=facts,
             reference=reference_facts(table.front_kind, reference, self.objectives),
             progress=progress_facts(F, reference, table.front_kind, paid if by_cost else None),
-            predictors=predictor_facts(self.predictors, members_of, self.X, self.metrics),
+            predictors=predictor_facts(self.predictors, members_of, self.metrics),
             choice=choice_facts(self.tuned, given=self.triplet is not None and self.tuned is None),
             picks=picks_of(facts, self.objectives, weights),
             settings=asdict(self.settings),
@@ -342,10 +370,14 @@ class Search:
     def evaluated(self) -> tuple[IntArray, FloatArray]:
         """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them.
 
-        Where costs are stated an architecture may have been measured in part: NaN where it was not.
+        Where costs are stated an architecture may have been measured in part, NaN where it was not, or later in full:
+        its last value counts for the order.
         """
         store = self.problem.store
-        return store.X[~store.free], store.raw[~store.free]
+        rows = np.flatnonzero(~store.free)
+        if self.problem.costs_stated:
+            rows = store.in_order_told(rows)
+        return store.X[rows], store.raw_of(rows)
 
     def run(self, progress: ProgressCallback | None = None) -> SearchResult:
         """Run all phases; ``progress`` is called after each batch."""

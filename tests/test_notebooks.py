@@ -10,7 +10,15 @@ import pytest
 from nbclient import NotebookClient
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
-FIGURES = {"first_front.ipynb": 2}
+FIGURES = {
+    "first_front.ipynb": 2,
+    "own_space.ipynb": 2,
+    "comparing.ipynb": 2,
+    "audit.ipynb": 3,
+    "published.ipynb": 5,
+    "mix_and_match.ipynb": 2,
+    "constraints.ipynb": 2,
+}
 
 
 def test_every_notebook_is_run():

@@ -1,7 +1,7 @@
 """The site's pages that live elsewhere in the repository, and links that are right in both places.
 
-A link is written as the repository needs it, so that pages can be read there too. Pages of ``docs/`` come first,
-notebooks below ``tutorials/``, all others where they are in the repository.
+A link is written as the repository needs it, so that pages can be read there too. Pages of ``docs/`` are at the site's
+top, notebooks below ``tutorials/``, all others where they are in the repository.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ RESULTS = ("benchmarks/results/**/report.md", "benchmarks/results/**/*.png")
 LINK = re.compile(r"(!?)\[([^\]\n]*(?:\n[^\]\n]*)?)\]\(([^)\s]+)\)")
 
 
-def on_site(path: str) -> str:
+def site_path(path: str) -> str:
     """Where a file of the repository is on the site."""
     folder, _, rest = path.partition("/")
     if folder == "docs":
@@ -33,7 +33,7 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the pages from elsewhere, before notebooks are looked for."""
     found = [path for pattern in (*OTHERS, *RESULTS, "notebooks/*.ipynb") for path in sorted(ROOT.glob(pattern))]
     for path in found:
-        uri = on_site(path.relative_to(ROOT).as_posix())
+        uri = site_path(path.relative_to(ROOT).as_posix())
         files.append(File.generated(config, uri, abs_src_path=str(path)))
     return files
 
@@ -49,7 +49,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         if "://" in target or not name:
             return match[0]
         path = os.path.normpath(source.parent / name)
-        uri = on_site(path)
+        uri = site_path(path)
         if files.get_file_from_path(uri) is not None:
             return f"{picture}[{text}]({os.path.relpath(uri, here or '.')}{hash_}{anchor})"
         if (ROOT / path).exists():

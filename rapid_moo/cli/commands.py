@@ -152,7 +152,8 @@ def tune(options: Namespace) -> int:
     print(_ranking_text(result.ranking))
     if n_val:
         print(_judged(result.best, train, table.take(rows[n_train:])))
-    print(f"\nWritten: {options.dir / RANKING_FILE}, {options.dir / TRIPLET_FILE}")
+    page = write_page(result.report(command_line()).replace(name=table.name), options.dir)
+    print(f"\nWritten: {options.dir / RANKING_FILE}, {options.dir / TRIPLET_FILE}, {page}")
     print(f"Next: {_next_command(options)}")
     return 0
 

@@ -413,7 +413,8 @@ def show_status(options: Namespace) -> int:
 def export_study(options: Namespace) -> int:
     """Print or write evaluations or front."""
     study = Study(options.folder)
-    frame = study.front() if options.front else study.to_frame()
+    # The text says what the genes say: a file has the columns of evaluations.csv.
+    frame = study.front() if options.front else study.to_frame().iloc[:, :-1]
     genes = study.space.genes
     if options.format == "parquet" and options.out is None and sys.stdout.isatty():
         raise InputError("--format parquet: expected --out FILE or a pipe, got a terminal")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, one_blas_thread, write_text
@@ -18,6 +19,7 @@ from rapid_moo.objectives import Objective, signs
 from rapid_moo.predictors.committee import Spec, members_of, spec_from_dict
 from rapid_moo.predictors.predictor import Predictor, PredictorSpec
 from rapid_moo.predictors.spread import TINY, conformal_scale
+from rapid_moo.reading import build_table, read_table
 from rapid_moo.space import SearchSpace
 from rapid_moo.table import ArchitectureTable
 
@@ -179,7 +181,7 @@ class PredictorSet:
     @one_blas_thread
     def fit(
         self,
-        table: ArchitectureTable,
+        table: ArchitectureTable | pd.DataFrame,
         warm_start: bool = False,
         partial: tuple[IntArray, FloatArray] | None = None,
     ) -> PredictorSet:
@@ -187,14 +189,18 @@ class PredictorSet:
 
         Parameters
         ----------
-        table : ArchitectureTable
-            Architectures of which every objective is known.
+        table : ArchitectureTable or DataFrame
+            Architectures of which every objective is known; a data frame has a column for each gene and objective, as
+            :meth:`ArchitectureTable.to_frame` gives it.
         warm_start : bool
             Whether Gaussian processes start from where the last fit ended: cheap on a table that has grown.
         partial : tuple of ndarray, optional
             Further genotypes of shape (n, n_var) and raw values of shape (n, n_objectives), NaN where unknown: each
             predictor learns from what is known of its objective.
         """
+        if isinstance(table, pd.DataFrame):
+            read = read_table(table, None, self.space, [objective.column for objective in self.objectives])
+            table = build_table(read, self.space, self.objectives)
         if tuple(o.name for o in table.objectives) != tuple(o.name for o in self.objectives):
             raise InputError(
                 f"predictors: expected a table of {[o.name for o in self.objectives]},"
@@ -246,6 +252,15 @@ class PredictorSet:
             if ensemble is not None:
                 ensemble.set_warm_state(fitted)
         return found
+
+    def successor(self) -> PredictorSet:
+        """Predictors whose next fit with ``warm_start`` goes on from these, which stay as they are; not fitted yet."""
+        other = PredictorSet(self.space, self.objectives, self.specs, self.seed, self.priors)
+        other.predictors_ = [None if spec is None else _Ensemble(spec, self.seed) for spec in self.specs]
+        for mine, its in zip(self.predictors_, other.predictors_, strict=True):
+            if mine is not None and its is not None:
+                its.set_warm_state(mine.warm_state())
+        return other
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Raw predictions of shape (n, n_objectives), and standard deviations if asked for; exact ones have 0."""

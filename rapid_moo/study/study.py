@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from pymoo.core.termination import NoTermination
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, IntArray, as_count, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
@@ -25,7 +26,7 @@ from rapid_moo.priors import Priors
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
 from rapid_moo.report import Report
 from rapid_moo.space import SearchSpace
-from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame
+from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame, own_name
 from rapid_moo.study import folder as files
 from rapid_moo.study.engine import STATE, Engine, Part, Pool, ask
 from rapid_moo.study.expected import Expected, expected_values
@@ -72,7 +73,7 @@ class Trial:
         return self.architecture[gene]
 
 
-class Study:
+class Study(Shown):
     """A search that is kept in a folder and goes on after whatever ended it.
 
     Parameters
@@ -733,10 +734,18 @@ class Study:
         return self._board.status(self.definition["settings"].get("budget"), holder(self.folder))
 
     def to_frame(self) -> pd.DataFrame:
-        """Every evaluation that was begun: number, state, genes, raw objectives, seconds, reason, who, when."""
+        """Every evaluation that was begun.
+
+        Returns
+        -------
+        DataFrame
+            Number, state, genes, raw objectives, seconds, reason, who, when, and the architecture's text.
+        """
         self.store.refresh()
         rows = np.array([row for row in range(len(self.store)) if self.store.state(row) != "asked"], dtype=np.int64)
-        return evaluations_frame(self.store, rows)
+        frame = evaluations_frame(self.store, rows)
+        frame[own_name("architecture", [*frame.columns])] = [self.space.to_string(x) for x in self.store.X[rows]]
+        return frame
 
     def front(self, *, expected: bool = False) -> pd.DataFrame:
         """The front: genes and raw objectives, one row per architecture.
@@ -850,6 +859,18 @@ class Study:
     def __deepcopy__(self, memo: dict[int, Any]) -> Study:
         # One folder is one memory.
         return self
+
+    def _shown(self) -> tuple[str, Lines]:
+        status = self.status()
+        lines: list[tuple[str, Any]] = [
+            ("evaluations", f"{status.begun}" + (f" of {status.budget:g}" if status.budget is not None else "")),
+            ("front", f"{status.front} architectures"),
+            *((f"best {name}", float(value)) for name, value in status.best.items()),
+            ("failed", status.failed),
+            ("folder", self.folder),
+            ("state", f"run by {status.holder}" if status.holder else "not running"),
+        ]
+        return f"Study of {self.space.name}", lines
 
     def __repr__(self) -> str:
         status = self.status()

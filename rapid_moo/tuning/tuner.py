@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rapid_moo._util import Seed, as_generator, numpy_state_kept, one_blas_thread
+from rapid_moo._util import Seed, as_generator, check_jobs, numpy_state_kept, one_blas_thread
 from rapid_moo.errors import InputError
 from rapid_moo.predictors import FAMILIES, PredictorSpec, members_of
 from rapid_moo.predictors.transforms import TRANSFORMS
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OPTIMIZER = "NGOpt"
-BUDGET = 14
+BUDGET, MOST_TRIALS = 14, 10_000
 NOT_SEARCHED = {"n_estimators", "loss"}
 FEWEST_ROWS = 4
 SCREENED = 0.75
@@ -90,9 +90,10 @@ class ADRSTuner:
         seed: Seed = 0,
         n_jobs: int = 1,
     ) -> None:
+        check_jobs(n_jobs)
         for name, value in (("tuner budget", budget), ("shortlist", shortlist)):
-            if value < 1:
-                raise InputError(f"{name}: expected at least one, got {value}")
+            if not 1 <= value <= MOST_TRIALS:
+                raise InputError(f"{name}: expected 1 to {MOST_TRIALS}, got {value}")
         if max_rows < FEWEST_ROWS:
             raise InputError(f"max_rows: expected at least {FEWEST_ROWS}, got {max_rows}")
         unknown = sorted({*(families or ()), *prefer} - set(FAMILIES))

@@ -1,9 +1,7 @@
-"""Reports made of a small space of one's own, quickly, and a browser to look at them with."""
+"""Reports made of a small space of one's own, quickly."""
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -79,7 +77,7 @@ def make_report(kind: type[GridSpace] = GridSpace, n: int = 60, *, judged: bool 
         architectures=facts,
         reference=reference_facts("true", front, GOALS) if judged else None,
         progress=progress_facts(to_minimised(raw, GOALS), front if judged else None, "true"),
-        predictors=predictor_facts(predictors, members_of, X),
+        predictors=predictor_facts(predictors, members_of),
         picks=picks_of(facts, GOALS),
         failures={f"MemoryError: {EVIL}": 3},
         settings={"seed": 1},
@@ -89,20 +87,3 @@ def make_report(kind: type[GridSpace] = GridSpace, n: int = 60, *, judged: bool 
 @pytest.fixture(scope="session")
 def report() -> Report:
     return make_report()
-
-
-def chromium() -> str:
-    """Debian's or another's Chromium; an empty text where there is none."""
-    names = ("chromium", "chromium-browser", "google-chrome")
-    return next((found for name in names if (found := shutil.which(name))), "")
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    api = pytest.importorskip("playwright.sync_api", reason="the page is looked at with playwright")
-    if not chromium():
-        pytest.skip("the page is looked at in a headless Chromium, and none is installed (apt-get install chromium)")
-    with api.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=chromium(), args=["--no-sandbox"])
-        yield found
-        found.close()
