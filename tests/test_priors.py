@@ -1,0 +1,359 @@
+"""Priors: values that hold as they are, hints that are trusted as far as they prove right, and transfer."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.optimize import check_grad
+from scipy.stats import spearmanr
+
+from rapid_moo import RAPID, ArchitectureProblem, Gene, GridSpace, Objective, Prior, Study
+from rapid_moo.cli.main import main
+from rapid_moo.errors import InputError, StudyError
+from rapid_moo.predictors import GaussianProcess, PredictorSet, PredictorSpec
+from rapid_moo.priors import Priors, Source, Transfer
+from rapid_moo.store import Bill, Store
+from rapid_moo.table import ArchitectureTable
+from rapid_moo.tuning import early_specs
+
+SPACE = GridSpace("toy", [Gene(f"g{k}", (0, 1, 2, 3)) for k in range(5)])
+OBJECTIVES = (Objective("error", "min"), Objective("latency", "min", "ms"))
+EVERYONE = SPACE.enumerate()
+
+
+def latency(X: np.ndarray, device: int) -> np.ndarray:
+    """Two kinds of cost that devices weigh differently."""
+    share = (0.0, 0.3, 0.7, 1.0, 0.45)[device]
+    wide, deep = 1.0 + X[:, 0] * X[:, 1] + X[:, 2], 1.0 + 3.0 * X[:, 3] + (X[:, 4] - 1.5) ** 2
+    return np.exp(share * np.log(wide) + (1.0 - share) * np.log(deep)) * (1.0 + device)
+
+
+def error(X: np.ndarray) -> np.ndarray:
+    return 1.0 / (1.0 + X.sum(axis=1)) + 0.02 * np.abs(X[:, 0] - X[:, 3])
+
+
+def table(device: int, rows: np.ndarray | None = None) -> ArchitectureTable:
+    X = EVERYONE if rows is None else EVERYONE[rows]
+    return ArchitectureTable.build(SPACE, OBJECTIVES, X, np.column_stack([error(X), latency(X, device)]), "device")
+
+
+def some(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).permutation(len(EVERYONE))[:n]
+
+
+@pytest.fixture(scope="module")
+def sources() -> list[Source]:
+    return [Source(SPACE, EVERYONE[some(120)], latency(EVERYONE[some(120)], k), f"device {k}") for k in range(4)]
+
+
+# -------------------------------------------------------------------- transfer
+def test_ten_measurements_and_four_devices_order_a_fifth_one(sources: list[Source]) -> None:
+    sample = some(10, seed=5)
+    unseen = np.setdiff1d(np.arange(len(EVERYONE)), sample)
+    truth = latency(EVERYONE, 4)
+    alone = GaussianProcess().fit(SPACE.features(EVERYONE[sample]), np.log(truth[sample]))
+    by_itself = spearmanr(alone.predict(SPACE.features(EVERYONE[unseen])), truth[unseen])[0]
+    model = Transfer(sources).fit(EVERYONE[sample], truth[sample])
+    with_sources = spearmanr(model.predict(EVERYONE[unseen]), truth[unseen])[0]
+    assert with_sources > 0.98
+    assert with_sources > by_itself + 0.1
+
+
+def test_transfer_is_in_the_units_of_the_target_whatever_those_of_the_sources(sources: list[Source]) -> None:
+    sample, truth = some(12, seed=1), latency(EVERYONE, 4)
+    model = Transfer(sources).fit(EVERYONE[sample], truth[sample])
+    thousand = Transfer(sources).fit(EVERYONE[sample], 1000.0 * truth[sample])
+    assert np.median(np.abs(model.predict(EVERYONE) / truth - 1.0)) < 0.1
+    np.testing.assert_allclose(thousand.predict(EVERYONE), 1000.0 * model.predict(EVERYONE), rtol=1e-8)
+
+
+def test_the_prediction_is_the_mean_over_its_settings(sources: list[Source]) -> None:
+    # A second, naive implementation: one Gaussian process for each setting.
+    sample, at = some(8, seed=2), EVERYONE[some(20, seed=3)]
+    y = np.log(latency(EVERYONE[sample], 4))
+    model = Transfer(sources).fit(EVERYONE[sample], np.exp(y))
+    G, H = (np.column_stack([source.predict(X) for source in sources]) for X in (EVERYONE[sample], at))
+    z = (y - y.mean()) / y.std()
+    near = model._kernels(*model._parts)[2], model._kernels(H, model._scaled(SPACE.features(at)))[2]
+    total = np.zeros(len(at))
+    for (free, own, noise), weight in zip(model.settings_, model.weights_, strict=True):
+        # w = b / S + (1 - 1 / S) v: the kernel is g W g', W the covariance of the sources' weights.
+        S = G.shape[1]
+        mean, apart = np.full((S, 1), 1.0 / S), np.eye(S) - 1.0 / S
+        W = mean @ mean.T + free**2 / S * apart @ apart.T
+        K = 1.0 + G @ W @ G.T + own**2 * near[0] + noise**2 * np.eye(len(z))
+        total += weight * (1.0 + H @ W @ G.T + own**2 * near[1]) @ np.linalg.solve(K, z)
+    np.testing.assert_allclose(np.log(model.predict(at)), total * y.std() + y.mean(), rtol=1e-8)
+    assert model.weights_.sum() == pytest.approx(1.0)
+
+
+def test_a_source_that_says_nothing_is_hardly_weighed() -> None:
+    rng, sample = np.random.default_rng(0), some(40, seed=1)
+    X, truth = EVERYONE[some(120)], latency(EVERYONE, 2)
+    noise = Source(SPACE, X, np.exp(rng.standard_normal(len(X))), "noise")
+    good = Source(SPACE, X, latency(X, 1), "good")
+    both = Transfer([noise, good]).fit(EVERYONE[sample], truth[sample])
+    assert spearmanr(both.predict(EVERYONE), truth)[0] > 0.97
+
+
+def test_a_source_remembers_and_knows_both_scales(sources: list[Source]) -> None:
+    source = sources[1]
+    first = source.predict(EVERYONE[:50])
+    np.testing.assert_array_equal(source.predict(EVERYONE[:100])[:50], first)
+    own = source.predict(source.X, logarithmic=False)
+    assert spearmanr(own, source.predict(source.X))[0] == pytest.approx(1.0)
+    assert abs(own.mean()) < 0.05
+    assert not np.allclose(own, source.predict(source.X))
+
+
+@pytest.mark.parametrize(
+    ("values", "told"), [(np.ones(3), "5 to"), (np.full(10, np.nan), "finite"), (np.ones(9), "expected 10")]
+)
+def test_bad_sources_are_refused(values: np.ndarray, told: str) -> None:
+    n = 10 if len(values) != 3 else 3
+    with pytest.raises(InputError, match=told):
+        Source(SPACE, EVERYONE[:n], values)
+
+
+def test_transfer_needs_a_source_and_measurements(sources: list[Source]) -> None:
+    with pytest.raises(InputError, match="at least one source"):
+        Transfer([])
+    with pytest.raises(InputError, match="at least 3"):
+        Transfer(sources).fit(EVERYONE[:2], [1.0, 2.0])
+    with pytest.raises(InputError, match="fit"):
+        Transfer(sources).predict(EVERYONE[:2])
+
+
+# ------------------------------------------------------- a process with a prior
+@pytest.mark.parametrize("ard", [True, False])
+def test_the_gradient_of_a_process_with_prior_columns(ard: bool) -> None:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(25, 4))
+    X = np.column_stack([X, np.sin(X[:, 0]), X[:, 1] ** 2])
+    process = GaussianProcess(n_prior=2, ard=ard).fit(X, 2.0 * X[:, 4] + 0.1 * rng.normal(size=25))
+    Z, z = process._Z, process._z
+    grams = [Z[:, :4] @ Z[:, :4].T, Z[:, 4:] @ Z[:, 4:].T]
+    args = Z, z, 0.5 * np.log(4), grams
+    at = process.theta_ + 0.2
+    assert check_grad(lambda t: process._objective(t, *args)[0], lambda t: process._objective(t, *args)[1], at) < 1e-3
+
+
+def test_a_process_trusts_a_column_as_far_as_it_is_right() -> None:
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 2, (60, 12)).astype(float)
+    truth = X @ rng.normal(size=12) + X[:, 0] * X[:, 1] * 3.0
+    knows, guesses = (truth - truth.mean()) / truth.std(), rng.standard_normal(60)
+    train, test = np.arange(14), np.arange(14, 60)
+    rmse = {}
+    for name, column in (("none", None), ("knows", knows), ("guesses", guesses)):
+        inputs = X if column is None else np.column_stack([X, column])
+        process = GaussianProcess(n_prior=int(column is not None)).fit(inputs[train], truth[train])
+        rmse[name] = float(np.sqrt(np.mean((process.predict(inputs[test]) - truth[test]) ** 2)))
+    assert rmse["knows"] < 0.3 * rmse["none"]
+    assert rmse["guesses"] < 1.5 * rmse["none"]
+
+
+def test_early_specs_take_a_prior_that_helps_and_leave_one_that_does_not() -> None:
+    sample, X = table(2, some(24, seed=7)), EVERYONE[some(150)]
+    good = Priors(
+        SPACE,
+        OBJECTIVES,
+        [pd.DataFrame(SPACE.decode(X), columns=[g.name for g in SPACE.genes]).assign(latency=latency(X, 1))],
+    )
+    shuffled = np.random.default_rng(1).permutation(latency(X, 1))
+    bad = Priors(
+        SPACE,
+        OBJECTIVES,
+        [pd.DataFrame(SPACE.decode(X), columns=[g.name for g in SPACE.genes]).assign(latency=shuffled)],
+    )
+    assert [spec.prior for spec in early_specs(sample, 0, good)] == [0, 1]
+    assert [spec.prior for spec in early_specs(sample, 0, bad)] == [0, 0]
+    assert [spec.prior for spec in early_specs(sample, 0)] == [0, 0]
+
+
+def test_predictors_see_the_prior_they_are_told_to() -> None:
+    priors = Priors(SPACE, OBJECTIVES, [Prior(table(1, some(150)), same="error")])
+    specs = [PredictorSpec(), PredictorSpec(prior=1)]
+    sample = table(2, some(16, seed=4))
+    with pytest.raises(InputError, match="priors"):
+        PredictorSet(SPACE, OBJECTIVES, specs)
+    truth = latency(EVERYONE, 2)
+    informed = PredictorSet(SPACE, OBJECTIVES, specs, priors=priors).fit(sample)
+    plain = PredictorSet(SPACE, OBJECTIVES, [PredictorSpec()] * 2).fit(sample)
+    mean, std = informed.predict(EVERYONE, return_std=True)
+    assert np.abs(mean[:, 1] - truth).mean() < 0.8 * np.abs(plain.predict(EVERYONE)[:, 1] - truth).mean()
+    assert (std[:, 1] > 0.0).all()
+    assert informed.draw(EVERYONE[:5], 3, 0).shape == (3, 5, 2)
+    again = PredictorSet.warm(SPACE, OBJECTIVES, json.loads(json.dumps(informed.warm_state())), priors)
+    assert again.specs == informed.specs
+    assert PredictorSpec.from_dict(specs[1].to_dict()) == specs[1]
+    with pytest.raises(InputError, match="without priors"):
+        informed.save("unused")
+
+
+# ---------------------------------------------------------------------- reading
+def test_several_columns_of_a_file_are_several_sources(tmp_path: Path) -> None:
+    X = EVERYONE[some(40)]
+    frame = pd.DataFrame({"vector": [str(v.tolist()) for v in SPACE.decode(X)]})
+    frame["latency_a"], frame["latency_b"] = latency(X, 0), latency(X, 3)
+    file = tmp_path / "devices.csv"
+    frame.to_csv(file, index=False)
+    priors = Priors(SPACE, OBJECTIVES, [Prior.parse(f"{file}:latency=latency_a,latency=latency_b")])
+    assert priors.count("latency") == 3
+    columns = priors("latency", EVERYONE[:7])
+    assert columns.shape == (7, 3)
+    np.testing.assert_allclose(columns[:, 1] + columns[:, 2], 0.0, atol=1e-12)
+    with pytest.raises(InputError, match="latency=COLUMN"):
+        Priors(SPACE, OBJECTIVES, [file])
+    with pytest.raises(InputError, match="'nothing'"):
+        Priors(SPACE, OBJECTIVES, [Prior(file, columns={"latency": "nothing"})])
+
+
+def test_what_is_stated_of_a_prior_is_checked() -> None:
+    with pytest.raises(InputError, match="'speed'"):
+        Priors(SPACE, OBJECTIVES, [Prior(table(0), same="speed")])
+    only = table(0).to_frame().drop(columns=["error", "architecture"])
+    with pytest.raises(InputError, match="same: expected values of 'error'"):
+        Priors(SPACE, OBJECTIVES, [Prior(only, same="error")])
+    other = GridSpace("other", [Gene("h", (1, 2))])
+    with pytest.raises(InputError, match="expected a table of other"):
+        Priors(other, OBJECTIVES, [table(0)])
+    with pytest.raises(InputError, match="OBJECTIVE=COLUMN"):
+        Prior.parse("file.csv:latency=")
+
+
+def test_hints_survive_json_and_damage_is_refused() -> None:
+    priors = Priors(SPACE, OBJECTIVES, [table(1, some(60))])
+    content = json.loads(json.dumps(priors.to_dict()))
+    again = Priors.from_dict(SPACE, OBJECTIVES, content)
+    np.testing.assert_array_equal(again("latency", EVERYONE[:9]), priors("latency", EVERYONE[:9]))
+    content["latency"][0]["values"][0] = None
+    with pytest.raises(InputError, match="finite"):
+        Priors.from_dict(SPACE, OBJECTIVES, content)
+    for broken in ([], {"speed": []}, {"latency": [{}]}, {"latency": [{"name": "a", "X": [[9] * 5] * 5, "values": 1}]}):
+        with pytest.raises(InputError):
+            Priors.from_dict(SPACE, OBJECTIVES, broken)
+
+
+# ------------------------------------------------------------------ taking over
+def test_what_is_the_same_is_known_and_costs_nothing() -> None:
+    known, calls = some(30), Counter()
+
+    def measured_error(architecture: dict[str, int]) -> float:
+        calls[tuple(architecture.values())] += 1
+        return float(error(SPACE.from_dict(architecture)[None])[0])
+
+    def measured_latency(architecture: dict[str, int]) -> float:
+        return float(latency(SPACE.from_dict(architecture)[None], 2)[0])
+
+    problem = ArchitectureProblem(
+        SPACE, measure={"error": measured_error, "latency": measured_latency}, objectives=OBJECTIVES
+    )
+    algorithm = RAPID(priors=[Prior(table(1, known), same="error")], n_initial=8)
+    algorithm.setup(problem, termination=("n_eval", 14), seed=0)
+    while algorithm.has_next():
+        algorithm.next()
+    taken = {tuple(SPACE.to_dict(x).values()) for x in EVERYONE[known]}
+    assert not taken & set(calls)
+    billed = ~problem.store.free
+    assert billed.sum() == len(algorithm.bill) == 14
+    assert problem.store.complete[billed].all()
+    # The first sample is of those that are half known already.
+    assert sum(tuple(SPACE.to_dict(x).values()) in taken for x in problem.store.X[billed]) >= 8
+
+
+def test_only_members_of_a_table_are_taken_over() -> None:
+    store = Store(SPACE, ["error", "latency"])
+    priors = Priors(SPACE, OBJECTIVES, [Prior(table(1, some(30)), same=("error",))])
+    assert priors.take_over(store, EVERYONE[some(12)]) == 12
+    assert priors.take_over(store) == 18
+    assert priors.take_over(store) == 0
+    assert store.free.all()
+    assert np.isnan(store.raw[:, 1]).all()
+
+
+def test_a_row_that_was_free_is_billed_when_it_is_measured() -> None:
+    store = Store(SPACE, ["error", "latency"])
+    store.add(EVERYONE[:3], [[1.0, np.nan]] * 3)
+    bill = Bill(store)
+    bill.take_free()
+    assert len(bill) == 0
+    store.start(1)
+    store.tell(1, {"latency": 2.0})
+    assert bill.add([1]) == 1
+    assert bill.add([1]) == 0
+    assert len(bill) == 1
+    assert len(bill.rows) == 3
+
+
+# ----------------------------------------------------------------------- studies
+def measure(architecture: dict[str, int]) -> dict[str, float]:
+    x = SPACE.from_dict(architecture)[None]
+    return {"error": float(error(x)[0]), "latency": float(latency(x, 2)[0])}
+
+
+def test_a_study_keeps_its_priors_and_goes_on_with_them(tmp_path: Path) -> None:
+    priors = [Prior(table(1, some(40)), same="error")]
+    whole = Study(tmp_path / "whole", SPACE, measure, objectives=OBJECTIVES, priors=priors)
+    whole.run(budget=22)
+    parts = Study(tmp_path / "parts", SPACE, measure, objectives=OBJECTIVES, priors=priors)
+    parts.run(budget=18)
+    assert (tmp_path / "parts" / "priors.json").exists()
+    again = Study(tmp_path / "parts", measure=measure)
+    assert again.priors.count("latency") == 1
+    again.run(budget=22)
+    assert again.status().begun == whole.status().begun == 22
+    np.testing.assert_array_equal(again.store.X, whole.store.X)
+    (tmp_path / "parts" / "priors.json").write_text('{"latency": 3}')
+    with pytest.raises(StudyError, match=r"priors\.json: damaged"):
+        Study(tmp_path / "parts", measure=measure)
+    with pytest.raises(InputError, match="argument of the study"):
+        Study(tmp_path / "new", SPACE, measure, objectives=OBJECTIVES, options={"priors": priors})
+
+
+def test_a_study_is_a_prior_of_another(tmp_path: Path) -> None:
+    first = Study(tmp_path / "old", SPACE, measure, objectives=OBJECTIVES)
+    first.run(budget=12)
+    told = Priors(SPACE, OBJECTIVES, [Prior(tmp_path / "old", same="error")])
+    assert told.take_over(Store(SPACE, ["error", "latency"])) == 12
+    assert told.count("latency") == 1
+
+
+# ------------------------------------------------------------------ command line
+def test_search_takes_priors(tmp_path: Path) -> None:
+    frame = table(2).to_frame()
+    frame.to_csv(tmp_path / "target.csv", index=False)
+    table(1, some(50)).to_frame().to_csv(tmp_path / "old.csv", index=False)
+    command = ["search", "--dataset", str(tmp_path / "target.csv"), "--objectives", "error:min,latency:min"]
+    command += ["--budget", "20", "--out", str(tmp_path / "out"), "--prior", str(tmp_path / "old.csv")]
+    assert main([*command, "--same", "error"]) == 0
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["evaluations"] == 20
+    assert summary["priors"] == [str(tmp_path / "old.csv")]
+    assert summary["same"] == ["error"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--prior", "missing.csv"], "missing.csv"),
+        (["--same", "accuracy"], "expected a"),
+        (["--prior", "old.csv:latency=speed"], "'speed'"),
+    ],
+)
+def test_bad_priors_are_one_error(
+    options: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    table(1, some(20)).to_frame().rename(columns={"error": "accuracy"}).to_csv("old.csv", index=False)
+    table(1, some(20)).to_frame().rename(columns={"error": "accuracy"}).to_csv("target.csv", index=False)
+    command = ["search", "--dataset", "target.csv", "--objectives", "accuracy:max,latency:min", "--budget", "6"]
+    assert main([*command, *options]) == 2
+    message = capsys.readouterr().err
+    assert told in message
+    assert len(message.strip().splitlines()) == 1
