@@ -78,7 +78,9 @@ def test_the_front_of_ones_own_problem(result):
 @pytest.mark.parametrize("most", [21, 50, 1000, 1e7])
 def test_labels_of_logarithmic_axes_do_not_overlap(most):
     space = GridSpace("own", [Gene("width", (16, 32, 64)), Gene("depth", (0, 1, 2, 3))], GOALS[::-1])
-    problem = ArchitectureProblem(space, measure=lambda a: {"error": most ** (a["depth"] / 3), "speed": a["width"]})
+    problem = ArchitectureProblem(
+        space, measure=lambda a: {"error": 226 * most ** (a["depth"] / 3), "speed": a["width"]}
+    )
     problem.evaluate(space.enumerate())
     axis = plot.front(problem)
     axis.figure.canvas.draw()
