@@ -332,6 +332,8 @@ def report(runs: list[dict[str, Any]]) -> str:
     rows = []
     for kind in (*ODD, *CLEAN):
         these = frame[frame["kind"] == kind]
+        if these.empty:
+            continue
         hits = sum(right(kind, kinds) for kinds in these["found"])
         others = pd.Series([k for kinds in these["found"] for k in set(kinds) if k != kind]).value_counts()
         rows.append(
@@ -345,7 +347,8 @@ def report(runs: list[dict[str, Any]]) -> str:
     return "\n\n".join(
         [
             "# What the audit finds",
-            "An odd table is right if its kind is among the findings, a clean one if nothing is found.",
+            f"{len(frame):,} tables. An odd table is right if its kind is among the findings, a clean one if nothing is"
+            " found.",
             markdown(pd.DataFrame(rows)),
             setting("python benchmarks/audit_findings.py run", f"{frame['seed'].min()} to {frame['seed'].max()}"),
         ]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
     from rapid_moo.predictors import Committee, PredictorSet, PredictorSpec, register_family
     from rapid_moo.preferences import knee_point, preferred_point
+    from rapid_moo.priors import Prior
     from rapid_moo.problem import ArchitectureProblem, BillingEvaluator
     from rapid_moo.problems import get_problem, get_space, open_table, register_space
     from rapid_moo.space import Gene, GridSpace, SearchSpace
@@ -50,6 +51,7 @@ __all__ = [
     "OneShotRAPID",
     "PredictorSet",
     "PredictorSpec",
+    "Prior",
     "RapidMooError",
     "SearchSpace",
     "Store",
@@ -89,6 +91,7 @@ _lazy = Lazy(
         "rapid_moo.pareto": "front_points is_nondominated pareto_ranks",
         "rapid_moo.predictors": "Committee PredictorSet PredictorSpec register_family",
         "rapid_moo.preferences": "knee_point preferred_point",
+        "rapid_moo.priors": "Prior",
         "rapid_moo.problem": "ArchitectureProblem BillingEvaluator",
         "rapid_moo.problems": "get_problem get_space open_table register_space",
         "rapid_moo.space": "Gene GridSpace SearchSpace",

@@ -247,7 +247,7 @@ def _targets(
             front = rng.choice(front, limit, replace=False)
         targets[i, : len(front)] = points[front]
         if len(base):
-            distance = np.abs(points[front][:, None, :] - base[None, :, :]).max(axis=2).min(axis=1)
+            distance = _chebyshev(points[front], base).min(axis=1)
         else:
             distance = np.full(len(front), 10.0, dtype=np.float32)
         covered[i, : len(front)] = distance
@@ -261,16 +261,9 @@ def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, 
     counts = np.maximum((covered > 0).sum(axis=1), 1).astype(np.float32)
     distance = np.empty((n_pool, n_draws, n_targets), dtype=np.float32)
     for i in range(n_draws):
-        np.abs(values[i][:, None, 0] - targets[i][None, :, 0], out=distance[:, i])
-        for k in range(1, values.shape[2]):
-            np.maximum(
-                distance[:, i],
-                np.abs(values[i][:, None, k] - targets[i][None, :, k]),
-                out=distance[:, i],
-            )
-    np.power(distance, exponent, out=distance)
+        distance[:, i] = _raised(_chebyshev(values[i], targets[i]), exponent)
     weights = np.repeat((1.0 / counts)[:, None], n_targets, axis=1)
-    left = covered**exponent
+    left = _raised(covered.copy(), exponent)
 
     def gain(candidate: int) -> float:
         return float((np.maximum(left - distance[candidate], 0.0) * weights).sum())
@@ -284,6 +277,23 @@ def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, 
         taken[best] = True
         np.minimum(left, distance[best], out=left)
     return np.array(chosen, dtype=np.int64)
+
+
+def _chebyshev(A: Float32Array, B: Float32Array) -> Float32Array:
+    """Chebyshev distances, shape (n_a, n_b); one objective after the other, since the last axis is short."""
+    found = np.abs(A[:, None, 0] - B[None, :, 0])
+    apart = np.empty_like(found)
+    for k in range(1, A.shape[1]):
+        np.subtract(A[:, None, k], B[None, :, k], out=apart)
+        np.maximum(found, np.abs(apart, out=apart), out=found)
+    return np.asarray(found)
+
+
+def _raised(distance: Float32Array, exponent: float) -> Float32Array:
+    """Distances to a power, in place; a root takes a tenth of the time of any other power."""
+    return np.asarray(
+        np.sqrt(distance, out=distance) if exponent == 0.5 else np.power(distance, exponent, out=distance)
+    )
 
 
 def _lazy_best(bounds: FloatArray, taken: BoolArray, gain: Callable[[int], float]) -> int:

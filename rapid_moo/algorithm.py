@@ -11,15 +11,18 @@ number of evaluations may be under way.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import logging
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 from pymoo.core.algorithm import Algorithm
 from pymoo.core.population import Population
 from pymoo.core.problem import Problem
@@ -29,9 +32,17 @@ from pymoo.util.display.column import Column
 from pymoo.util.display.output import Output
 from pymoo.util.optimum import filter_optimum
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
-from rapid_moo.candidates import LIKELY, SEARCHES, predicted_violations, search_predictions, within_constraints
+from rapid_moo.candidates import (
+    LIKELY,
+    SEARCHES,
+    evolve_predictions,
+    predicted_violations,
+    search_predictions,
+    within_constraints,
+)
 from rapid_moo.costs import EPSILON, CostBudget
 from rapid_moo.decoupling import SHARE, Decoupling, Scene, screened
 from rapid_moo.design import SAMPLINGS, designed_sample
@@ -40,6 +51,8 @@ from rapid_moo.indicators import ADRS, box_hypervolume
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import front_indices, pareto_ranks
 from rapid_moo.predictors import PredictorSet, Spec, spec_from_dict
+from rapid_moo.priors import Prior, Priors
+from rapid_moo.result import RunResult
 from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
@@ -58,6 +71,7 @@ TEACHING = 800
 LEAST_RISK = 0.02
 N_SPACE = 2_000
 """So many random architectures show how much of the space fails."""
+MADE_ANEW = frozenset(("predictors", "tuned", "success", "limits", "searched", "_everywhere", "_chosen"))
 SAFEST = 0.1
 CAREFUL, MOST_CAREFUL = 2.0, 1.2
 """Times the risk of the safest tenth that may be taken: where failures cannot be foreseen, nobody is shut out."""
@@ -129,7 +143,7 @@ class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
         return box_hypervolume(finite, *self._box) if self._box is not None else None
 
 
-class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
+class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     """Surrogate-based search with one tuned predictor per objective.
 
     Parameters
@@ -147,8 +161,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     specs : sequence of PredictorSpec, Committee or None, optional
         Predictors to use as they are, without tuning: one per objective, None for a computed one.
     search : {"auto", "exhaustive", "nsga2", "nsga3"}
-        How the predicted objectives are searched: all candidates where they can be listed ("auto", else NSGA-II or,
-        from four objectives, NSGA-III), or NSGA-II/III in any case.
+        How the predicted objectives are searched: all candidates where they can be listed ("auto", else by
+        :func:`~rapid_moo.candidates.evolve_predictions`), or NSGA-II/III in any case.
     candidates : {"auto", "members", "space"}
         Where proposals come from: a table's members, or the whole space. "auto" takes the members on a table.
     retune : float
@@ -165,6 +179,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
     acquisition : callable
         Chooses a batch, see :data:`rapid_moo.acquisition.Acquisition`; by default the one that is expected to cover
         most of the front.
+    priors : sequence
+        What other devices, data sets or studies know, each a :class:`~rapid_moo.Prior` or what one can be made of: a
+        table's file, the folder of a study, a frame, a table. See :mod:`rapid_moo.priors`.
     **kwargs
         Of pymoo's ``Algorithm``: ``output``, ``callback``, ``termination`` and so on.
 
@@ -178,6 +195,8 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         The predictors of the latest round.
     success : SuccessModel or None
         Where evaluations fail; None until one has.
+    priors : Priors or None
+        What was understood of the priors.
     limits : PredictorSet or None
         Predictors of the constraints of a problem that is not an ``ArchitectureProblem``; feasible is at most 0.
     seconds : dict
@@ -208,6 +227,7 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         retune: float = 2.0,
         sampling: Any = "designed",
         acquisition: Acquisition = expected_coverage,
+        priors: Sequence[Any] | Priors = (),
         decoupled: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -236,6 +256,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.search, self.candidates, self.retune = search, candidates, retune
         self.decoupled = decoupled
         self.wanted: BoolArray | None = None
+        single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
+        self.told_beforehand: Any = [priors] if single else priors
+        self.priors: Priors | None = None
         self.tuned: Any = None
         self.predictors: Any = None
         self.success: SuccessModel | None = None
@@ -255,11 +278,24 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._scene: Scene | None = None
         self._expected: dict[bytes, FloatArray] = {}
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> RAPID:
+        # Each round makes these anew, and nothing changes them: a run with its history keeps one of each.
+        other = object.__new__(type(self))
+        memo[id(self)] = other
+        for name, value in vars(self).items():
+            setattr(other, name, value if name in MADE_ANEW else copy.deepcopy(value, memo))
+        return other
+
     # -------------------------------------------------------------- pymoo hooks
     pop: Any
 
     def _setup(self, problem: Problem, **kwargs: Any) -> None:
         self.view = SpaceView(problem, self.candidates)
+        if self.told_beforehand:
+            told = self.told_beforehand
+            ready = isinstance(told, Priors)
+            self.priors = told if ready else Priors(self.view.space, self.view.objectives, told)
+            self.priors.take_over(self.view.store, self.view.members if self.view.restricted else None)
         self.bill = Bill(self.view.store)
         self.bill.take_free()
         self._n_initial = min(self.n_initial, self.view.n_members)
@@ -334,6 +370,27 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.termination.terminate()
         if self.rounds is not None and self._rounds >= self._last_round and not self._under_way:
             self.termination.terminate()
+
+    def result(self) -> RunResult:
+        """Pymoo's result, with frames and ADRS, see :class:`~rapid_moo.result.RunResult`."""
+        found: Any = super().result()
+        found.__class__ = RunResult
+        found.bill, found.view = self.bill, self.view
+        return cast(RunResult, found)
+
+    def _shown(self) -> tuple[str, Lines]:
+        lines: list[tuple[str, Any]] = [("first sample", self.n_initial)]
+        if self.is_initialized:
+            lines = [
+                ("problem", self.problem.name() if self.view.native else type(self.problem).__name__),
+                ("evaluations", len(self.bill)),
+                ("front", len(self.opt) if self.opt is not None else 0),
+            ]
+        if self.predictors is not None:
+            lines.append(("predictors", list(self.predictors.families)))
+        if self.tuned is not None:
+            lines.append(("tuner's ADRS", float(self.tuned.adrs)))
+        return type(self).__name__, lines
 
     @property
     def _last_round(self) -> int:
@@ -462,8 +519,11 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._rounds += 1
         self._learn(known)
         with self._timed("search"):
-            self.searched = np.vstack([self._proposals(known), known.X[known.complete]])
-            proposals = self.view.new_only(np.vstack([self.searched, known.X[known.open]]), known.settled)
+            found = self._proposals(known)
+            self.searched = np.vstack([found, known.X[known.complete]])
+            proposals = self.view.new_only(found, known.settled)
+            if known.open.any():
+                proposals = self.view.new_only(np.vstack([proposals, known.X[known.open]]), known.settled)
             if len(proposals) == 0:
                 return proposals
             return self._select(proposals, known, size)
@@ -521,7 +581,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         specs = adapt(self.specs or self._chosen, sample)
         with self._timed("fit"):
             if self.predictors is None or list(self.predictors.specs) != list(specs):
-                self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed)
+                self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed, priors=self.priors)
+            else:
+                self.predictors = self.predictors.successor()
             some = self._teaching(known)
             self.predictors.fit(sample, warm_start=True, partial=(known.X[some], known.raw[some]))
             self._learn_success(known)
@@ -550,17 +612,19 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             specs = adapt(early_specs(values, seed), values)
             self.limits = PredictorSet(values.space, values.objectives, specs, seed=seed)
             self._limits_chosen_at = len(values)
+        else:
+            self.limits = self.limits.successor()
         self.limits.fit(values, warm_start=True)
 
     def _choose(self, sample: ArchitectureTable, seed: int) -> None:
         """Tune where it is time to; before the first tuning, choose among a few processes."""
         n = len(sample)
         if self._time_to_tune(n):
-            self.tuned = self.tuner.with_seed(seed).tune(sample)
+            self.tuned = self.tuner.with_seed(seed).tune(sample, priors=self.priors)
             self._chosen, self._chosen_at, self._tuned_at = self.tuned.best.specs, n, n
             logger.info("tuned on %d architectures: %s", n, "/".join(self.tuned.families))
         elif not self._tuned_at and n >= EARLY_GROWTH * self._chosen_at:
-            self._chosen, self._chosen_at = early_specs(sample, seed), n
+            self._chosen, self._chosen_at = early_specs(sample, seed, self.priors), n
 
     def _time_to_tune(self, n: int) -> bool:
         if not self._tuned_at:
@@ -568,16 +632,19 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
         return n >= self.retune * self._chosen_at
 
     def _proposals(self, known: Knowledge) -> IntArray:
-        """Candidates: all of them where they can be listed, else what NSGA-II/III visits on the predictions."""
+        """Candidates: all of them where they can be listed, else what evolution visits on the predictions."""
         members = self.view.members if self.search in ("auto", "exhaustive") else None
         if members is not None:
             return members
         if self.search == "exhaustive":
             raise InputError(f"search: {self.view.space.size:.3g} architectures are too many for 'exhaustive'")
-        name = self.search if self.search != "auto" else ("nsga2" if len(self.view.objectives) < 4 else "nsga3")
         best = known.X[front_indices(np.nan_to_num(known.F, posinf=1e300))]
         seed = int(self.random_state.integers(2**31))
-        return search_predictions(self.view, self.predictors, best, name, seed, self.limits, success=self.success)
+        if self.search == "auto":
+            return evolve_predictions(self.view, self.predictors, best, seed, self.limits, self.success)
+        return search_predictions(
+            self.view, self.predictors, best, self.search, seed, self.limits, success=self.success
+        )
 
     def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """The batch of the largest expected gain among the proposals of the best expected values."""
@@ -724,7 +791,9 @@ class RAPID(Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self._chosen_at, self._tuned_at = int(state["chosen_at"]), int(state["tuned_at"])
             self._rounds = int(state["rounds"])
             if state["predictors"] is not None:
-                self.predictors = PredictorSet.warm(self.view.space, self.view.objectives, state["predictors"])
+                self.predictors = PredictorSet.warm(
+                    self.view.space, self.view.objectives, state["predictors"], self.priors
+                )
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"state: expected that of a run of {type(self).__name__}, got: {error!r}") from error
 
@@ -793,6 +862,7 @@ class OneShotRAPID(RAPID):
         if parts < 1:
             raise InputError(f"parts: expected a positive number, got {parts}")
         super().__init__(n_initial, batch_size, rounds=parts, tuner=tuner or ADRSTuner(), **kwargs)
+        self.decoupled = False
         self.parts = parts
         self._front_size: int | None = None
 

@@ -25,6 +25,7 @@ from pymoo.util.ref_dirs import get_reference_directions
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.errors import InputError
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.space import SearchSpace
 
 
 class ArchitectureSampling(Sampling):  # type: ignore[misc]  # pymoo ships no types
@@ -68,20 +69,25 @@ class ActiveGeneMutation(Mutation):  # type: ignore[misc]  # pymoo ships no type
     def _do(
         self, problem: ArchitectureProblem, X: IntArray, *args: Any, random_state: Any = None, **kwargs: Any
     ) -> IntArray:
-        codes = problem.space.repair(X)
-        choices = problem.space.n_choices
-        changeable = problem.space.is_active(codes) & (choices > 1)
-        rate = 1.0 / np.maximum(changeable.sum(axis=1, keepdims=True), 1)
-        draw = np.where(changeable, random_state.random(codes.shape), np.inf)
-        change = (draw < rate) | (draw == draw.min(axis=1, keepdims=True))
-        change &= changeable
-        shift = 1 + (random_state.random(codes.shape) * np.maximum(choices - 1, 1)).astype(np.int64)
-        other = (codes + shift) % choices
-        step = np.where(random_state.random(codes.shape) < 0.5, -1, 1)
-        step = np.where((codes + step < 0) | (codes + step >= choices), -step, step)
-        ordered = np.array([gene.ordered and len(gene.choices) > 3 for gene in problem.space.genes])
-        near = ordered & (random_state.random(codes.shape) < 0.5)
-        return problem.space.repair(np.where(change, np.where(near, codes + step, other), codes))
+        return mutated(problem.space, X, random_state)
+
+
+def mutated(space: SearchSpace, X: IntArray, rng: Any) -> IntArray:
+    """Genotypes with some active genes changed, see :class:`ActiveGeneMutation`; shape (n, n_var)."""
+    codes = space.repair(X)
+    choices = space.n_choices
+    changeable = space.is_active(codes) & (choices > 1)
+    rate = 1.0 / np.maximum(changeable.sum(axis=1, keepdims=True), 1)
+    draw = np.where(changeable, rng.random(codes.shape), np.inf)
+    change = (draw < rate) | (draw == draw.min(axis=1, keepdims=True))
+    change &= changeable
+    shift = 1 + (rng.random(codes.shape) * np.maximum(choices - 1, 1)).astype(np.int64)
+    other = (codes + shift) % choices
+    step = np.where(rng.random(codes.shape) < 0.5, -1, 1)
+    step = np.where((codes + step < 0) | (codes + step >= choices), -step, step)
+    ordered = np.array([gene.ordered and len(gene.choices) > 3 for gene in space.genes])
+    near = ordered & (rng.random(codes.shape) < 0.5)
+    return space.repair(np.where(change, np.where(near, codes + step, other), codes))
 
 
 class ArchitectureRepair(Repair):  # type: ignore[misc]  # pymoo ships no types

@@ -19,11 +19,13 @@ from functools import cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 from pymoo.core.evaluator import Evaluator
 from pymoo.core.individual import Individual
 from pymoo.core.problem import LoopedElementwiseEvaluation, Problem
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
 from rapid_moo.constraints import AnyConstraint, Constraint, ConstraintSet, as_constraints
 from rapid_moo.costs import check_prices, costs_stated, prices
@@ -35,7 +37,7 @@ from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
 from rapid_moo.space import SearchSpace
-from rapid_moo.store import Bill, Store
+from rapid_moo.store import Bill, Store, described_frame
 from rapid_moo.table import ArchitectureTable
 
 __all__ = ["ArchitectureProblem", "BillingEvaluator", "Constraint"]
@@ -161,7 +163,10 @@ class PredictedSource:
         return np.asarray(self.predictors.predict(X), dtype=np.float64)
 
 
-class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no types
+_SOURCES: dict[type, str] = {TableSource: "a table", MeasureSource: "a measure"}
+
+
+class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships no types
     """A multi-objective problem over the genotypes of a search space.
 
     Parameters
@@ -474,6 +479,26 @@ class ArchitectureProblem(Problem):  # type: ignore[misc]  # pymoo ships no type
         if bill is not None and bill.store is self.store:
             return bill.cost(self.prices)
         return float((self.store.paid * self.prices).sum())
+
+    def to_frame(self) -> pd.DataFrame:
+        """Everything that is known: the architecture's text, its genes, and raw objectives, NaN where unknown."""
+        return described_frame(self.store, np.flatnonzero(self.store.tried))
+
+    def _shown(self) -> tuple[str, Lines]:
+        lines: list[tuple[str, Any]] = [
+            ("space", f"{self.space.name} of {int(self.space.size):,} architectures"),
+            ("objectives", ", ".join(f"{o.label} {o.direction}" for o in self.objectives)),
+            (
+                "evaluated from",
+                {TableSource: "a table", MeasureSource: "a measure"}.get(type(self.source), "predictors"),
+            ),
+            ("evaluations", self.n_evaluations),
+        ]
+        if self.constraints:
+            lines.append(("constraints", "; ".join(str(bound) for bound in self.constraints)))
+        if self.table is not None:
+            lines.append((f"{self.table.front_kind} front", f"{len(self.table.front)} points"))
+        return f"Problem {self._name}", lines
 
     @property
     def n_evaluations(self) -> int:

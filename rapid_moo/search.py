@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
 from rapid_moo.candidates import SEARCHES
@@ -23,6 +24,7 @@ from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import PredictorSet, Spec, members_of, prediction_metrics
+from rapid_moo.priors import Prior, Priors
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.report import Report
@@ -38,7 +40,7 @@ from rapid_moo.report.making import (
     reference_facts,
     space_facts,
 )
-from rapid_moo.store import own_name
+from rapid_moo.store import gene_frame, own_name
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, Triplet, TunerResult
 from rapid_moo.view import CANDIDATES
@@ -74,6 +76,9 @@ class SearchSettings:
         Seed of everything.
     constraints : tuple of str
         Bounds such as ``"latency <= 20"``.
+    priors, same : tuple of str
+        What is known from elsewhere, and of which objectives the values hold as they are; see
+        :meth:`rapid_moo.Prior.parse`.
     """
 
     train_ratio: float = 0.1
@@ -83,15 +88,19 @@ class SearchSettings:
     oneshot: bool = False
     seed: int = 0
     constraints: tuple[str, ...] = ()
+    priors: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name, known in (("algorithm", SEARCHES), ("candidates", CANDIDATES)):
             if getattr(self, name) not in known:
                 raise InputError(f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}")
+        if self.same and not self.priors:
+            raise InputError(f"same: expected a prior whose values hold, got {', '.join(self.same)} alone")
 
 
-@dataclass(frozen=True, eq=False)
-class SearchResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class SearchResult(Shown):
     """What a search found and what it cost; see :meth:`summary`."""
 
     dataset: str
@@ -122,6 +131,33 @@ class SearchResult:
         """Raw values of the evaluated architectures that no other evaluated one dominates."""
         return self.raw[self.front_rows]
 
+    def _shown(self) -> tuple[str, Lines]:
+        return f"Search of {self.dataset}", [
+            ("evaluations", f"{len(self.X)} of {len(self.table):,}"),
+            ("front", f"{len(self.front_rows)} points"),
+            ("ADRS", float(self.quality["adrs"])),
+            ("hypervolume", float(self.quality["hypervolume"])),
+            ("predictors", list(self.predictors.families)),
+            ("seconds", float(sum(self.seconds.values()))),
+        ]
+
+    def to_frame(self, *, everything: bool = False) -> pd.DataFrame:
+        """The front found: text of the architecture, its genes, and raw objectives, a row each.
+
+        Parameters
+        ----------
+        everything : bool
+            All that was evaluated instead, in order.
+        """
+        rows = np.arange(len(self.X)) if everything else self.front_rows
+        names = [objective.name for objective in self.objectives]
+        genes = gene_frame(self.table.space, self.X[rows])
+        shared = [name for name in genes.columns if name in names]
+        frame = pd.concat([genes.drop(columns=shared), pd.DataFrame(self.raw[rows], columns=names)], axis=1)
+        text = [self.table.space.to_string(x) for x in self.X[rows]]
+        frame.insert(0, own_name("architecture", [*genes.columns, *names]), text)
+        return frame
+
     @property
     def _costs(self) -> dict[str, float]:
         computed = [objective.name for objective in self.table.space.computed]
@@ -147,6 +183,9 @@ class SearchResult:
             "candidates": self.settings.candidates,
             "oneshot": self.settings.oneshot,
             "constraints": list(self.settings.constraints),
+            **(
+                {"priors": list(self.settings.priors), "same": list(self.settings.same)} if self.settings.priors else {}
+            ),
             "front_kind": self.table.front_kind,
             "front_size": len(self.front_rows),
             **self.quality,
@@ -199,7 +238,7 @@ class SearchResult:
             architectures=facts,
             reference=reference_facts(table.front_kind, reference, self.objectives),
             progress=progress_facts(F, reference, table.front_kind, paid if by_cost else None),
-            predictors=predictor_facts(self.predictors, members_of, self.X, self.metrics),
+            predictors=predictor_facts(self.predictors, members_of, self.metrics),
             choice=choice_facts(self.tuned, given=self.triplet is not None and self.tuned is None),
             picks=picks_of(facts, self.objectives, weights),
             settings=asdict(self.settings),
@@ -301,6 +340,9 @@ class Search:
                 f" {settings.train_ratio}, got {self.budget}"
             )
         self.tuner = tuner
+        told = [Prior.parse(text, settings.same) for text in settings.priors]
+        # Read at once: what is wrong with a prior is found before anything is searched.
+        self._priors: Any = Priors(table.space, table.objectives, told) if told else ()
         self._n_partial = len(table.partial[0]) if table.partial is not None else 0
         self.seconds = {"sample": 0.0, "tune": 0.0, "fit": 0.0, "search": 0.0, "report": 0.0}
 
@@ -328,10 +370,14 @@ class Search:
     def evaluated(self) -> tuple[IntArray, FloatArray]:
         """Genotypes and raw values in the order of evaluation; what the table knows in part is not among them.
 
-        Where costs are stated an architecture may have been measured in part: NaN where it was not.
+        Where costs are stated an architecture may have been measured in part, NaN where it was not, or later in full:
+        its last value counts for the order.
         """
         store = self.problem.store
-        return store.X[~store.free], store.raw[~store.free]
+        rows = np.flatnonzero(~store.free)
+        if self.problem.costs_stated:
+            rows = store.in_order_told(rows)
+        return store.X[rows], store.raw_of(rows)
 
     def run(self, progress: ProgressCallback | None = None) -> SearchResult:
         """Run all phases; ``progress`` is called after each batch."""
@@ -377,6 +423,7 @@ class Search:
             "specs": self._specs(),
             "search": settings.algorithm,
             "candidates": settings.candidates,
+            "priors": self._priors,
         }
         if not settings.oneshot:
             return RAPID(**common)

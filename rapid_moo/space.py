@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator, row_keys, unique_rows
 from rapid_moo.drawing import stack
 from rapid_moo.errors import InputError
@@ -31,11 +32,12 @@ __all__ = ["ENUMERABLE", "FEATURE_SETS", "Gene", "GridSpace", "SearchSpace"]
 FEATURE_SETS = ("engineered", "one_hot", "all")
 ENUMERABLE = 2_000_000
 DECIMALS = 12
+SHOWN_GENES = 16
 REMEMBERED = 200_000
 """Spaces of up to so many genotypes are listed once and sampled without replacement from the list."""
 
 
-class SearchSpace:
+class SearchSpace(Shown):
     """A finite space of architectures, each a row of integer codes.
 
     Subclasses set ``name``, ``genes`` and ``objectives`` and override the private methods (``_active``,
@@ -512,6 +514,14 @@ class SearchSpace:
 
     def _compute(self, X: IntArray, name: str) -> FloatArray:
         raise InputError(f"{self.name}: nothing is computed from the genotype, asked for {name!r}")
+
+    def _shown(self) -> tuple[str, Lines]:
+        genes = [(gene.name, ", ".join(gene.labels)) for gene in self.genes[:SHOWN_GENES]]
+        more = len(self.genes) - len(genes)
+        return f"Space {self.name}: {self.n_var} genes, {int(self.size):,} architectures", [
+            *genes,
+            *([("…", f"{more} more genes")] if more else []),
+        ]
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}: {self.n_var} genes, {self.size:.3g} architectures>"

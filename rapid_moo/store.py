@@ -37,7 +37,7 @@ IDLE, ASKED, RUNNING = 0, 1, 2
 IMPORT, BY_HAND = "import", "hand"
 _ARRAYS = (
     *("_X", "_total", "_squares", "_count", "_work", "_free", "_broken", "_seconds", "_when", "_begun"),
-    *("_paid", "_lost", "_wanted"),
+    *("_paid", "_lost", "_wanted", "_told"),
 )
 
 
@@ -77,7 +77,8 @@ class Store:
         self._paid, self._lost = np.zeros((16, len(objectives))), np.zeros((16, len(objectives)))
         self._wanted = np.ones((16, len(objectives)), dtype=np.bool_)
         self._seconds, self._when = np.zeros(16), np.zeros(16)
-        self._begun = np.zeros(16, dtype=np.int64)
+        self._begun, self._told = np.zeros(16, dtype=np.int64), np.zeros(16, dtype=np.int64)
+        self._n_told = 0
         self.changed: set[int] = set()
         self.generation = getattr(self, "generation", -1) + 1
         self._who: list[str] = []
@@ -131,6 +132,11 @@ class Store:
         """As :attr:`paid`, of some rows."""
         index = np.asarray(rows, dtype=np.int64)
         return (self._paid[index] + self._lost[index]).astype(np.int64)
+
+    def in_order_told(self, rows: ArrayLike) -> IntArray:
+        """Some rows in the order in which the last value of each was told, shape (n,); untold ones first."""
+        index = np.asarray(rows, dtype=np.int64)
+        return index[np.argsort(self._told[index], kind="stable")]
 
     def asked_of(self, row: int) -> BoolArray:
         """Which objectives of a row were asked for last, shape (n_objectives,); all of them where nobody said which."""
@@ -452,6 +458,9 @@ class Store:
 
     def _on_tell(self, event: Event) -> None:
         row, body = event.row, event.body
+        if body["values"] or body["reasons"]:
+            self._n_told += 1
+            self._told[row] = self._n_told
         reasons = self._reasons[row]
         for name, value in body["values"].items():
             k = self.objectives.index(name)
@@ -522,6 +531,7 @@ class Bill:
         self.store = store
         self._order: list[int] = []
         self._held: set[int] = set()
+        self._gratis: set[int] = set()
         self._n = 0
 
     def __len__(self) -> int:
@@ -543,10 +553,19 @@ class Bill:
         """
         before = self._n
         for row in np.asarray(rows, dtype=np.int64).tolist():
-            if row >= 0 and row not in self._held:
+            if row < 0:
+                continue
+            costs_nothing = bool(free or self.store._free[row])
+            if row not in self._held:
                 self._held.add(row)
                 self._order.append(row)
-                self._n += not (free or self.store._free[row])
+                self._n += not costs_nothing
+                if costs_nothing:
+                    self._gratis.add(row)
+            elif not costs_nothing and row in self._gratis:
+                # Known in part beforehand, and measured since.
+                self._gratis.remove(row)
+                self._n += 1
         return self._n - before
 
     def cost(self, prices: FloatArray) -> float:
@@ -561,6 +580,7 @@ class Bill:
         # pymoo's minimize copies the algorithm but not the problem, whose store this is a view of.
         other = Bill(self.store)
         other._order, other._held, other._n = list(self._order), set(self._held), self._n
+        other._gratis = set(self._gratis)
         return other
 
 
@@ -587,6 +607,21 @@ def gene_frame(space: SearchSpace, X: IntArray) -> pd.DataFrame:
         plain = active[:, k].all() and len(X) and None not in gene.choices
         columns[gene.name] = pd.Series(values, dtype=None if plain else object)
     return pd.DataFrame(columns)
+
+
+def described_frame(store: Store, rows: ArrayLike) -> pd.DataFrame:
+    """Rows of a store as users ask for them: the architecture's text, its genes, and raw objectives.
+
+    A column of ours whose name a gene or objective has gets underscores behind its name.
+    """
+    index = np.asarray(rows, dtype=np.int64)
+    genes = gene_frame(store.space, store.X[index])
+    taken = [*genes.columns, *store.objectives]
+    shared = [name for name in genes.columns if name in store.objectives]
+    values = pd.DataFrame(store.raw_of(index), columns=[*store.objectives])
+    frame = pd.concat([genes.drop(columns=shared), values], axis=1)
+    frame.insert(0, own_name("architecture", taken), [store.space.to_string(x) for x in store.X[index]])
+    return frame
 
 
 def evaluations_frame(store: Store, rows: IntArray | None = None) -> pd.DataFrame:

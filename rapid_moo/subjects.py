@@ -176,7 +176,7 @@ def _of_store(store: Store, known: Any, rows: IntArray, algorithm: Any, predict:
         architectures=facts,
         reference=reference_facts(kind, judge, objectives) if judge is not None and len(judge) else None,
         progress=progress_facts(F[billed], reference, kind) if billed.any() else None,
-        predictors=predictor_facts(predictors, members_of, X) if predictors is not None else (),
+        predictors=predictor_facts(predictors, members_of) if predictors is not None else (),
         choice=choice_facts(getattr(algorithm, "tuned", None)) if algorithm is not None and predictors else None,
         picks=picks_of(facts, objectives),
         failures={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
@@ -204,7 +204,7 @@ def _of_table(table: ArchitectureTable, predict: bool) -> Report:
         bill={"rows": len(table), "front_size": len(table.front_rows)},
         architectures=facts,
         reference=reference_facts(table.front_kind, table.front, table.objectives),
-        predictors=predictor_facts(predictors, members_of, table.X) if predictors is not None else (),
+        predictors=predictor_facts(predictors, members_of) if predictors is not None else (),
         picks=picks_of(facts, table.objectives),
         versions=environment(),
         fingerprint=table.fingerprint,
@@ -219,7 +219,7 @@ def _of_study(study: Any, found: Report) -> Report:
     rows = np.flatnonzero(store.complete)
     X = store.X[rows]
     predictors = _fitted(store.space, study.objectives, X, store.raw_of(rows))
-    return found.replace(predictors=predictor_facts(predictors, members_of, X))
+    return found.replace(predictors=predictor_facts(predictors, members_of))
 
 
 def _fitted(space: SearchSpace, objectives: Any, X: IntArray, raw: FloatArray) -> PredictorSet:

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, check_ratio, unique_rows
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective, to_minimised
@@ -30,8 +31,8 @@ def share_count(share: float, n_rows: int) -> int:
     return max(2, round(share * n_rows))
 
 
-@dataclass(frozen=True, eq=False)
-class ArchitectureTable:
+@dataclass(frozen=True, eq=False, repr=False)
+class ArchitectureTable(Shown):
     """Architectures of one space with their measured objectives.
 
     Parameters
@@ -116,6 +117,19 @@ class ArchitectureTable:
 
     def __len__(self) -> int:
         return len(self.X)
+
+    def _shown(self) -> tuple[str, Lines]:
+        ranges = [
+            (o.label, f"{low:.5g} to {high:.5g}, {o.direction}")
+            for o, low, high in zip(self.objectives, self.raw.min(axis=0), self.raw.max(axis=0), strict=True)
+        ]
+        lines: Lines = [
+            ("architectures", len(self)),
+            ("space", f"{self.space.name} of {int(self.space.size):,}"),
+            (f"{self.front_kind} front", f"{len(self.front)} points"),
+            *ranges,
+        ]
+        return f"Table {self.name}", lines
 
     @property
     def F(self) -> FloatArray:

@@ -140,6 +140,13 @@ class SpaceView:
             raise InputError(f"constraints: no architecture of {self.space.name} meets {self._told()}")
         return kept
 
+    @cached_property
+    def _places(self) -> dict[bytes, int]:
+        """Where each member is listed: listing their keys again takes longer than most of a round."""
+        members = self.members
+        assert members is not None
+        return {key: i for i, key in enumerate(self.space.keys(members))}
+
     @property
     def n_members(self) -> int:
         """Number of candidates."""
@@ -191,6 +198,9 @@ class SpaceView:
 
     def new_only(self, X: IntArray, known: IntArray) -> IntArray:
         """The architectures of ``X`` that are not among the known ones, each once."""
+        if X is self.members:
+            places = [self._places[key] for key in self.space.keys(known) if key in self._places]
+            return np.delete(X, places, axis=0)
         seen = set(self.space.keys(known))
         fresh = X[unique_rows(X)[0]]
         return fresh[np.array([key not in seen for key in self.space.keys(fresh)], dtype=np.bool_)]
@@ -264,6 +274,9 @@ class SpaceView:
 
     def _tell(self, x: IntArray, line: FloatArray, free: bool, asked: BoolArray | None = None) -> int:
         row = int(self.store.ask(x[None], IMPORT if free else "", free=free)[0])
+        if not free and self.store.is_free(row):
+            # What was known in part and is measured after all is billed.
+            self.store.start(row)
         open_ = ~self.store.settled_objectives(row)
         lines = list(zip(self.store.objectives, line.tolist(), open_, strict=True))
         known = {name: value for name, value, on in lines if on and np.isfinite(value)}

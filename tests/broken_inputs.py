@@ -527,6 +527,8 @@ def comparisons(rng: np.random.Generator, folder: Path, base: Path) -> Case:
         file.write_bytes(damaged(rng, file.read_bytes()))
     arguments = ["compare", "--dataset", "good.csv", *GOALS, "--budgets", "6", "--seeds", "1", "--out", "compared"]
     methods = str(rng.choice(["random", "nsga2", "random,nsga2"]))
+    if rng.random() < 0.3:
+        return Case(["report", "compared", "--format", str(rng.choice(["text", "markdown", "html"]))], "comparisons")
     return Case([*arguments, "--methods", methods], "comparisons")
 
 
@@ -562,7 +564,9 @@ def studies(rng: np.random.Generator, folder: Path, base: Path) -> Case:
         ["tell", "study", "study/evaluations.csv"],
         ["export", "study", "--out", "exported.csv"],
     ]
-    return Case(commands[int(rng.choice(8, p=[0.1, 0.2, 0.15, 0.1, 0.15, 0.1, 0.1, 0.1]))], "studies")
+    commands += [["report", "study"], ["report", "study", "--format", "html"]]
+    shares = [0.1, 0.15, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.05]
+    return Case(commands[int(rng.choice(10, p=shares))], "studies")
 
 
 def _mangle(rng: np.random.Generator, content: object, depth: int = 0) -> None:

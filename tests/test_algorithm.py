@@ -296,6 +296,22 @@ class TestPending:
         assert [len(entry.pop) for entry in result.history] == [16, 20, 24, 28]
         assert problem.n_evaluations == 28
 
+    def test_history_shares_what_never_changes(self):
+        """A copy of the predictors in each generation was 20 MB of it."""
+        problem = get_problem("digits")
+        algorithm = RAPID(batch_size=4, specs=FAST)
+        result = minimize(problem, algorithm, ("n_eval", 32), seed=1, save_history=True)
+        shared = result.history[-1]
+        copied = copy.deepcopy(shared)
+        assert all(getattr(copied, name) is getattr(shared, name) for name in ("predictors", "searched"))
+        assert copied.bill is not shared.bill
+        assert copied.random_state is not shared.random_state
+        # Each generation's predictors are those of its own round, as they were then.
+        assert [len(entry.predictors.sample_) for entry in result.history[1:]] == [16, 20, 24, 28]
+        X = problem.table.X[:50]
+        again = minimize(problem, RAPID(batch_size=4, specs=FAST), ("n_eval", 20), seed=1).algorithm
+        assert (again.predictors.predict(X) == result.history[1].predictors.predict(X)).all()
+
 
 class TestSampling:
     def known(self, n=30):

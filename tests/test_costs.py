@@ -173,7 +173,7 @@ class TestBudgets:
         study = Study(tmp_path / "s", space, lambda a: {"error": a["g0"], "latency": a["g1"]}, objectives=goals)
         status = study.run(20.0)
         assert (status.done, status.cost, status.budget) == (6, 19.5, 20.0)
-        assert "cost 19.5 of 20\n6 evaluations begun" in status.to_text()
+        assert "cost 19.5 of 20\n6 architectures begun" in status.to_text()
         again = Study(tmp_path / "s", measure=lambda a: {"error": a["g0"], "latency": a["g1"]})
         assert again.run(26.5).cost == 26.0
 

@@ -23,6 +23,7 @@ from rapid_moo.testing import (
     check_problem,
     check_space,
     check_store,
+    most_calls,
 )
 
 SPACES = ["digits", "nasbench201", "nasbench_asr", "flexibert", "hw_gpt_s", "hw_gpt_m", "hw_gpt_l"]
@@ -304,11 +305,28 @@ class TestProblems:
 
     def test_profiler(self):
         problem = ArchitectureProblem(Small(), profile)
-        check_problem(problem)
+        check_problem(problem, measure=True)
         assert problem.n_evaluations == 0
 
     def test_failing_profiler(self):
-        check_problem(ArchitectureProblem(Small(), lambda X: profile(X) if X[0, 3] else [[np.nan, 1.0]]))
+        failing = ArchitectureProblem(Small(), lambda X: profile(X) if X[0, 3] else [[np.nan, 1.0]])
+        check_problem(failing, measure=True)
+
+    def test_a_users_networks_are_trained_only_when_asked_and_as_often_as_stated(self):
+        calls = []
+
+        def measure(genes):
+            calls.append(genes)
+            return {objective.name: float(len(genes)) for objective in Small.objectives}
+
+        problem = ArchitectureProblem(Small(), measure=measure)
+        said = check_problem(problem)
+        assert calls == []
+        assert "is not called; measure=True calls it at most 65 times" in said
+        said = check_problem(problem, measure=True)
+        assert 20 <= len(calls) <= most_calls() == 65
+        assert "called at most 65 times" in said
+        assert "no measure is called" in check_problem(get_problem("digits"))
 
     @pytest.mark.parametrize("case", BROKEN_PROBLEMS)
     def test_broken_one(self, case):

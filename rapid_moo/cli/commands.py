@@ -29,6 +29,7 @@ from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import space_names
 from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.progress import Progress
+from rapid_moo.reading.options import names_of
 from rapid_moo.report import PAGE_FILE, REPORT_FILE, read_report, to_text, write_page
 from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
 from rapid_moo.table import ArchitectureTable
@@ -151,7 +152,8 @@ def tune(options: Namespace) -> int:
     print(_ranking_text(result.ranking))
     if n_val:
         print(_judged(result.best, train, table.take(rows[n_train:])))
-    print(f"\nWritten: {options.dir / RANKING_FILE}, {options.dir / TRIPLET_FILE}")
+    page = write_page(result.report(command_line()).replace(name=table.name), options.dir)
+    print(f"\nWritten: {options.dir / RANKING_FILE}, {options.dir / TRIPLET_FILE}, {page}")
     print(f"Next: {_next_command(options)}")
     return 0
 
@@ -201,6 +203,8 @@ def search(options: Namespace) -> int:
         oneshot=options.oneshot,
         seed=options.seed,
         constraints=tuple(options.constraint),
+        priors=tuple(options.prior),
+        same=names_of(options.same, "--same"),
     )
     weights = _weights(options.prefer, table)
     out = writable(options.out or Path("runs") / f"{table.name}-{options.seed}")

@@ -89,6 +89,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """An integer in plain digits; whether it fits is for the command to say."""
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"expected an integer, got {text[:40]!r}")
+    return int(text)
+
+
 def seed(text: str) -> int:
     """A seed."""
     if not text.isascii() or not text.isdigit() or int(text[:20]) > LARGEST_SEED:

@@ -76,6 +76,21 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_priors(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say what is known from elsewhere."""
+    parser.add_argument(
+        "--prior",
+        action="append",
+        default=[],
+        metavar="FILE[:OBJECTIVE=COLUMN,..]",
+        help="what another device, data set or study knows of the same architectures: a table or the folder of a study;"
+        " trusted as far as own measurements bear it out",
+    )
+    parser.add_argument(
+        "--same", default="", metavar="NAME,..", help="objectives whose values in --prior hold here as they are"
+    )
+
+
 def add_costs(parser: argparse.ArgumentParser) -> None:
     """Add the option that says what measuring each objective costs."""
     parser.add_argument(

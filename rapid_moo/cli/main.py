@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TextIO, cast
 
+from rapid_moo._util import one_line
 from rapid_moo.cli.common import (
     EXIT_BAD_INPUT,
     EXIT_INTERRUPTED,
@@ -23,8 +24,9 @@ from rapid_moo.cli.common import (
     printable,
     seconds,
     seed,
+    whole,
 )
-from rapid_moo.cli.dataset import add_costs, add_dataset
+from rapid_moo.cli.dataset import add_costs, add_dataset, add_priors
 from rapid_moo.cli.parsers import add_compare, add_report, add_study, later
 from rapid_moo.errors import InputError, RapidMooError
 
@@ -89,7 +91,7 @@ def build_parser() -> argparse.ArgumentParser:
     fetch.add_argument(
         "--timeout", type=seconds, default=10.0, metavar="S", help="seconds without progress (default 10)"
     )
-    fetch.add_argument("--retries", type=int, default=3, metavar="N", help="further attempts (default 3)")
+    fetch.add_argument("--retries", type=whole, default=3, metavar="N", help="further attempts (default 3)")
     fetch.set_defaults(run=later("commands", "data_fetch"))
     take = actions.add_parser("import", help="copy published tables found in a folder into the user's cache")
     take.add_argument("folder", type=Path, metavar="DIR")
@@ -131,6 +133,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_dataset(search)
     add_costs(search)
+    add_priors(search)
     search.add_argument("--tuner", type=Path, metavar="DIR", help="triplet of 'rapid-moo tune --dir DIR'")
     search.add_argument("--train-ratio", type=float, default=0.1, metavar="R", help="share to train on (default 0.1)")
     search.add_argument(
@@ -182,7 +185,7 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
     parser.add_argument(
         budget,
-        type=int,
+        type=whole,
         metavar="N",
         dest="tuner_budget",
         help="configurations to fit per objective (default: the algorithm's own)",
@@ -211,13 +214,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with redirect_stdout(cast("TextIO", PlainOutput(sys.stdout))):
             code: int = options.run(options)
     except RapidMooError as error:
-        complain(f"error: {error}")
+        complain(one_line(f"error: {error}", LONGEST))
         return EXIT_BAD_INPUT
     except BrokenPipeError:
         sys.stderr.close()
         return 0
     except OSError as error:
-        complain(f"error: {error.filename or ''}: {error.strerror or error}")
+        complain(one_line(f"error: {error.filename or ''}: {error.strerror or error}", LONGEST))
         return EXIT_BAD_INPUT
     except KeyboardInterrupt:
         complain("interrupted")

@@ -13,8 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rapid_moo.cli.common import jobs, positive, seconds, seed
-from rapid_moo.cli.dataset import add_costs, add_dataset
+from rapid_moo.cli.common import jobs, positive, seconds, seed, whole
+from rapid_moo.cli.dataset import add_costs, add_dataset, add_priors
 from rapid_moo.comparison.registry import method_names
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED
 
@@ -73,7 +73,7 @@ def add_compare(commands_of: Any) -> None:
         "--methods", required=True, metavar="A,B|all", help=f"some of {', '.join(method_names())}; or module:Class"
     )
     parser.add_argument("--budgets", default="0.02,0.05,0.15", metavar="B,...", help="(default 0.02,0.05,0.15)")
-    parser.add_argument("--seeds", type=int, default=10, metavar="N", help="seeds 0 to N-1 (default 10)")
+    parser.add_argument("--seeds", type=whole, default=10, metavar="N", help="seeds 0 to N-1 (default 10)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where records and results go")
     parser.add_argument("--n-jobs", type=jobs, default=1, metavar="N", help="runs at the same time (default 1)")
     parser.add_argument("--redo", default="", metavar="A,B", help="make the runs of these methods again")
@@ -168,6 +168,7 @@ def _add_run(commands_of: Any) -> None:
         metavar="CSV",
         help="what was measured before, free of charge",
     )
+    add_priors(run)
     run.add_argument("--retry", action="store_true", help="make the failed evaluations again")
     run.add_argument("--confirm", action="store_true", help="measure the front again where noise may have flattered it")
     run.add_argument(

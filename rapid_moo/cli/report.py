@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
 from pathlib import Path
 
-from rapid_moo.cli.common import writable
+from rapid_moo.cli.common import complain, writable
 from rapid_moo.comparison.report import comparison_report
 from rapid_moo.comparison.tables import RESULTS_FILE
 from rapid_moo.errors import InputError
@@ -39,7 +38,7 @@ def report_of(folder: Path) -> Report:
         study = Study(folder)
     except InputError as error:
         # Its space lives in code that is not here: what was last known can be shown all the same.
-        print(f"note: the last facts that were written, since {error}", file=sys.stderr)
+        complain(f"note: the last facts that were written, since {error}")
         return read_report(folder)
     known = read_report(folder) if (folder / REPORT_FILE).is_file() else None
     weights = next((pick.weights for pick in known.picks if pick.weights is not None), None) if known else None

@@ -27,7 +27,9 @@ from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidM
 from rapid_moo.measure import Command, user_trace
 from rapid_moo.objectives import Objective, parse_objectives
 from rapid_moo.preferences import preferred_point
+from rapid_moo.priors import Prior
 from rapid_moo.problems import get_space, space_names
+from rapid_moo.reading.options import names_of
 from rapid_moo.report import PAGE_FILE
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store, own_name
@@ -118,7 +120,10 @@ def _study(options: Namespace, executor: Any) -> Study:
         "timeout": options.timeout,
         "first_raised": first,
         "same_raised": same,
+        "priors": [Prior.parse(text, names_of(options.same, "--same")) for text in options.prior],
     }
+    if options.same and not options.prior:
+        raise InputError(f"--same: expected a --prior whose values hold, got {options.same!r} alone")
     constraints = options.constraint or None
     if target.is_dir():
         if options.out is not None and options.out.resolve() != target.resolve():
@@ -408,7 +413,8 @@ def show_status(options: Namespace) -> int:
 def export_study(options: Namespace) -> int:
     """Print or write evaluations or front."""
     study = Study(options.folder)
-    frame = study.front() if options.front else study.to_frame()
+    # The text says what the genes say: a file has the columns of evaluations.csv.
+    frame = study.front() if options.front else study.to_frame().iloc[:, :-1]
     genes = study.space.genes
     if options.format == "parquet" and options.out is None and sys.stdout.isatty():
         raise InputError("--format parquet: expected --out FILE or a pipe, got a terminal")

@@ -110,12 +110,13 @@ def draw_curves(axis: Any, results: pd.DataFrame, paths: pd.DataFrame, floor: pd
     spent = bill_column(paths)
     for method, i in looks(drawn_methods(results)).items():
         mine = results[results["method"] == method], paths[paths["method"] == method]
-        _draw_method(axis, i, method, *mine, quality)
+        if len(mine[1]):  # somebody may have taken its trajectories away
+            _draw_method(axis, i, method, *mine, quality)
     steps, values = floor[spent].to_numpy(), quality_values(floor, quality)
     axis.plot(steps, values, color="#000000", linewidth=1.0, linestyle=(0, (1, 2)), label="oracle (floor)")
     axis.set_xscale("log")
     axis.set_yscale("log")
-    axis.set_xlim(left=max(1, paths[spent].max() // 250))
+    axis.set_xlim(left=max(1, paths[spent].max() // 250) if len(paths) else 1)
     axis.set_xlabel("cost" if spent == COST else "unique evaluations")
     axis.set_ylabel(f"{QUALITY_LABELS[quality]} (lower is better)")
     axis.grid(visible=True, which="major", color="#DDDDDD", linewidth=0.6)

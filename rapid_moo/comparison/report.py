@@ -12,7 +12,7 @@ import pandas as pd
 from rapid_moo._util import FloatArray
 from rapid_moo.comparison.figures import drawn_methods, quality_values, quartiles
 from rapid_moo.comparison.markdown import comparison_markdown
-from rapid_moo.comparison.tables import ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, bill_column, read_results
+from rapid_moo.comparison.tables import COST, ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, bill_column, read_results
 from rapid_moo.errors import InputError
 from rapid_moo.report import Report
 from rapid_moo.report.facts import ObjectiveFacts
@@ -93,6 +93,7 @@ def _curves(results: pd.DataFrame, paths: pd.DataFrame, oracle: pd.DataFrame, da
             {
                 "dataset": dataset,
                 "method": method,
+                "bill": "cost" if spent == COST else "unique evaluations",
                 "shown": method in drawn,
                 "evaluations": bands["adrs"].index.to_numpy()[rows].tolist(),
                 **{

@@ -22,11 +22,13 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._provenance import provenance
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import LARGEST_SEED, check_jobs, shown, write_text
 from rapid_moo.comparison.method import Method
 from rapid_moo.comparison.methods._pymoo import as_method
 from rapid_moo.comparison.oracle import oracle_trajectory
 from rapid_moo.comparison.registry import get_method
+from rapid_moo.comparison.report import comparison_report
 from rapid_moo.comparison.run import (
     RunRecord,
     by_cost,
@@ -55,6 +57,7 @@ from rapid_moo.comparison.tables import (
 from rapid_moo.costs import EPSILON, affordable, cost_text
 from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.progress import Progress, ProgressCallback
+from rapid_moo.report import Report
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.trajectory import log_steps, trajectory
 from rapid_moo.workers import ProcessWorkers, informed
@@ -63,6 +66,7 @@ logger = logging.getLogger(__name__)
 
 SETTINGS_FILE = "comparison.json"
 MOST_SEEDS = 100_000
+WRITTEN = (".csv", ".json", ".md", ".html", ".png")
 
 
 class RunError(RapidMooError, RuntimeError):
@@ -85,7 +89,7 @@ class Task:
         return f"{self.method.name}/seed{self.seed}{tail}.json"
 
 
-class Comparison:
+class Comparison(Shown):
     """Methods under the same bill on one table.
 
     Parameters
@@ -133,6 +137,21 @@ class Comparison:
         unknown = self.redo - {method.name for method in self.methods}
         if unknown:
             raise InputError(f"redo: expected some of the compared methods, got {', '.join(sorted(unknown))}")
+
+    def _shown(self) -> tuple[str, Lines]:
+        tasks = self.tasks()
+        done = sum(self._path(task).is_file() for task in tasks)
+        return f"Comparison on {self.table.name}", [
+            ("methods", [method.name for method in self.methods]),
+            ("budgets", [f"{budget:g}" for budget in self.budgets]),
+            ("seeds", len(self.seeds)),
+            ("runs", f"{done} of {len(tasks)} made"),
+            ("folder", self.out),
+        ]
+
+    def report(self, command: str = "") -> Report:
+        """The facts of everything that the folder holds, to be shown by :mod:`rapid_moo.report`."""
+        return comparison_report(self.out, command)
 
     # ----------------------------------------------------------------- running
     def run(self, progress: ProgressCallback | None = None) -> pd.DataFrame:
@@ -244,7 +263,11 @@ class Comparison:
         return {o.name: value for o, value in zip(self.table.objectives, values, strict=True)}
 
     def _check_results(self) -> None:
-        """Refuse a folder whose results could not be joined, before a run is made."""
+        """Refuse a folder whose results could not be joined or written, before a run is made."""
+        written = [*self.out.glob("*.*"), *map(self._path, self.tasks())]
+        for path in written:
+            if path.suffix in WRITTEN and path.is_dir():
+                raise InputError(f"{path}: expected a file of a comparison, found a folder")
         held = {name: read_results([self.out], name) for name in RESULT_FILES if (self.out / name).is_file()}
         datasets = {name: set(frame["dataset"]) for name, frame in held.items()}
         lacking = datasets.get(RESULTS_FILE, set()) - datasets.get(ORACLE_FILE, set()) - {self.table.name}

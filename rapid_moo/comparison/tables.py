@@ -117,8 +117,8 @@ def _rule(name: str, cells: pd.Series[str]) -> tuple[str, BoolArray]:
             bool
         )
     if name in WHOLE:
-        return "a whole number", cells.str.fullmatch(r"\d{1,18}").to_numpy(bool)
-    written = cells.str.fullmatch(r"\d+(\.\d*)?([eE][+-]?\d+)?").to_numpy(bool)
+        return "a whole number", cells.str.fullmatch(r"[0-9]{1,18}").to_numpy(bool)
+    written = cells.str.fullmatch(r"[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?").to_numpy(bool)
     values = np.array([float(cell) if fits else np.nan for cell, fits in zip(cells, written, strict=True)])
     with np.errstate(invalid="ignore"):
         least = values > 0 if name == "budget" else values >= 0

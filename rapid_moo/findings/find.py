@@ -90,7 +90,7 @@ def _of_rows(look: Look, features: FloatArray, seed: int) -> tuple[list[Finding]
     kept = ~mask(found, n)
     if kept.sum() < FEWEST_ROWS or np.ptp(values[kept]) == 0.0 or not features.shape[1]:
         return found, np.flatnonzero(kept)
-    units = mixed_units(look.name, values, features, kept & ~pile(values), seed)
+    units = mixed_units(look.name, values, features, kept, seed)
     found += units
     kept &= ~mask(units, n)
     seen = explain(features, values, kept, seed)
@@ -99,7 +99,7 @@ def _of_rows(look: Look, features: FloatArray, seed: int) -> tuple[list[Finding]
     found += stretches
     score = np.where(mask(stretches, n), np.nan, score)
     found += alternation(look.name, score, features, seed)
-    single = spikes(look.name, values, score)
+    single = spikes(look.name, values, score, seen)
     found += single
     found += few_dominate(look.name, values, seen, kept & ~pile(values), mask(single, n))
     return found, np.flatnonzero(kept & ~pile(values))

@@ -16,7 +16,8 @@ SHIFT = 1.0
 BY_GENES = 0.25
 BEGINNING, FIRST, FEW = 0.02, 0.125, 400
 DRIFTING = 0.3
-SPIKE, SPIKES, SPIKE_GAP, CLUSTER = 10.0, 0.03, 1.8, 0.05
+SPIKE, SPIKES, SPIKE_GAP, CLUSTER, LEAST = 10.0, 0.03, 1.8, 0.05, 0.5
+LONG_TAIL, LONG_GAP = 5.5, 3.0
 ALTERNATES, CHANCES, NEIGHBOURS = 0.25, 5.0, 0.3
 
 
@@ -83,20 +84,25 @@ def blocks(name: str, seen: Explained) -> list[Finding]:
     return found
 
 
-def spikes(name: str, values: FloatArray, score: FloatArray) -> list[Finding]:
-    """Rows whose residuals are ten times the usual ones and far beyond all others.
+def spikes(name: str, values: FloatArray, score: FloatArray, seen: Explained) -> list[Finding]:
+    """Rows whose residuals are ten times the usual ones, far beyond all others and at least half a standard deviation.
 
+    The last is for values without noise: what a predictor misses of those is its own doing.
     A group of nearly equal values is a pile (networks that learnt nothing), no spikes.
     """
     rows = np.flatnonzero(np.isfinite(score))
     if len(rows) < FEWEST_ROWS:
         return []
     size = np.abs(score[rows])
+    missed = np.abs(seen.goal[rows] - seen.predicted[rows])
+    size = np.where(missed < LEAST * float(seen.goal[rows].std()), np.minimum(size, SPIKE), size)
     order = np.argsort(-size, kind="stable")
     top = size[order]
     most = max(1, int(SPIKES * len(rows)))
     ratio = top[:most] / np.maximum(top[1 : most + 1], 1.0)
-    far = np.flatnonzero((ratio > SPIKE_GAP) & (top[:most] > SPIKE))
+    # Where the others' errors have a long tail of their own, more is asked.
+    asked = np.where(top[1 : most + 1] > LONG_TAIL, LONG_GAP, SPIKE_GAP)
+    far = np.flatnonzero((ratio > asked) & (top[:most] > SPIKE))
     if not len(far):
         return []
     wild = np.sort(rows[order[: int(far[-1]) + 1]])

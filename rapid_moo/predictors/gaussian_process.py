@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_solve, cholesky, solve_triangular
-from scipy.linalg.lapack import dpotri
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs
 from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -28,13 +28,16 @@ KERNELS = ("matern52", "rbf")
 _JITTER = 1e-8
 _BLOCK = 2**18
 _OWN_FIT = 100
+TRUST = -0.5
+"""Logarithm of the standard deviation that what is known from elsewhere is expected to explain."""
 _SQRT5 = float(np.sqrt(5.0))
 
 
 class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
     """Gaussian process regression with one length scale per feature and a linear part.
 
-    The covariance is ``a^2 k(|x - x'| / l) + b^2 x.x' + s^2 [x = x']`` on standardised inputs and target.
+    The covariance is ``a^2 k(|x - x'| / l) + b^2 x.x' + c^2 p.p' + s^2 [x = x']`` on standardised inputs and target;
+    the columns p of ``n_prior`` are what is known of the target from elsewhere, linear and in units of their own.
 
     Parameters
     ----------
@@ -52,6 +55,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         Iterations of L-BFGS.
     random_state : int
         Seed of the two draws of rows.
+    n_prior : int
+        So many of the last columns are p.
 
     Attributes
     ----------
@@ -59,8 +64,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         In units of standardised features.
     theta_ : ndarray
         Logarithms of the hyper-parameters, for a warm start of another fit.
-    amplitude_, slope_, noise_ : float
-        Standard deviations a, b and s, in units of the target's standard deviation.
+    amplitude_, slope_, noise_, trust_ : float
+        Standard deviations a, b, s and c, in units of the target's standard deviation.
     rows_ : ndarray
         Rows that the posterior uses.
     unseen_ : ndarray of bool
@@ -76,10 +81,11 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         kernel: str = "matern52",
         ard: bool = True,
         linear: bool = True,
-        n_tune: int = 300,
+        n_tune: int = 200,
         max_rows: int = 2500,
         max_iter: int = 40,
         random_state: int = 0,
+        n_prior: int = 0,
     ) -> None:
         self.kernel = kernel
         self.ard = ard
@@ -88,6 +94,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.max_rows = max_rows
         self.max_iter = max_iter
         self.random_state = random_state
+        self.n_prior = n_prior
 
     def fit(
         self, X: ArrayLike, y: ArrayLike, start: FloatArray | None = None, tune_rows: BoolArray | None = None
@@ -109,8 +116,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self._shift, spread = inputs.mean(axis=0), inputs.std(axis=0)
         # A constant column has no spread but for rounding: it must not be blown up to noise.
         flat = spread <= 1e-9 * (1.0 + np.abs(self._shift))
-        self._spread = np.where(flat, 1.0, spread)
-        self._keep = np.logical_not(flat)
+        known_from_elsewhere = np.arange(len(flat)) >= len(flat) - self.n_prior
+        self._spread = np.where(flat | known_from_elsewhere, 1.0, spread)
+        self._keep = np.logical_not(flat) | known_from_elsewhere
         self._y_mean, self._y_std = float(target.mean()), float(target.std()) or 1.0
         rng = np.random.default_rng(self.random_state)
         Z, z = self._standardised(inputs), (target - self._y_mean) / self._y_std
@@ -127,7 +135,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         covariance[np.diag_indices_from(covariance)] += self.noise_**2 + _JITTER
         self._factor = _safe_cholesky(covariance)
         self._alpha = cho_solve((self._factor, True), self._z, check_finite=False)
-        self._weights = self.slope_**2 * (self._alpha @ self._Z)
+        self._weights = self._slopes * (self._alpha @ self._Z)
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
@@ -148,10 +156,10 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             cross *= self.amplitude_**2
             mean[block] += cross @ self._alpha
             if return_std:
-                if self.slope_:
-                    cross += self.slope_**2 * (inputs[block] @ self._Z.T)
+                if self._slopes.any():
+                    cross += (self._slopes * inputs[block]) @ self._Z.T
                 explained = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
-                prior = self.amplitude_**2 + self.slope_**2 * (inputs[block] ** 2).sum(axis=1)
+                prior = self.amplitude_**2 + inputs[block] ** 2 @ self._slopes
                 left = prior - np.einsum("ij,ij->j", explained, explained)
                 std[block] = np.sqrt(np.maximum(left, 0.0) + self.noise_**2 + _JITTER)
         mean = mean * self._y_std + self._y_mean
@@ -266,59 +274,67 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         covariance = _squared_distances(scaled_a, scaled_b)
         _correlate(covariance, self.kernel)
         covariance *= self.amplitude_**2
-        if self.slope_:
-            covariance += (self.slope_**2 * A) @ B.T
+        if self._slopes.any():
+            covariance += (self._slopes * A) @ B.T
         return covariance
 
     def _tune(self, Z: FloatArray, z: FloatArray, warm: FloatArray | None) -> None:
         """Maximise the marginal likelihood times the prior."""
-        d = Z.shape[1]
+        d = Z.shape[1] - self.n_prior
         n_scales = d if self.ard else min(d, 1)
         typical = 0.5 * np.log(max(d, 1))
-        start = np.concatenate([np.full(n_scales, typical), [0.0, np.log(0.3), np.log(0.1)]])
+        trusts = min(self.n_prior, 1)
+        start = np.concatenate([np.full(n_scales, typical), [0.0, np.log(0.3), np.log(0.1)], [TRUST] * trusts])
         if warm is not None and warm.shape == start.shape:
             start = warm
-        if d == 0 or len(Z) < 3 or np.ptp(z) == 0.0:
+        if len(start) == 3 or len(Z) < 3 or np.ptp(z) == 0.0:
             best, self.n_iter_ = start, 1
         else:
+            grams = [Z[:, :d] @ Z[:, :d].T, *[Z[:, d:] @ Z[:, d:].T] * trusts]
             found = minimize(
                 self._objective,
                 start,
-                args=(Z, z, typical, Z @ Z.T),
+                args=(Z, z, typical, grams),
                 jac=True,
                 method="L-BFGS-B",
-                bounds=[(-4.0, 9.0)] * n_scales + [(-5.0, 4.0), (-6.0, 1.5), (-7.0, 4.0)],
+                bounds=[(-4.0, 9.0)] * n_scales + [(-5.0, 4.0), (-6.0, 1.5), (-7.0, 4.0)] + [(-7.0, 3.0)] * trusts,
                 options={"maxiter": self.max_iter},
             )
             best, self.n_iter_ = found.x, max(1, int(found.nit))
         self.theta_ = np.asarray(best, dtype=np.float64)
-        self._unpack(best, d)
+        self._unpack(best, Z.shape[1])
         self.length_scales_ = np.full(len(self._keep), np.inf)
         self.length_scales_[self._keep] = self._scales
 
-    def _unpack(self, theta: FloatArray, d: int) -> None:
-        scales = np.exp(theta[:-3])
-        self._scales = scales if len(scales) == d else np.full(d, scales[0] if len(scales) else 1.0)
-        self.amplitude_, self.noise_ = float(np.exp(theta[-3])), float(np.exp(theta[-2]))
-        self.slope_ = float(np.exp(theta[-1])) if self.linear else 0.0
+    def _unpack(self, theta: FloatArray, n_inputs: int) -> None:
+        first, d = (len(theta) - 4, n_inputs - self.n_prior) if self.n_prior else (len(theta) - 3, n_inputs)
+        scales = np.exp(theta[:first])
+        own = scales if len(scales) == d else np.full(d, scales[0] if len(scales) else 1.0)
+        self._scales = np.concatenate([own, np.full(self.n_prior, np.inf)])
+        self.amplitude_, self.noise_ = float(np.exp(theta[first])), float(np.exp(theta[first + 1]))
+        self.slope_ = float(np.exp(theta[first + 2])) if self.linear else 0.0
+        self.trust_ = float(np.exp(theta[first + 3])) if self.n_prior else 0.0
+        self._slopes = np.concatenate([np.full(d, self.slope_**2), np.full(self.n_prior, self.trust_**2)])
 
     def _objective(
-        self, theta: FloatArray, Z: FloatArray, z: FloatArray, typical: float, gram: FloatArray
+        self, theta: FloatArray, Z: FloatArray, z: FloatArray, typical: float, grams: list[FloatArray]
     ) -> tuple[float, FloatArray]:
         """Negative log posterior of the hyper-parameters and its gradient (GPML, eq. 5.8 and 5.9)."""
-        n, d = Z.shape
-        self._unpack(theta, d)
-        scaled = Z / self._scales
+        n, d = len(Z), Z.shape[1] - self.n_prior
+        self._unpack(theta, Z.shape[1])
+        scaled = Z[:, :d] / self._scales[:d]
         shape = _squared_distances(scaled, scaled)
         mixed = _correlate(shape, self.kernel, slope=True)
         covariance = self.amplitude_**2 * shape
-        covariance += self.slope_**2 * gram
-        covariance[np.diag_indices(n)] += self.noise_**2 + _JITTER
-        try:
-            factor = cholesky(covariance, lower=True, check_finite=False)
-        except np.linalg.LinAlgError:
+        covariance += self.slope_**2 * grams[0]
+        if self.n_prior:
+            covariance += self.trust_**2 * grams[1]
+        covariance.flat[:: n + 1] += self.noise_**2 + _JITTER
+        # LAPACK itself: scipy's wrappers take as long as the work for a hundred rows.
+        factor, failed = dpotrf(covariance, lower=1, clean=0)
+        if failed:
             return 1e10, np.zeros_like(theta)
-        alpha = cho_solve((factor, True), z, check_finite=False)
+        alpha, _ = dpotrs(factor, z, lower=1)
         weight = np.outer(alpha, alpha)
         weight -= _inverse(factor)
         value = -0.5 * z @ alpha - np.log(np.diag(factor)).sum()
@@ -328,7 +344,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         by_scale = 2.0 * (
             (scaled**2 * mixed.sum(axis=1)[:, None]).sum(axis=0) - (scaled * (mixed @ scaled)).sum(axis=0)
         )
-        if not self.ard:
+        if not self.ard and d:
             by_scale = by_scale.sum(keepdims=True)
         gradient = np.concatenate(
             [
@@ -336,12 +352,14 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
                 [
                     self.amplitude_**2 * np.vdot(weight, shape),
                     self.noise_**2 * np.trace(weight),
-                    self.slope_**2 * np.vdot(weight, gram),
+                    self.slope_**2 * np.vdot(weight, grams[0]),
                 ],
+                [self.trust_**2 * np.vdot(weight, gram) for gram in grams[1:]],
             ]
         )
-        center = np.concatenate([np.full(len(theta) - 3, typical + 0.7), [0.0, -2.5, -2.0]])
-        width = np.concatenate([np.full(len(theta) - 3, 1.5), [1.5, 1.5, 2.0]])
+        n_scales, trusts = len(by_scale), len(grams) - 1
+        center = np.concatenate([np.full(n_scales, typical + 0.7), [0.0, -2.5, -2.0], [TRUST] * trusts])
+        width = np.concatenate([np.full(n_scales, 1.5), [1.5, 1.5, 2.0], [1.5] * trusts])
         away = (theta - center) / width
         return float(0.5 * away @ away - value), away / width - gradient
 
@@ -383,7 +401,7 @@ def _inverse(factor: FloatArray) -> FloatArray:
         return np.asarray(cho_solve((factor, True), np.eye(len(factor)), check_finite=False))
     lower = np.tril(lower)
     full = lower + lower.T
-    full[np.diag_indices_from(full)] *= 0.5
+    full.flat[:: len(full) + 1] *= 0.5
     return np.asarray(full)
 
 

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, shown
 from rapid_moo.errors import InputError
-from rapid_moo.predictors.families import get_family
+from rapid_moo.predictors.families import Family, get_family
 from rapid_moo.predictors.gaussian_process import GaussianProcess
 from rapid_moo.predictors.spread import TINY, LocalFactor, ResidualSpread
 from rapid_moo.predictors.standardised import fit_regressor
@@ -24,6 +24,7 @@ from rapid_moo.space import FEATURE_SETS
 N_FOLDS = 5
 WARM_ITERATIONS = 6
 ENOUGH_UNSEEN = 100
+MOST_COLUMNS = 1_000
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,16 @@ class PredictorSpec:
         Which features of the space it sees.
     transform : {"none", "log", "tail"}
         Transform of its target.
+    prior : int
+        Columns behind the features that say what is known of the objective from elsewhere, see
+        :mod:`rapid_moo.priors`; 0 where it does without.
     """
 
     family: str = "gaussian_process"
     params: Mapping[str, Any] = field(default_factory=dict)
     features: str = "engineered"
     transform: str = "none"
+    prior: int = 0
 
     def __post_init__(self) -> None:
         get_family(self.family).check(self.params)
@@ -56,13 +61,22 @@ class PredictorSpec:
 
     def replace(self, **params: Any) -> PredictorSpec:
         """The same configuration with some hyper-parameters changed."""
-        return PredictorSpec(self.family, {**self.params, **params}, self.features, self.transform)
+        return PredictorSpec(self.family, {**self.params, **params}, self.features, self.transform, self.prior)
+
+    def with_prior(self, n_columns: int) -> PredictorSpec:
+        """The same configuration, which sees so many columns of what is known from elsewhere."""
+        return PredictorSpec(self.family, self.params, self.features, self.transform, n_columns)
+
+    @property
+    def inputs(self) -> str:
+        """Which inputs it sees: its features, and what is known from elsewhere."""
+        return f"{self.features}+{'log ' * (self.transform == 'log')}prior" if self.prior else self.features
 
     @property
     def label(self) -> str:
         """One line that identifies the configuration."""
         params = json.dumps(dict(self.params), sort_keys=True)
-        return f"{self.family} {params} on {self.features}, {self.transform}"
+        return f"{self.family} {params} on {self.inputs}, {self.transform}"
 
     def to_dict(self) -> dict[str, Any]:
         """JSON form."""
@@ -71,15 +85,19 @@ class PredictorSpec:
             "params": dict(self.params),
             "features": self.features,
             "transform": self.transform,
+            **({"prior": self.prior} if self.prior else {}),
         }
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> PredictorSpec:
         """From the JSON form; unknown keys, and values that are absurd or that the regressor refuses, are errors."""
         expected = {"family", "params", "features", "transform"}
-        if set(content) != expected:
+        if set(content) - {"prior"} != expected:
             raise InputError(f"predictor: expected keys {sorted(expected)}, got {sorted(content)}")
-        spec = cls(content["family"], dict(content["params"]), content["features"], content["transform"])
+        prior = content.get("prior", 0)
+        if isinstance(prior, bool) or not isinstance(prior, int) or not 0 <= prior <= MOST_COLUMNS:
+            raise InputError(f"predictor: expected a prior of 0 to {MOST_COLUMNS} columns, got {shown(prior)}")
+        spec = cls(content["family"], dict(content["params"]), content["features"], content["transform"], prior)
         try:
             get_family(spec.family).check_plausible(spec.params)
             regressor = get_family(spec.family).make(spec.params, 0)
@@ -92,7 +110,7 @@ class PredictorSpec:
 
     def make(self, seed: int = 0) -> Predictor:
         """The unfitted predictor."""
-        return Predictor(self.family, dict(self.params), self.transform, random_state=seed)
+        return Predictor(self.family, dict(self.params), self.transform, random_state=seed, n_prior=self.prior)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +141,9 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
     warm_start : bool
         Fit a Gaussian process again from the hyper-parameters of the last fit, in few iterations; other families start
         anew.
+    n_prior : int
+        So many of the last columns say what is known of the target from elsewhere: a Gaussian process takes them as
+        linear, any other family like all others.
 
     Notes
     -----
@@ -140,6 +161,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         spread: bool = True,
         random_state: int = 0,
         warm_start: bool = False,
+        n_prior: int = 0,
     ) -> None:
         self.family = family
         self.params = params
@@ -147,6 +169,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self.spread = spread
         self.random_state = random_state
         self.warm_start = warm_start
+        self.n_prior = n_prior
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Predictor:
         """Fit to features of shape (n, n_features) and raw values of shape (n,)."""
@@ -160,7 +183,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         if self.warm_start and isinstance(last, GaussianProcess):
             self.regressor_: Any = last.set_params(max_iter=WARM_ITERATIONS).fit(inputs, goal, start=last.theta_)
         else:
-            self.regressor_ = fit_regressor(family.make(params, self.random_state), inputs, goal)
+            self.regressor_ = fit_regressor(made(family, params, self.random_state, self.n_prior), inputs, goal)
         if self.spread:
             self._fit_spread(inputs, goal)
         return self
@@ -209,7 +232,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         """Make the next fit with ``warm_start`` go on from a :meth:`warm_state`."""
         if state is None:
             return
-        process = get_family(self.family).make(dict(self.params or {}), self.random_state)
+        process = made(get_family(self.family), dict(self.params or {}), self.random_state, self.n_prior)
         process.theta_ = np.array(state["theta"], dtype=np.float64)
         self.regressor_ = process
         self._cross_starts = [np.array(start, dtype=np.float64) for start in state["starts"]]
@@ -279,13 +302,19 @@ def out_of_fold(
     family = get_family(spec.family)
     transform = TargetTransform(spec.transform).fit(y)
     goal = transform.forward(y)
-    regressor = family.make(dict(spec.params), seed)
+    regressor = made(family, spec.params, seed, spec.prior)
     if isinstance(regressor, GaussianProcess) and len(y) <= regressor.max_rows:
         mean, std = regressor.fit(features, goal).leave_one_out()
     else:
         mean = _cross_predict(family, dict(spec.params), features, goal, seed)
         std = np.full(len(y), max(float(np.sqrt(np.mean((goal - mean) ** 2))), 1e-12))
     return transform.backward(mean), std * np.abs(transform.slope(mean, std))
+
+
+def made(family: Family, params: Mapping[str, Any], seed: int, n_prior: int = 0) -> Any:
+    """An unfitted regressor, which knows how many of its last columns come from elsewhere where it can."""
+    regressor = family.make(dict(params), seed)
+    return regressor.set_params(n_prior=n_prior) if n_prior and isinstance(regressor, GaussianProcess) else regressor
 
 
 def assign_folds(n: int, seed: int) -> IntArray:

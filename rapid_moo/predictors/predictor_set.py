@@ -7,17 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, one_blas_thread, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, signs
 from rapid_moo.predictors.committee import Spec, members_of, spec_from_dict
-from rapid_moo.predictors.predictor import Predictor
+from rapid_moo.predictors.predictor import Predictor, PredictorSpec
 from rapid_moo.predictors.spread import TINY, conformal_scale
+from rapid_moo.reading import build_table, read_table
 from rapid_moo.space import SearchSpace
 from rapid_moo.table import ArchitectureTable
 
@@ -25,9 +27,25 @@ FILE = "predictors.json"
 _CHUNK = 50_000
 
 
+class PriorColumns(Protocol):
+    """What is known of an objective from elsewhere, as columns of shape (n, n_columns)."""
+
+    def __call__(self, name: str, X: ArrayLike, logarithmic: bool = False) -> FloatArray:
+        """The columns of an objective."""
+
+
+def joined(
+    spec: PredictorSpec, features: Mapping[str, FloatArray], name: str, X: ArrayLike, priors: PriorColumns | None
+) -> FloatArray:
+    """What a predictor sees: features of its kind, and behind them the columns that are known from elsewhere."""
+    if not spec.prior or priors is None:
+        return features[spec.features]
+    return np.hstack([features[spec.features], priors(name, X, spec.transform == "log")])
+
+
 @dataclass(frozen=True, eq=False)
 class _Member:
-    """A predictor, the features that it sees, and how much it counts."""
+    """A predictor, the inputs that it sees, and how much it counts."""
 
     predictor: Predictor
     features: str
@@ -39,7 +57,7 @@ class _Ensemble:
 
     def __init__(self, spec: Spec, seed: int) -> None:
         self.X: IntArray = np.empty((0, 0), dtype=np.int64)
-        self.members = [_Member(m.make(seed), m.features, share) for m, share in members_of(spec)]
+        self.members = [_Member(m.make(seed), m.inputs, share) for m, share in members_of(spec)]
 
     def fit(self, features: Mapping[str, FloatArray], y: FloatArray, warm_start: bool) -> None:
         for member in self.members:
@@ -129,6 +147,9 @@ class PredictorSet:
         One per objective; None for one that the space computes.
     seed : int
         Seed of every predictor.
+    priors : callable, optional
+        ``priors(name, X, logarithmic)`` gives the columns of specs with a prior, shape (n, n_columns); see
+        :class:`rapid_moo.priors.Priors`.
     """
 
     def __init__(
@@ -137,6 +158,7 @@ class PredictorSet:
         objectives: Sequence[Objective],
         specs: Sequence[Spec | None],
         seed: int = 0,
+        priors: PriorColumns | None = None,
     ) -> None:
         if len(specs) != len(objectives):
             raise InputError(f"predictors: expected {len(objectives)} specs, one per objective, got {len(specs)}")
@@ -147,6 +169,9 @@ class PredictorSet:
         self.space, self.objectives = space, tuple(objectives)
         self.specs: tuple[Spec | None, ...] = tuple(specs)
         self.seed = seed
+        self.priors = priors
+        if priors is None and any(member.prior for spec in specs if spec is not None for member, _ in members_of(spec)):
+            raise InputError("predictors: expected the priors that a spec is to see, got none")
 
     @property
     def families(self) -> tuple[str, ...]:
@@ -156,7 +181,7 @@ class PredictorSet:
     @one_blas_thread
     def fit(
         self,
-        table: ArchitectureTable,
+        table: ArchitectureTable | pd.DataFrame,
         warm_start: bool = False,
         partial: tuple[IntArray, FloatArray] | None = None,
     ) -> PredictorSet:
@@ -164,14 +189,18 @@ class PredictorSet:
 
         Parameters
         ----------
-        table : ArchitectureTable
-            Architectures of which every objective is known.
+        table : ArchitectureTable or DataFrame
+            Architectures of which every objective is known; a data frame has a column for each gene and objective, as
+            :meth:`ArchitectureTable.to_frame` gives it.
         warm_start : bool
             Whether Gaussian processes start from where the last fit ended: cheap on a table that has grown.
         partial : tuple of ndarray, optional
             Further genotypes of shape (n, n_var) and raw values of shape (n, n_objectives), NaN where unknown: each
             predictor learns from what is known of its objective.
         """
+        if isinstance(table, pd.DataFrame):
+            read = read_table(table, None, self.space, [objective.column for objective in self.objectives])
+            table = build_table(read, self.space, self.objectives)
         if tuple(o.name for o in table.objectives) != tuple(o.name for o in self.objectives):
             raise InputError(
                 f"predictors: expected a table of {[o.name for o in self.objectives]},"
@@ -182,9 +211,9 @@ class PredictorSet:
             self.predictors_ = [None if spec is None else _Ensemble(spec, self.seed) for spec in self.specs]
         more = partial if partial is not None and np.isfinite(partial[1]).any() else None
         everyone = table.X if more is None else np.vstack([table.X, more[0]])
-        features = self._features(everyone)
+        inputs = self._features(everyone)
         raw = table.raw if more is None else np.vstack([table.raw, more[1]])
-        for y, ensemble in zip(raw.T, self.predictors_, strict=True):
+        for y, ensemble, features in zip(raw.T, self.predictors_, inputs, strict=True):
             if ensemble is not None:
                 known = np.isfinite(y)
                 seen = features if known.all() else {kind: values[known] for kind, values in features.items()}
@@ -208,15 +237,30 @@ class PredictorSet:
         return {"specs": specs, "seed": self.seed, "fitted": fitted}
 
     @classmethod
-    def warm(cls, space: SearchSpace, objectives: Sequence[Objective], state: Mapping[str, Any]) -> PredictorSet:
+    def warm(
+        cls,
+        space: SearchSpace,
+        objectives: Sequence[Objective],
+        state: Mapping[str, Any],
+        priors: PriorColumns | None = None,
+    ) -> PredictorSet:
         """Predictors whose next fit with ``warm_start`` goes on from a :meth:`warm_state`; not fitted yet."""
         specs = [spec_from_dict(item) if item is not None else None for item in state["specs"]]
-        found = cls(space, objectives, specs, int(state["seed"]))
+        found = cls(space, objectives, specs, int(state["seed"]), priors)
         found.predictors_ = [None if spec is None else _Ensemble(spec, found.seed) for spec in found.specs]
         for ensemble, fitted in zip(found.predictors_, state["fitted"], strict=True):
             if ensemble is not None:
                 ensemble.set_warm_state(fitted)
         return found
+
+    def successor(self) -> PredictorSet:
+        """Predictors whose next fit with ``warm_start`` goes on from these, which stay as they are; not fitted yet."""
+        other = PredictorSet(self.space, self.objectives, self.specs, self.seed, self.priors)
+        other.predictors_ = [None if spec is None else _Ensemble(spec, self.seed) for spec in self.specs]
+        for mine, its in zip(self.predictors_, other.predictors_, strict=True):
+            if mine is not None and its is not None:
+                its.set_warm_state(mine.warm_state())
+        return other
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Raw predictions of shape (n, n_objectives), and standard deviations if asked for; exact ones have 0."""
@@ -232,9 +276,9 @@ class PredictorSet:
                 if ensemble is None:
                     mean[block, k] = self.space.compute(genotypes[block], self.objectives[k].name)
                 elif return_std:
-                    mean[block, k], std[block, k] = ensemble.mean_and_std(features)
+                    mean[block, k], std[block, k] = ensemble.mean_and_std(features[k])
                 else:
-                    mean[block, k] = ensemble.mean(features)
+                    mean[block, k] = ensemble.mean(features[k])
         return (mean, std) if return_std else mean
 
     def predict_unseen(self, X: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -266,7 +310,7 @@ class PredictorSet:
         draws = np.empty((n_draws, len(genotypes), len(self.objectives)))
         for k, ensemble in enumerate(self.predictors_):
             if ensemble is not None:
-                draws[:, :, k] = ensemble.draws(features, n_draws, rng)
+                draws[:, :, k] = ensemble.draws(features[k], n_draws, rng)
             else:
                 draws[:, :, k] = self.space.compute(genotypes, self.objectives[k].name)
         return draws
@@ -275,9 +319,15 @@ class PredictorSet:
         """Predictions of shape (n, n_objectives) to be minimised."""
         return np.asarray(self.predict(X) * signs(self.objectives))
 
-    def _features(self, X: ArrayLike) -> dict[str, FloatArray]:
-        kinds = {member.features for spec in self.specs if spec is not None for member, _ in members_of(spec)}
-        return {kind: self.space.features(X, kind) for kind in sorted(kinds)}
+    def _features(self, X: ArrayLike) -> list[dict[str, FloatArray]]:
+        """What the predictors of each objective see, by the names of their inputs."""
+        members = [[member for member, _ in members_of(spec)] if spec is not None else [] for spec in self.specs]
+        kinds = {member.features for several in members for member in several}
+        features = {kind: self.space.features(X, kind) for kind in sorted(kinds)}
+        return [
+            {member.inputs: joined(member, features, objective.name, X, self.priors) for member in several}
+            for objective, several in zip(self.objectives, members, strict=True)
+        ]
 
     # ------------------------------------------------------------ persistence
     def save(self, folder: Path | str) -> None:
@@ -289,6 +339,8 @@ class PredictorSet:
         """
         if not hasattr(self, "sample_"):
             raise InputError("predictors: expected fit() before save()")
+        if self.priors is not None:
+            raise InputError("predictors: expected predictors without priors, which a file does not hold")
         if self._warm or self._partial is not None:
             self.fit(self.sample_)
         content = {

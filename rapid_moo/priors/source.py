@@ -59,6 +59,7 @@ class Source:
         self.logarithmic = bool((raw > 0.0).all())
         target = np.log(raw) if self.logarithmic else raw
         self._mean, self._std = float(target.mean()), float(target.std()) or 1.0
+        self._raw_mean, self._raw_std = float(raw.mean()), float(raw.std()) or 1.0
         found: dict[str, tuple[float, float, GaussianProcess]] = {}
         for kind in KINDS:
             process = GaussianProcess(random_state=seed).fit(space.features(self.X, kind), target)
@@ -71,19 +72,21 @@ class Source:
         self.length_scales = found["engineered"][2].length_scales_
         self._memory: dict[bytes, float] = {}
 
-    def predict(self, X: ArrayLike) -> FloatArray:
-        """Smooth values of shape (n,): zero mean and unit variance over the source's own rows."""
+    def predict(self, X: ArrayLike, logarithmic: bool = True) -> FloatArray:
+        """Smooth values of shape (n,): zero mean and unit variance over the source's own rows.
+
+        Positive values in logarithms, or as they are where these are not wanted.
+        """
         genotypes = self.space.repair(X)
         # A search asks for the same architectures in every round.
         keys = self.space.keys(genotypes)
+        if len(self._memory) > REMEMBERED:
+            self._memory = {}
         new = np.array([i for i, key in enumerate(keys) if key not in self._memory], dtype=np.int64)
         if len(new):
-            mean = self._process.predict(self.space.features(genotypes[new], self.features))
-            if len(self._memory) + len(new) > REMEMBERED:
-                self._memory = {}
-                return self.predict(genotypes) if len(new) < len(keys) else self._units(mean)
-            self._memory.update(zip([keys[i] for i in new], self._units(mean).tolist(), strict=True))
-        return np.array([self._memory[key] for key in keys], dtype=np.float64)
-
-    def _units(self, values: FloatArray) -> FloatArray:
+            found = self._process.predict(self.space.features(genotypes[new], self.features))
+            self._memory.update(zip([keys[i] for i in new], found.tolist(), strict=True))
+        values = np.array([self._memory[key] for key in keys], dtype=np.float64)
+        if self.logarithmic and not logarithmic:
+            return np.asarray((np.exp(values) - self._raw_mean) / self._raw_std)
         return np.asarray((values - self._mean) / self._std)

@@ -225,7 +225,6 @@ def _distinct_steps(good: BoolArray, steps: Sequence[int]) -> list[int]:
 def predictor_facts(
     predictors: Any,
     members: Callable[[Any], Sequence[tuple[Any, float]]],
-    X: IntArray,
     metrics: Sequence[Mapping[str, float]] | None = None,
 ) -> tuple[PredictorFacts, ...]:
     """What predicts each objective, how well, and by which genes.
@@ -236,12 +235,10 @@ def predictor_facts(
         Fitted.
     members : callable
         :func:`rapid_moo.predictors.members_of`.
-    X : ndarray of shape (n, n_var)
-        Architectures among which effects of genes are told.
     metrics : sequence of mapping, optional
         Errors on rows that were not used for training.
     """
-    effects = gene_effects(predictors, X)
+    effects = gene_effects(predictors)
     found = []
     for k, (objective, spec, held) in enumerate(
         zip(predictors.objectives, predictors.specs, predictors.held_out(), strict=True)
@@ -264,7 +261,7 @@ def predictor_facts(
     return tuple(found)
 
 
-def gene_effects(predictors: Any, X: IntArray, n: int = N_EFFECT, seed: int = 0) -> list[dict[str, float]]:
+def gene_effects(predictors: Any, n: int = N_EFFECT, seed: int = 0) -> list[dict[str, float]]:
     """Total effect of each gene on each prediction: the share of its variance that the gene has a hand in.
 
     Jansen's estimator (M. Jansen, Comput. Phys. Commun. 117, 1999): half the mean squared change of the prediction when
@@ -275,8 +272,6 @@ def gene_effects(predictors: Any, X: IntArray, n: int = N_EFFECT, seed: int = 0)
     ----------
     predictors : PredictorSet
         Fitted.
-    X : ndarray of shape (n_known, n_var)
-        Known architectures: the space is sampled beside them.
     n : int
         Architectures that are changed.
     seed : int

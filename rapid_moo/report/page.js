@@ -60,9 +60,12 @@
     return made;
   };
   // Colours are taken from the page's style, and again whenever that changes.
-  const paint = (glyph, names) => {
+  const paint = (renderer, names) => {
     painted.push(() => {
-      for (const [property, name] of Object.entries(names)) glyph[property] = { value: name ? colour(name) : null };
+      for (const glyph of [renderer.glyph, renderer.selection_glyph, renderer.nonselection_glyph, renderer.hover_glyph, renderer.muted_glyph]) {
+        if (glyph == null || typeof glyph === "string") continue;
+        for (const [property, name] of Object.entries(names)) glyph[property] = { value: colour(name) };
+      }
     });
   };
   const repaint = () => {
@@ -163,24 +166,33 @@
     goals.forEach((_, k) => (referenceData[`f${k}`] = reference.map((point) => point[k])));
     const referenceSource = source(referenceData);
 
-    const hover = (several) => {
-      const tool = new Bokeh.HoverTool({ renderers: several, tooltips: (data, vars) => tip(data.data.row[vars.index]) });
-      for (const renderer of several) {
-        const data = renderer.data_source;
-        data.inspect.connect(() => {
-          const index = data.inspected.indices[0] ?? (data.inspected.line_indices ?? [])[0];
-          if (index != null) look(data.data.row[index]);
-        });
-      }
-      return tool;
+    // What is pointed at: a bubble beside the pointer, and the panel. On the front before the others.
+    const bubble = element("div", { class: "tip", role: "tooltip", hidden: true });
+    document.body.append(bubble);
+    let pointer = [0, 0], tapped = false, down = [0, 0];
+    const inspected = () => {
+      const [one, other] = [frontSource, otherSource].map((data) => data.inspected.indices[0]);
+      const row = one != null ? front[one] : other != null ? others[other] : null;
+      bubble.hidden = row == null;
+      if (row == null) return;
+      look(row);
+      bubble.replaceChildren(...tip(row));
+      const { width, height: tall } = bubble.getBoundingClientRect();
+      const beside = pointer[0] + 18 + width > innerWidth ? pointer[0] - 18 - width : pointer[0] + 18;
+      bubble.style.left = `${Math.max(4, beside)}px`;
+      bubble.style.top = `${Math.max(4, Math.min(pointer[1] + 12, innerHeight - tall - 4))}px`;
     };
-    const connected = new Set();
+    for (const data of [frontSource, otherSource]) data.inspect.connect(inspected);
+    plots.addEventListener("pointermove", (event) => (pointer = [event.clientX, event.clientY]), true);
+    plots.addEventListener("pointerleave", () => (bubble.hidden = true));
+    plots.addEventListener("pointerdown", (event) => (down = pointer = [event.clientX, event.clientY]), true);
+    plots.addEventListener("pointerup", (event) => {
+      tapped = Math.hypot(event.clientX - down[0], event.clientY - down[1]) < 6;
+      setTimeout(() => (tapped = false), 300);
+    }, true);
     const addHover = (made, several) => {
-      const fresh = several.filter((renderer) => !connected.has(renderer.data_source));
-      several.forEach((renderer) => connected.add(renderer.data_source));
-      const tool = hover(fresh.length ? fresh : []);
-      tool.renderers = several;
-      made.add_tools(tool);
+      for (const tool of made.toolbar.tools) if ("renderers" in tool) tool.renderers = several;
+      made.add_tools(new Bokeh.HoverTool({ renderers: several, tooltips: null }));
     };
 
     let couples = [];
@@ -200,28 +212,28 @@
       const dots = made.scatter({ field: x }, { field: y }, {
         source: otherSource, size: others.length > 2000 ? 3 : 5, alpha: 0.55, nonselection_alpha: 0.3, line_color: null,
       });
-      paint(dots.glyph, { fill_color: "other" });
+      paint(dots, { fill_color: "other" });
       if (kx >= 0 && judged) {
         const squares = made.scatter({ field: x }, { field: y }, {
           source: referenceSource, marker: "square", size: reference.length > 300 ? 5 : 10, fill_color: null, line_width: 1.1,
         });
-        paint(squares.glyph, { line_color: "reference" });
+        paint(squares, { line_color: "reference" });
       }
       const gone = made.scatter({ field: x }, { field: y }, {
         source: frontSource, view: outsideView, marker: "diamond", size: 10, fill_color: null, line_width: 1,
       });
-      paint(gone.glyph, { line_color: "other" });
+      paint(gone, { line_color: "other" });
       const size = front.length > 400 ? 8 : 12;
       const found = made.scatter({ field: x }, { field: y }, {
         source: frontSource, view, marker: "diamond", size, line_width: 1, nonselection_alpha: 0.35,
       });
-      paint(found.glyph, { fill_color: "front", line_color: "front-line" });
+      paint(found, { fill_color: "front", line_color: "front-line" });
       const pick = made.scatter({ field: x }, { field: y }, { source: pickSource, marker: "star", size: 20, line_width: 1.2 });
-      paint(pick.glyph, { fill_color: "pick", line_color: "mark" });
+      paint(pick, { fill_color: "pick", line_color: "mark" });
       const ring = made.scatter({ field: x }, { field: y }, {
         source: markSource, marker: "circle", size: 22, fill_color: null, line_width: 2.5, level: "overlay",
       });
-      paint(ring.glyph, { line_color: "mark" });
+      paint(ring, { line_color: "mark" });
       addHover(made, [dots, found]);
     }
 
@@ -243,15 +255,19 @@
           source: source({ xs: some.map(() => goals.map((_, k) => k)), ys: some.map((point) => goals.map((_, k) => height(point[k], k))) }),
           line_width: 1, line_dash: { value: [2, 4] }, line_alpha: 0.5,
         });
-        paint(lines.glyph, { line_color: "reference" });
+        paint(lines, { line_color: "reference" });
       }
+      // Of a very long front some lines: more cannot be told apart, and take long to draw.
+      const step = Math.ceil(front.length / 1000);
+      const some = new Bokeh.BooleanFilter({ booleans: front.map((_, i) => i % step === 0) });
+      const thinned = new Bokeh.CDSView({ filter: new Bokeh.IntersectionFilter({ operands: [inside, some] }) });
       const lines = made.multi_line({ field: "xs" }, { field: "ys" }, {
-        source: frontSource, view, line_width: 2, line_alpha: 0.65, nonselection_line_alpha: 0.12,
+        source: frontSource, view: step > 1 ? thinned : view, line_width: 2, line_alpha: 0.65, nonselection_line_alpha: 0.12,
       });
-      paint(lines.glyph, { line_color: "front" });
+      paint(lines, { line_color: "front" });
       for (const [data, name, width, dash] of [[pickSource, "pick", 4, [8, 4]], [markSource, "mark", 3.5, []]]) {
         const line = made.multi_line({ field: "xs" }, { field: "ys" }, { source: data, line_width: width, line_dash: { value: dash } });
-        paint(line.glyph, { line_color: name });
+        paint(line, { line_color: name });
       }
       const ends = goals.flatMap((goal, k) => {
         const [low, high] = extent[k];
@@ -264,10 +280,11 @@
           source: source({ x: some.map((e) => e[0]), y: some.map((e) => e[1]), text: some.map((e) => e[2]) }),
           text_align: "center", text_baseline: baseline, text_font_size: "12px",
         });
-        paint(texts.glyph, { text_color: "ink" });
+        paint(texts, { text_color: "ink" });
       }
       addHover(made, [lines]);
-      wide.append(element("p", { class: "note" }, "Parallel coordinates of the front: each line is an architecture, the best of each objective is on top."));
+      wide.append(element("p", { class: "note" }, "Parallel coordinates of the front: each line is an architecture, the best of each objective is on top." +
+        (step > 1 ? ` One line in ${step} is drawn.` : "")));
     }
 
     // ------------------------------------------------------- looking, selecting
@@ -286,6 +303,14 @@
     ];
     function selectionChanged() {
       const chosen = selected();
+      if (tapped && chosen.length > 1) {
+        // A click means one of those that lie on each other: the one that is looked at.
+        tapped = false;
+        const one = chosen.includes(looked) ? looked : chosen[0];
+        frontSource.selected.indices = front.includes(one) ? [front.indexOf(one)] : [];
+        otherSource.selected.indices = front.includes(one) ? [] : [others.indexOf(one)];
+        return;
+      }
       list.selected(new Set(chosen));
       document.body.dataset.selected = chosen.map((row) => table.number[row]).join(",");
       const last = frontSource.selected.indices.at(-1) ?? otherSource.selected.indices.at(-1);
@@ -338,7 +363,7 @@
       return element("table", {}, ...lines);
     }
     function tip(row) {
-      return element("div", { class: "tip" }, element("strong", {}, nameOf(row)), valueTable(row), geneTable(row, 12));
+      return [element("strong", {}, nameOf(row)), valueTable(row), geneTable(row, 12)];
     }
     function show(row) {
       const state = table.states[table.state[row]], reason = table.reasons[table.reason[row]];
@@ -498,9 +523,9 @@
       });
       const points = x.map((value, i) => [value, facts.progress[key][i]]).filter((point) => point[1] != null);
       const data = source({ x: points.map((p) => p[0]), y: points.map((p) => p[1]) });
-      paint(made.line({ field: "x" }, { field: "y" }, { source: data, line_width: 2 }).glyph, { line_color: "pick" });
+      paint(made.line({ field: "x" }, { field: "y" }, { source: data, line_width: 2 }), { line_color: "pick" });
       const dots = made.scatter({ field: "x" }, { field: "y" }, { source: data, size: points.length > 60 ? 4 : 6 });
-      paint(dots.glyph, { fill_color: "pick", line_color: "pick" });
+      paint(dots, { fill_color: "pick", line_color: "pick" });
       made.add_tools(new Bokeh.HoverTool({ renderers: [dots], tooltips: (all, vars) =>
         element("div", { class: "tip" }, `${number(all.data.x[vars.index])}: ${number(all.data.y[vars.index])}`) }));
     }
@@ -523,14 +548,14 @@
       const high = item.predicted.map((value, i) => value + 1.645 * item.std[i]);
       const hit = item.measured.map((value, i) => low[i] <= value && value <= high[i]);
       const ends = [Math.min(...item.measured), Math.max(...item.measured)];
-      paint(made.line(ends, ends, { line_width: 1.5, line_dash: { value: [6, 4] } }).glyph, { line_color: "mark" });
+      paint(made.line(ends, ends, { line_width: 1.5, line_dash: { value: [6, 4] } }), { line_color: "mark" });
       for (const on of [true, false]) {
         const some = item.measured.map((_, i) => i).filter((i) => hit[i] === on);
         const data = source({ x: some.map((i) => item.measured[i]), y: some.map((i) => item.predicted[i]), low: some.map((i) => low[i]), high: some.map((i) => high[i]) });
         const bars = made.segment({ field: "x" }, { field: "low" }, { field: "x" }, { field: "high" }, { source: data, line_width: 1, line_alpha: 0.55 });
-        paint(bars.glyph, { line_color: on ? "other" : "front" });
+        paint(bars, { line_color: on ? "other" : "front" });
         const dots = made.scatter({ field: "x" }, { field: "y" }, { source: data, marker: on ? "circle" : "x", size: on ? 5 : 9, line_width: on ? 1 : 2 });
-        paint(dots.glyph, { fill_color: on ? "pick" : "front", line_color: on ? "pick" : "front" });
+        paint(dots, { fill_color: on ? "pick" : "front", line_color: on ? "pick" : "front" });
       }
       const share = hit.filter(Boolean).length;
       box.append(element("p", { class: "note" }, `${share} of ${hit.length} bands hold the measured value; a cross marks one that does not.`));
@@ -554,8 +579,12 @@
         const box = element("div", {});
         grid.append(box);
         const made = figure(box, `${label} over evaluations on ${dataset}`, {
-          height: 380, x_axis_label: "unique evaluations", y_axis_label: label, x_axis_type: "log", y_axis_type: "log",
+          height: 380, x_axis_label: facts.curves[0].bill ?? "unique evaluations", y_axis_label: label, x_axis_type: "log", y_axis_type: "log",
         });
+        // The oracle falls to zero: the axis ends a little below the best method instead.
+        const reached = facts.curves.filter((one) => one.dataset === dataset && one.method !== "oracle").flatMap((one) => one[key].low);
+        const least = reached.reduce((a, b) => Math.min(a, b), Infinity), most = reached.reduce((a, b) => Math.max(a, b), -Infinity);
+        if (least > 0 && most < Infinity) made.y_range = new Bokeh.Range1d({ start: Math.max(1e-5, least / 2), end: most * 2 });
         facts.curves.filter((curve) => curve.dataset === dataset).forEach((curve, i) => {
           const part = curve[key];
           const data = source({ x: curve.evaluations, y: part.median, low: part.low, high: part.high });
@@ -563,30 +592,31 @@
           const options = { source: data, line_width: oracle ? 1 : 2, line_dash: { value: oracle ? [1, 2] : DASHES[i % 8] } };
           const renderers = [made.line({ field: "x" }, { field: "y" }, options)];
           const name = HUES[i % 8] ?? null;
-          const tint = (glyph, property) => name ? paint(glyph, { [property]: name }) : (glyph[property] = { value: FIXED[(i % 8) - 3] ?? FIXED[4] });
-          tint(renderers[0].glyph, "line_color");
+          const hue = name ? `var(--${name})` : FIXED[(i % 8) - 3] ?? FIXED[4];
+          const tint = (renderer, property) => name ? paint(renderer, { [property]: name }) : (renderer.glyph[property] = { value: FIXED[(i % 8) - 3] ?? FIXED[4] });
+          tint(renderers[0], "line_color");
           if (!oracle) {
             const band = made.varea({ field: "x" }, { field: "low" }, { field: "high" }, { source: data, fill_alpha: 0.1 });
-            tint(band.glyph, "fill_color");
+            tint(band, "fill_color");
             const every = Math.max(1, Math.floor(curve.evaluations.length / 6));
             const some = curve.evaluations.map((_, j) => j).filter((j) => j % every === 0);
             const dots = made.scatter({ field: "x" }, { field: "y" }, {
               source: source({ x: some.map((j) => curve.evaluations[j]), y: some.map((j) => part.median[j]) }), marker: MARKERS[i % 8], size: 8, fill_color: null, line_width: 1.6,
             });
-            tint(dots.glyph, "line_color");
+            tint(dots, "line_color");
             made.add_tools(new Bokeh.HoverTool({ renderers: [dots], tooltips: (all, vars) =>
               element("div", { class: "tip" }, `${curve.method}, ${number(all.data.x[vars.index])} evaluations: ${number(all.data.y[vars.index])}`) }));
             renderers.push(band, dots);
           }
-          if (!shown.has(curve.method)) shown.set(curve.method, { renderers: [], dash: options.line_dash.value, marker: oracle ? "" : MARKERS[i % 8].replace("_", " "), shown: curve.shown !== false });
+          if (!shown.has(curve.method)) shown.set(curve.method, { renderers: [], hue, dash: options.line_dash.value, marker: oracle ? "" : MARKERS[i % 8].replace("_", " "), shown: curve.shown !== false });
           shown.get(curve.method).renderers.push(...renderers);
         });
       }
-      for (const [method, { renderers, dash, marker, shown: on }] of shown) {
+      for (const [method, { renderers, hue, dash, marker, shown: on }] of shown) {
         const input = element("input", { type: "checkbox", checked: on, onchange: () => renderers.forEach((r) => (r.visible = input.checked)) });
         if (!on) renderers.forEach((r) => (r.visible = false));
         const line = element("span", {});
-        line.innerHTML = `<svg width="44" height="10" aria-hidden="true"><path d="M1 5H43" stroke="currentColor" stroke-width="2" stroke-dasharray="${dash.join(" ")}"/></svg>`;
+        line.innerHTML = `<svg width="44" height="10" aria-hidden="true"><path d="M1 5H43" stroke-width="2.5" stroke-dasharray="${dash.join(" ")}" style="stroke:${hue}"/></svg>`;
         chosen.append(element("label", { style: "display:inline-block;margin:.2rem 1.2rem .2rem 0" }, input, " ", line, ` ${method}${marker ? ` (${marker})` : ""}`));
       }
       grid.before(chosen);

@@ -80,7 +80,7 @@ def to_html(report: Report) -> str:
         f'<header><h1>{title}</h1>{running}<nav aria-label="Sections">{navigation}</nav></header>\n'
         f"<main>\n{body}</main>\n"
         f'<script type="application/json" id="facts">{_in_script(_facts(report))}</script>\n'
-        f"<script>{_bokeh()}</script>\n<script>\n{script}</script>\n</body>\n</html>\n"
+        f"<script>{_bokeh() if _drawn(report) else ''}</script>\n<script>\n{script}</script>\n</body>\n</html>\n"
     )
 
 
@@ -90,6 +90,13 @@ def write_page(report: Report, folder: Path | str) -> Path:
     report.write(folder)
     write_text(path, to_html(report))
     return path
+
+
+def _drawn(report: Report) -> bool:
+    """Whether the page has plots."""
+    front = report.architectures is not None and any(report.architectures.front)
+    calibrated = any(p.measured for p in report.predictors)
+    return front or calibrated or report.progress is not None or report.comparison is not None
 
 
 @cache

@@ -336,7 +336,9 @@ def _audit(report: Report) -> Section | None:
         ),
         *(Paragraph(f"{text}.", warning=True) for text in audit["odd_codes"]),
         *(
-            Paragraph(f"{f['subject']}, {f['kind'].replace('_', ' ')}: {f['message']}. {f['meaning']}.", warning=True)
+            Paragraph(
+                f"{f['subject']}, {f['kind'].replace('_', ' ')}: {f['meaning']}. Seen: {f['message']}.", warning=True
+            )
             for f in audit["findings"]
         ),
     ]

@@ -31,6 +31,7 @@ from rapid_moo.study.status import Board
 logger = logging.getLogger(__name__)
 
 DEFINITION, STORE = "study.json", "evaluations.sqlite"
+PRIORS = "priors.json"
 EVALUATIONS, FRONT, EXPECTED = "evaluations.csv", "front.csv", "expected_front.csv"
 LOCK, LOGS = "lock", "logs"
 APPLICATION, FORMAT = "rapid-moo study", 1
@@ -90,7 +91,7 @@ def _check_definition(content: Mapping[str, Any]) -> None:
     seed, budget, options = settings.get("seed"), settings.get("budget"), settings.get("options")
     if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
         raise InputError(f"expected a seed, got {shown(seed)}")
-    if budget is not None and (type(budget) is not int or not 0 < budget < 2**63):
+    if budget is not None and (type(budget) not in (int, float) or not 0 < budget < 2**63):
         raise InputError(f"expected a budget, got {shown(budget)}")
     if not isinstance(options, dict | None):
         raise InputError(f"expected options, got {shown(options)}")

@@ -62,7 +62,11 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
     billed = ~store.free[rows]
     F = np.where(feasible[rows][:, None], raw * signs(objectives), np.inf)
     F = np.where(np.isnan(F).any(axis=1, keepdims=True), np.inf, F)
-    progress = progress_facts(F[billed], None, "found", _prices(study, rows[billed])) if billed.any() else None
+    order = np.flatnonzero(billed)
+    if study.problem.costs_stated:
+        # What was measured in part first, and later in full, counts when it was complete.
+        order = np.searchsorted(rows, store.in_order_told(rows[order]))
+    progress = progress_facts(F[order], None, "found", _prices(study, rows[order])) if billed.any() else None
     front = np.array([line for line, on in zip(facts.raw, facts.front, strict=True) if on], dtype=np.float64)
     algorithm = study._algorithm
     return Report(
@@ -86,7 +90,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         architectures=facts,
         reference=reference_facts("found", front * signs(objectives), objectives) if len(front) else None,
         progress=progress,
-        predictors=predictor_facts(predictors, members_of, X) if predictors is not None else (),
+        predictors=predictor_facts(predictors, members_of) if predictors is not None else (),
         choice=choice_facts(algorithm.tuned if algorithm is not None else None) if predictors is not None else None,
         picks=picks_of(facts, objectives, weights),
         failures=dict(status.reasons),

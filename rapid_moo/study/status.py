@@ -33,7 +33,7 @@ class Status:
     budget : int, float or None
         Evaluations that the study is meant for in all; where costs are stated, their cost.
     begun : int
-        Evaluations that were begun, which is what the budget counts.
+        Evaluations that were begun, which is what the budget counts; where costs are stated, architectures.
     done, partial, failed, running, waiting, imported : int
         Architectures with all objectives, with some, with none, under way, chosen and not begun, and known beforehand.
     repeats : int
@@ -94,7 +94,8 @@ class Status:
             counts.append(f"{self.running} running{left}")
         counts += [f"{self.repeats} repeats"] if self.repeats else []
         counts += [f"{self.waiting} chosen and not begun"] if self.waiting else []
-        lines = [f"{self.begun}{'' if self.by_cost else goal} evaluations begun: {', '.join(counts)}"]
+        what = "architectures" if self.by_cost else "evaluations"
+        lines = [f"{self.begun}{'' if self.by_cost else goal} {what} begun: {', '.join(counts)}"]
         if self.by_cost:
             goal = f" of {cost_text(self.budget)}" if self.budget is not None else ""
             lines.insert(0, f"cost {cost_text(self.cost)}{goal}")
@@ -220,7 +221,7 @@ class Board:
         by_cost, cost = self.problem.costs_stated, self.problem.cost()
         return Status(
             budget=budget,
-            begun=store.n_evaluations,
+            begun=int((store.begun > 0).sum()) if by_cost else store.n_evaluations,
             done=self._counts["done"],
             partial=self._counts["partial"],
             failed=self._counts["failed"],

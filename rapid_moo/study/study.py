@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,16 +15,18 @@ import numpy as np
 import pandas as pd
 from pymoo.core.termination import NoTermination
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, IntArray, as_count, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, Packed, as_number, shortened
 from rapid_moo.objectives import Objective, distinct
 from rapid_moo.preferences import knee_point, preferred_point
+from rapid_moo.priors import Priors
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
 from rapid_moo.report import Report
 from rapid_moo.space import SearchSpace
-from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame
+from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame, own_name
 from rapid_moo.study import folder as files
 from rapid_moo.study.engine import STATE, Engine, Part, Pool, ask
 from rapid_moo.study.expected import Expected, expected_values
@@ -70,7 +73,7 @@ class Trial:
         return self.architecture[gene]
 
 
-class Study:
+class Study(Shown):
     """A search that is kept in a folder and goes on after whatever ended it.
 
     Parameters
@@ -101,6 +104,8 @@ class Study:
         row raised the same; 0 never.
     options : mapping, optional
         Of :class:`~rapid_moo.RAPID`, such as ``{"batch_size": 4}``.
+    priors : sequence
+        What other devices, data sets or studies know, see :class:`~rapid_moo.Prior`. The folder keeps it.
 
     Raises
     ------
@@ -137,6 +142,7 @@ class Study:
         first_raised: int = FIRST_RAISED,
         same_raised: int = SAME_RAISED,
         options: Mapping[str, Any] | None = None,
+        priors: Sequence[Any] = (),
         space_reference: Reference | None = None,
     ) -> None:
         self.folder = Path(folder)
@@ -150,7 +156,10 @@ class Study:
             self.definition = self._begun(space, measure, objectives, constraints, seed, space_reference)
         else:
             self.definition = self._opened(known, space, measure, objectives, constraints, seed)
+        if "priors" in self._options:
+            raise InputError("options: expected priors as an argument of the study, got them among its options")
         RAPID(**self._options)
+        self.priors = self._read_priors(priors)
         self.problem = self._problem(None)
         if known is None:
             self._try_functions()
@@ -160,6 +169,8 @@ class Study:
         self._board = Board(self.problem)
         self._tables = Tables(self.folder, self._board)
         self._algorithm: RAPID | None = None
+        if priors:
+            self._keep_priors()
 
     # --------------------------------------------------------------- definition
     def _begun(
@@ -260,6 +271,26 @@ class Study:
         if measure is not None:
             changed["measure"] = files.measure_to_dict(self.measure)
         return {**known, **changed}
+
+    def _read_priors(self, given: Sequence[Any]) -> Priors:
+        """What the folder keeps of priors, and what is given beside it."""
+        path = self.folder / files.PRIORS
+        found = Priors(self.space, self.objectives)
+        if path.exists():
+            try:
+                found = Priors.from_dict(self.space, self.objectives, json.loads(path.read_text(encoding="utf-8")))
+            except (InputError, OSError, ValueError) as error:
+                raise StudyError(f"{path}: damaged: {error}") from error
+        found.add(Priors(self.space, self.objectives, given))
+        return found
+
+    def _keep_priors(self) -> None:
+        """Take over what holds, and keep the hints in the folder, so that it needs no other file."""
+        if told := holder(self.folder):
+            raise StudyError(f"{self.folder}: {told} is running this study: priors can be added when it has ended")
+        self.priors.take_over(self.store)
+        if self.priors.hints:
+            write_text(self.folder / files.PRIORS, json.dumps(self.priors.to_dict()) + "\n")
 
     def _try_functions(self) -> None:
         """Call the user's functions of the genes once, so that a mistake in them shows before anything is measured."""
@@ -533,7 +564,7 @@ class Study:
     def algorithm(self) -> RAPID:
         """RAPID on this study's problem, as far as it has come."""
         if self._algorithm is None:
-            algorithm = RAPID(**self._options)
+            algorithm = RAPID(**self._options, priors=self.priors)
             algorithm.setup(self.problem, termination=NoTermination(), seed=self.seed)
             state = self.store.notes.get(STATE)
             if state is not None:
@@ -703,10 +734,18 @@ class Study:
         return self._board.status(self.definition["settings"].get("budget"), holder(self.folder))
 
     def to_frame(self) -> pd.DataFrame:
-        """Every evaluation that was begun: number, state, genes, raw objectives, seconds, reason, who, when."""
+        """Every evaluation that was begun.
+
+        Returns
+        -------
+        DataFrame
+            Number, state, genes, raw objectives, seconds, reason, who, when, and the architecture's text.
+        """
         self.store.refresh()
         rows = np.array([row for row in range(len(self.store)) if self.store.state(row) != "asked"], dtype=np.int64)
-        return evaluations_frame(self.store, rows)
+        frame = evaluations_frame(self.store, rows)
+        frame[own_name("architecture", [*frame.columns])] = [self.space.to_string(x) for x in self.store.X[rows]]
+        return frame
 
     def front(self, *, expected: bool = False) -> pd.DataFrame:
         """The front: genes and raw objectives, one row per architecture.
@@ -820,6 +859,18 @@ class Study:
     def __deepcopy__(self, memo: dict[int, Any]) -> Study:
         # One folder is one memory.
         return self
+
+    def _shown(self) -> tuple[str, Lines]:
+        status = self.status()
+        lines: list[tuple[str, Any]] = [
+            ("evaluations", f"{status.begun}" + (f" of {status.budget:g}" if status.budget is not None else "")),
+            ("front", f"{status.front} architectures"),
+            *((f"best {name}", float(value)) for name, value in status.best.items()),
+            ("failed", status.failed),
+            ("folder", self.folder),
+            ("state", f"run by {status.holder}" if status.holder else "not running"),
+        ]
+        return f"Study of {self.space.name}", lines
 
     def __repr__(self) -> str:
         status = self.status()

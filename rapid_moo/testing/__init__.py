@@ -14,7 +14,7 @@ want one test each.
 
 from rapid_moo.errors import ConformanceError
 from rapid_moo.testing.predictors import PREDICTOR_CHECKS, check_predictor
-from rapid_moo.testing.problems import PROBLEM_CHECKS, check_problem
+from rapid_moo.testing.problems import PROBLEM_CHECKS, check_problem, most_calls
 from rapid_moo.testing.spaces import SPACE_CHECKS, check_space
 from rapid_moo.testing.stores import STORE_CHECKS, check_store
 
@@ -28,4 +28,5 @@ __all__ = [
     "check_problem",
     "check_space",
     "check_store",
+    "most_calls",
 ]

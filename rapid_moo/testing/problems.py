@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import logging
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -11,15 +15,22 @@ from pymoo.core.problem import Problem
 from pymoo.optimize import minimize
 
 from rapid_moo._util import IntArray, unique_rows
+from rapid_moo.measure import Attempt, Outcome
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import is_nondominated
-from rapid_moo.problem import ArchitectureProblem, BillingEvaluator
+from rapid_moo.problem import ArchitectureProblem, BillingEvaluator, MeasureSource
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.testing._require import require, require_rows, unchanged
 
+logger = logging.getLogger(__name__)
 
-def check_problem(problem: ArchitectureProblem, *, n: int = 20, seed: int = 0) -> None:
-    """Check a problem; it is evaluated about ``3 n`` times, from an empty store of its own.
+
+def check_problem(problem: ArchitectureProblem, *, n: int = 20, seed: int = 0, measure: bool = False) -> str:
+    """Check a problem, from an empty store of its own; the user's measure is not called unless that is asked for.
+
+    A table or predictors are asked about ``3 n`` times, which costs nothing. Where a measure of the user's own gives
+    the objectives, made-up values stand in for it: no network is trained. ``measure=True`` calls it, at most
+    :func:`most_calls` times. Functions of the genes (what the space computes, constraints) are always called.
 
     Parameters
     ----------
@@ -29,6 +40,13 @@ def check_problem(problem: ArchitectureProblem, *, n: int = 20, seed: int = 0) -
         Number of genotypes per check.
     seed : int
         Source of randomness.
+    measure : bool
+        Whether the user's own measure is called.
+
+    Returns
+    -------
+    str
+        What was called, in one sentence.
 
     Raises
     ------
@@ -37,12 +55,50 @@ def check_problem(problem: ArchitectureProblem, *, n: int = 20, seed: int = 0) -
     """
     require(isinstance(problem, Problem), f"expected a pymoo Problem, got {type(problem).__name__}")
     require(isinstance(problem, ArchitectureProblem), f"expected an ArchitectureProblem, got {type(problem).__name__}")
+    said = _calls(problem, n, measure)
+    logger.info("%s", said)
     before = problem.n_evaluations
     rng = np.random.default_rng(seed)
     X = rng.integers(0, problem.space.n_choices, size=(n, problem.n_var)).astype(np.int64)
     for check in PROBLEM_CHECKS.values():
-        check(problem.fresh(), X.copy())
+        check(problem.fresh() if measure else _without_measure(problem.fresh()), X.copy())
     require(problem.n_evaluations == before, "fresh() shares its store with the problem it came from")
+    return said
+
+
+def most_calls(n: int = 20) -> int:
+    """How often :func:`check_problem` calls each function of the user's measure at most, where it is to call it."""
+    return 3 * n + max(4, n // 4)
+
+
+def _calls(problem: ArchitectureProblem, n: int, measure: bool) -> str:
+    if not isinstance(problem.source, MeasureSource):
+        return f"{problem.name()}: objectives come from {type(problem.source).__name__}; no measure is called"
+    if measure:
+        return f"{problem.name()}: the measure is called at most {most_calls(n)} times"
+    return (
+        f"{problem.name()}: made-up values stand in for the measure, which is not called; measure=True calls it at most"
+        f" {most_calls(n)} times"
+    )
+
+
+def _without_measure(problem: ArchitectureProblem) -> ArchitectureProblem:
+    """The problem with made-up values in place of those of the user's measure."""
+    if isinstance(problem.source, MeasureSource):
+        stand_ins = tuple(_StandIn(attempt.names) for attempt in problem.source.attempts)
+        problem.source = replace(problem.source, attempts=stand_ins)
+    return problem
+
+
+class _StandIn(Attempt):
+    """Values that follow from the genes alone, without the user's code."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(dict, names)
+
+    def __call__(self, architecture: Mapping[str, Any]) -> Outcome:
+        """Made-up values in [0, 1)."""
+        return Outcome({name: zlib.crc32(f"{name} {architecture}".encode()) / 2**32 for name in self.names}, {}, 0.0)
 
 
 def _check_bounds(problem: ArchitectureProblem, _X: IntArray) -> None:

@@ -15,8 +15,10 @@ from sklearn.ensemble import RandomForestRegressor
 from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.pareto import pareto_ranks
 from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, Spec, TargetTransform
-from rapid_moo.predictors.predictor import assign_folds
+from rapid_moo.predictors.predictor import assign_folds, made
+from rapid_moo.predictors.predictor_set import joined
 from rapid_moo.predictors.standardised import Standardised, fit_regressor
+from rapid_moo.priors import Priors
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.workers import informed
@@ -102,6 +104,8 @@ class Bench:
         Seed of folds and regressors.
     n_jobs : int
         Fits at the same time (joblib's current backend); results do not depend on it.
+    priors : Priors, optional
+        What configurations with a prior see of it.
 
     Attributes
     ----------
@@ -111,12 +115,14 @@ class Bench:
         Trial by (objective, label of the configuration).
     n_fits : int
         Configurations fitted so far; shorter versions of an ensemble cost nothing and do not count.
+    n_extra : int
+        How many of them were beside the tuner's budget, since they see what is known from elsewhere.
     seconds : dict
         CPU time of all fits by family, those of stopped configurations included.
     """
 
-    def __init__(self, sample: ArchitectureTable, seed: int = 0, n_jobs: int = 1) -> None:
-        self.sample, self.seed, self.n_jobs = sample, seed, n_jobs
+    def __init__(self, sample: ArchitectureTable, seed: int = 0, n_jobs: int = 1, priors: Priors | None = None) -> None:
+        self.sample, self.seed, self.n_jobs, self.priors = sample, seed, n_jobs, priors
         self.F, self.raw = sample.F, sample.raw
         self.folds = assign_folds(len(sample), seed)
         self.features = {kind: sample.space.features(sample.X, kind) for kind in FEATURE_SETS}
@@ -124,7 +130,7 @@ class Bench:
         computed = {objective.name for objective in sample.space.computed}
         self.tuned = [k for k, o in enumerate(sample.objectives) if o.name not in computed]
         self.trials: dict[tuple[int, str], Trial] = {}
-        self.n_fits = 0
+        self.n_fits = self.n_extra = 0
         self.seconds: dict[str, float] = {}
         self._stages: dict[tuple[int, str], list[str]] = {}
         self._goals: dict[tuple[int, str], tuple[TargetTransform, FloatArray]] = {}
@@ -171,7 +177,8 @@ class Bench:
         tasks, fit = [], informed(_fit)
         for (k, spec), wanted in zip(jobs, rows, strict=True):
             transform, goal = self._goal(k, spec.transform)
-            inputs = self.features[spec.features]
+            name = self.sample.objectives[k].name
+            inputs = joined(spec, self.features, name, self.sample.X, self.priors)
             tasks.append(delayed(fit)(spec, inputs, goal, transform, self.folds, wanted, self._counts(spec), self.seed))
         if not tasks:
             return []
@@ -290,7 +297,7 @@ def _fit(
     """Predict the wanted rows, each from the rows of all other folds."""
     start = time.process_time()
     family = FAMILIES[spec.family]
-    regressor = family.make(dict(spec.params), seed)
+    regressor = made(family, spec.params, seed, spec.prior)
     if isinstance(regressor, GaussianProcess) and len(goal) <= regressor.max_rows:
         # Hyper-parameters from fewer rows and iterations than a final fit: enough to tell configurations apart.
         regressor.set_params(n_tune=SCREEN_ROWS, max_iter=SCREEN_ITERATIONS)
@@ -301,7 +308,7 @@ def _fit(
         mean = np.full((max(1, len(counts)), len(goal)), np.nan)
         for fold in np.unique(folds[wanted]):
             train, test = folds != fold, folds == fold
-            fitted = fit_regressor(family.make(dict(spec.params), seed), inputs[train], goal[train])
+            fitted = fit_regressor(made(family, spec.params, seed, spec.prior), inputs[train], goal[train])
             mean[:, test] = _versions_predicted(family, fitted, inputs[test], counts)
     complete = not np.isnan(mean).any()
     return _Fits(transform.backward(mean), complete, time.process_time() - start)

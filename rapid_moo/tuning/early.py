@@ -6,13 +6,13 @@ what matters most then: which features are seen, and whether each gets a length 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.predictors import GaussianProcess, PredictorSpec
 from rapid_moo.predictors.predictor import assign_folds
+from rapid_moo.predictors.predictor_set import joined
+from rapid_moo.priors import Priors
 from rapid_moo.table import ArchitectureTable
 
 CANDIDATES = tuple(
@@ -23,7 +23,7 @@ CANDIDATES = tuple(
 FEWEST, ITERATIONS = 4, 25
 
 
-def early_specs(sample: ArchitectureTable, seed: int = 0) -> list[PredictorSpec]:
+def early_specs(sample: ArchitectureTable, seed: int = 0, priors: Priors | None = None) -> list[PredictorSpec]:
     """For each objective the process under which unseen rows of the sample are likeliest.
 
     Parameters
@@ -32,29 +32,42 @@ def early_specs(sample: ArchitectureTable, seed: int = 0) -> list[PredictorSpec]
         Measured architectures, a few dozen; of fewer than four the first candidate is taken.
     seed : int
         Seed of the folds.
+    priors : Priors, optional
+        What is known from elsewhere: for an objective of which it tells something the candidates are tried with it
+        and without, and of too few rows the first one has it.
 
     Returns
     -------
     list of PredictorSpec
         One per objective, computed ones included (see :func:`~rapid_moo.tuning.adapt`).
     """
+    n_columns = [priors.count(objective.name) if priors is not None else 0 for objective in sample.objectives]
     if len(sample) < FEWEST:
-        return [CANDIDATES[0]] * len(sample.objectives)
+        return [CANDIDATES[0].with_prior(n) for n in n_columns]
     folds = assign_folds(len(sample), seed)
     features = {kind: sample.space.features(sample.X, kind) for kind in {spec.features for spec in CANDIDATES}}
     computed = {objective.name for objective in sample.space.computed}
     return [
-        CANDIDATES[0] if objective.name in computed else _likeliest(CANDIDATES, features, y, folds)
-        for objective, y in zip(sample.objectives, sample.raw.T, strict=True)
+        CANDIDATES[0]
+        if objective.name in computed
+        else _likeliest(sample, objective.name, n, features, y, folds, priors)
+        for objective, n, y in zip(sample.objectives, n_columns, sample.raw.T, strict=True)
     ]
 
 
 def _likeliest(
-    specs: Sequence[PredictorSpec], features: dict[str, FloatArray], y: FloatArray, folds: IntArray
+    sample: ArchitectureTable,
+    name: str,
+    n_columns: int,
+    features: dict[str, FloatArray],
+    y: FloatArray,
+    folds: IntArray,
+    priors: Priors | None,
 ) -> PredictorSpec:
     def surprise(spec: PredictorSpec) -> float:
-        process = GaussianProcess(**spec.params, max_iter=ITERATIONS)
-        mean, std, _ = process.cross_predict(features[spec.features], y, folds)
+        process = GaussianProcess(**spec.params, max_iter=ITERATIONS, n_prior=spec.prior)
+        mean, std, _ = process.cross_predict(joined(spec, features, name, sample.X, priors), y, folds)
         return float(np.mean(0.5 * ((y - mean) / std) ** 2 + np.log(std)))
 
-    return min(specs, key=surprise)
+    informed = [spec.with_prior(n_columns) for spec in CANDIDATES] if n_columns else []
+    return min([*informed, *CANDIDATES], key=surprise)

@@ -10,10 +10,14 @@ from typing import Any
 
 import pandas as pd
 
+from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import LARGEST_SEED, atomic_path, shown, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import MOST_OBJECTIVES, Objective
-from rapid_moo.predictors import PredictorSet, PredictorSpec, Spec, spec_from_dict
+from rapid_moo.predictors import PredictorSet, PredictorSpec, Spec, members_of, spec_from_dict
+from rapid_moo.report import Report
+from rapid_moo.report.facts import PredictorFacts
+from rapid_moo.report.making import choice_facts, environment, now, objective_facts
 from rapid_moo.table import ArchitectureTable
 
 TRIPLET_FILE = "triplet.json"
@@ -59,8 +63,8 @@ def adapt(specs: Sequence[Spec | None], sample: ArchitectureTable) -> list[Spec 
     ]
 
 
-@dataclass(frozen=True, eq=False)
-class TunerResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class TunerResult(Shown):
     """What the tuner found.
 
     Attributes
@@ -94,6 +98,39 @@ class TunerResult:
     seconds: float
     fit_seconds: dict[str, float]
     settings: dict[str, Any]
+
+    def _shown(self) -> tuple[str, Lines]:
+        low, high = self.interval
+        lines: list[tuple[str, Any]] = [
+            (o.name, family) for o, family in zip(self.best.objectives, self.families, strict=True)
+        ]
+        lines += [("ADRS", f"{self.adrs:.4f} ({low:.4f} to {high:.4f})"), ("fitted", self.n_fits)]
+        if self.unlearnable:
+            lines.append(("unlearnable", self.unlearnable))
+        return "Result of the tuner", [*lines, ("seconds", float(self.seconds))]
+
+    def report(self, command: str = "") -> Report:
+        """The facts, to be shown by :mod:`rapid_moo.report`; ``command`` is what made them."""
+        predictors = tuple(
+            PredictorFacts(
+                objective=o.name,
+                family="exact" if spec is None else spec.family,
+                members=() if spec is None else tuple({**m.to_dict(), "share": share} for m, share in members_of(spec)),
+            )
+            for o, spec in zip(self.best.objectives, self.best.specs, strict=True)
+        )
+        return Report(
+            kind="tuning",
+            name=str(self.settings.get("table", "a sample")),
+            created=now(),
+            command=command,
+            objectives=objective_facts(self.best.objectives),
+            seconds={"tune": float(self.seconds)},
+            predictors=predictors,
+            choice=choice_facts(self),
+            settings=dict(self.settings),
+            versions=environment(),
+        )
 
     @property
     def best(self) -> Triplet:

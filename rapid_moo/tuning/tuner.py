@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from rapid_moo._util import Seed, as_generator, numpy_state_kept, one_blas_thread
+from rapid_moo._util import Seed, as_generator, check_jobs, numpy_state_kept, one_blas_thread
 from rapid_moo.errors import InputError
-from rapid_moo.predictors import FAMILIES, PredictorSpec
+from rapid_moo.predictors import FAMILIES, PredictorSpec, members_of
 from rapid_moo.predictors.transforms import TRANSFORMS
+from rapid_moo.priors import Priors
 from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 OPTIMIZER = "NGOpt"
-BUDGET = 14
+BUDGET, MOST_TRIALS = 14, 10_000
 NOT_SEARCHED = {"n_estimators", "loss"}
 FEWEST_ROWS = 4
 SCREENED = 0.75
@@ -89,9 +90,10 @@ class ADRSTuner:
         seed: Seed = 0,
         n_jobs: int = 1,
     ) -> None:
+        check_jobs(n_jobs)
         for name, value in (("tuner budget", budget), ("shortlist", shortlist)):
-            if value < 1:
-                raise InputError(f"{name}: expected at least one, got {value}")
+            if not 1 <= value <= MOST_TRIALS:
+                raise InputError(f"{name}: expected 1 to {MOST_TRIALS}, got {value}")
         if max_rows < FEWEST_ROWS:
             raise InputError(f"max_rows: expected at least {FEWEST_ROWS}, got {max_rows}")
         unknown = sorted({*(families or ()), *prefer} - set(FAMILIES))
@@ -115,7 +117,12 @@ class ADRSTuner:
         return other
 
     @one_blas_thread
-    def tune(self, sample: ArchitectureTable, progress: ProgressCallback | None = None) -> TunerResult:
+    def tune(
+        self,
+        sample: ArchitectureTable,
+        progress: ProgressCallback | None = None,
+        priors: Priors | None = None,
+    ) -> TunerResult:
         """Tune on a sample.
 
         Parameters
@@ -124,12 +131,15 @@ class ADRSTuner:
             Measured architectures, four at least.
         progress : callable, optional
             Called after each configuration per objective with the best loss so far.
+        priors : Priors, optional
+            What is known from elsewhere. Of an objective of which it tells something each Gaussian process of the
+            shortlist is tried with it and without, beside the budget, and what is best decides for the others.
         """
         if len(sample) < FEWEST_ROWS:
             raise InputError(f"sample: expected at least {FEWEST_ROWS} architectures to tune on, got {len(sample)}")
         start, seed = time.perf_counter(), _drawn(self.seed)
         rows = sample if len(sample) <= self.max_rows else sample.sample(self.max_rows, seed)
-        bench, loss = Bench(rows, seed, self.n_jobs), ResampledLoss(rows.F, seed)
+        bench, loss = Bench(rows, seed, self.n_jobs, priors), ResampledLoss(rows.F, seed)
         trace: list[float] = []
 
         def tell(best: float, done: int) -> None:
@@ -175,6 +185,7 @@ class ADRSTuner:
     def _screen(self, bench: Bench, loss: ResampledLoss, tell: Callable[[float, int], None]) -> None:
         """Fit the families' shortlists on every objective, as far as the budget goes, the cheapest and best first."""
         specs = _screening(self.families)[: max(1, round(self.budget * SCREENED))]
+        bench.evaluate(_informed(bench, specs))
         head = max(FAMILIES[name].first for name in self.families)
         for start, stop in ((0, head), (head, len(specs))):
             if specs[start:stop]:
@@ -184,7 +195,8 @@ class ADRSTuner:
     def _refine(self, bench: Bench, loss: ResampledLoss, tell: Callable[[float, int], None]) -> None:
         """Nevergrad over the joint configuration of all objectives, ADRS as the loss."""
         n_tuned = len(bench.tuned)
-        limit = self.budget * n_tuned
+        limit = self.budget * n_tuned + bench.n_extra
+        with_prior = {k: members_of(bench.best(k, 1)[0].spec)[0][0].prior for k in bench.tuned}
         left = limit - bench.n_fits
         if left <= 0:
             return
@@ -197,7 +209,10 @@ class ADRSTuner:
         optimizer = ng.optimizers.registry[self.optimizer](parametrization=space, budget=asks)
         for _ in range(asks):
             candidate = optimizer.ask()
-            specs = {k: _spec_of(value) for k, value in zip(bench.tuned, candidate.value, strict=True)}
+            specs = {
+                k: _spec_of(value).with_prior(with_prior[k])
+                for k, value in zip(bench.tuned, candidate.value, strict=True)
+            }
             if bench.n_fits + len(bench.new(specs.items())) > limit:
                 return
             bench.evaluate(specs.items())
@@ -253,6 +268,17 @@ def _screening(families: Sequence[str]) -> list[PredictorSpec]:
             turn = 0 if rank < family.first else 1 + rank - family.first
             entries.append((turn, place, PredictorSpec(name, dict(params), features, transform)))
     return [spec for _, _, spec in sorted(entries, key=lambda entry: entry[:2])]
+
+
+def _informed(bench: Bench, specs: Sequence[PredictorSpec]) -> list[tuple[int, PredictorSpec]]:
+    """The Gaussian processes of a shortlist with what is known from elsewhere of each objective; noted as extra."""
+    if bench.priors is None:
+        return []
+    counts = {k: bench.priors.count(bench.sample.objectives[k].name) for k in bench.tuned}
+    processes = [spec for spec in specs if spec.family == "gaussian_process"]
+    found = [(k, spec.with_prior(counts[k])) for spec in processes for k in bench.tuned if counts[k]]
+    bench.n_extra = len(found)
+    return found
 
 
 def _soundest(bench: Bench) -> list[Trial | None]:

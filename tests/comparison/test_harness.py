@@ -383,6 +383,41 @@ def test_a_folder_with_foreign_files_is_left_alone(tmp_path, capsys):
     assert (tmp_path / "results.csv").read_text() == "a,b\n1,2\n"
 
 
+def test_a_method_whose_trajectories_are_gone_is_still_reported(tmp_path):
+    arguments = ["compare", "--dataset", "digits", "--budgets", "20", "--seeds", "1", "--out", str(tmp_path)]
+    assert main([*arguments, "--methods", "random"]) == 0
+    (tmp_path / "trajectories.csv").unlink()
+    assert main([*arguments, "--methods", "nsga2"]) == 0
+    assert (tmp_path / "curves-digits.png").is_file()
+    assert "| random |" in (tmp_path / "report.md").read_text()
+
+
+DAMAGE = {
+    "results.csv": b"dataset,method\n\x00\xff",
+    "trajectories.csv": b"",
+    "oracle.csv": b"a,b\n1,2\n",
+    "comparison.json": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("name", [*DAMAGE, "report.md"])
+def test_a_damaged_folder_is_refused_before_a_run_and_left_as_it_is(name, tmp_path, capsys):
+    arguments = ["compare", "--dataset", "digits", "--budgets", "20", "--seeds", "1", "--out", str(tmp_path)]
+    assert main([*arguments, "--methods", "random"]) == 0
+    if name in DAMAGE:
+        (tmp_path / name).write_bytes(DAMAGE[name])
+    else:
+        (tmp_path / name).unlink()
+        (tmp_path / name).mkdir()
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    capsys.readouterr()
+    assert main([*arguments, "--methods", "nsga2"]) == 2
+    message = capsys.readouterr().err
+    assert name in message
+    assert message.count("\n") == 1
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_runs_on_a_dask_scheduler_are_the_same(tmp_path):
     distributed = pytest.importorskip("distributed", reason="the extra 'dask' is not installed")
     arguments = ["compare", "--dataset", "digits", "--methods", "random,nsga2", "--budgets", "0.01", "--seeds", "2"]

@@ -77,7 +77,7 @@ def make_report(kind: type[GridSpace] = GridSpace, n: int = 60, *, judged: bool 
         architectures=facts,
         reference=reference_facts("true", front, GOALS) if judged else None,
         progress=progress_facts(to_minimised(raw, GOALS), front if judged else None, "true"),
-        predictors=predictor_facts(predictors, members_of, X),
+        predictors=predictor_facts(predictors, members_of),
         picks=picks_of(facts, GOALS),
         failures={f"MemoryError: {EVIL}": 3},
         settings={"seed": 1},

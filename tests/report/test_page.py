@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rapid_moo import preferred_point
+from rapid_moo import Gene, GridSpace, Objective, preferred_point
 from rapid_moo.objectives import to_minimised
 from rapid_moo.report import Report, to_html
+from rapid_moo.report.making import architecture_facts, objective_facts, progress_facts, space_facts
 
 from .conftest import EVIL, GOALS, Drawn, make_report
 
@@ -218,9 +219,6 @@ def test_without_a_front_to_judge_by(browser, tmp_path):
 
 
 def test_ten_thousand_architectures_are_below_five_megabytes(browser, tmp_path):
-    from rapid_moo import Gene, GridSpace, Objective
-    from rapid_moo.report.making import architecture_facts, objective_facts, space_facts
-
     rng = np.random.default_rng(0)
     goals = [Objective(f"objective {k}", "min") for k in range(5)]
     space = GridSpace("large", [Gene(f"gene {k}", (1, 2, 3)) for k in range(75)], goals)
@@ -247,6 +245,52 @@ def test_ten_thousand_architectures_are_below_five_megabytes(browser, tmp_path):
     shown = Page(browser, path)
     assert shown.errors == []
     shown.context.close()
+
+
+def of_values(raw: np.ndarray) -> Report:
+    goals = [Objective(f"goal {k}", "min") for k in range(raw.shape[1])]
+    space = GridSpace("values", [Gene("a", tuple(range(100))), Gene("b", tuple(range(100)))], goals)
+    X = space.enumerate()[: len(raw)]
+    facts, _ = architecture_facts(space, goals, X, raw, ["chosen"] * len(raw))
+    F = np.where(np.isnan(raw).any(axis=1, keepdims=True), np.inf, raw)
+    return Report(
+        kind="run",
+        name="values",
+        objectives=objective_facts(goals),
+        space=space_facts(space),
+        bill={"evaluations": len(raw), "front_size": sum(facts.front)},
+        architectures=facts,
+        progress=progress_facts(F, None, ""),
+    )
+
+
+RNG = np.random.default_rng(0)
+ODD = {
+    "one objective": RNG.random((30, 1)),
+    "one architecture": RNG.random((1, 3)),
+    "nothing complete": np.full((3, 2), np.nan),
+    "all equal": np.ones((20, 3)),
+    "zero and below": RNG.normal(size=(40, 2)) * [0.0, 1.0] - [0.0, 5.0],
+    "huge and tiny": RNG.lognormal(size=(40, 2)) * [1e300, 1e-300],
+    "five objectives": RNG.random((50, 5)),
+    "a front of 5,000": np.column_stack([np.arange(5000.0), np.arange(5000.0)[::-1]]),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_values_are_shown(browser, tmp_path, name):
+    path = tmp_path / "report.html"
+    report = of_values(ODD[name])
+    path.write_text(to_html(report), encoding="utf-8")
+    page = Page(browser, path)
+    assert page.errors == []
+    n_front = sum(report.architectures.front)
+    if n_front:
+        assert page.told("kept") == str(n_front)
+        page.tab.locator(".front-table tbody tr").last.click()
+        assert page.told("selected") != ""
+        assert page.errors == []
+    page.context.close()
 
 
 def test_the_file_refers_to_nothing_outside(report):

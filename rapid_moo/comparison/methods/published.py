@@ -1,18 +1,22 @@
-"""One-shot RAPID as published, with the directions of the objectives corrected.
+"""One-shot RAPID as published, re-created from its description: a grid of 67 regressors per objective, 125 triplets.
 
-The procedure of RAPID's two scripts: a fixed grid of 67 regressors per objective is fitted on a part of the sample,
-the five with the smallest MAPE on the rest (the validation rows) are kept, their 125 triplets are ranked by the ADRS
-between the validation rows' true front and the rows that the triplet predicts to be their front, the best triplet is
-fitted on the whole sample, and every architecture that it predicts to be non-dominated is evaluated.
+The sample's last fifth (three rows at least) is for validation. Every regressor of the grid is fitted on the rest, for
+each objective the five with the smallest MAPE on the validation rows are kept, and their 125 triplets are ranked by the
+ADRS between the validation rows' true front and the rows that the triplet predicts to be their front. The best triplet
+is fitted on the whole sample, and every architecture that it predicts to be non-dominated is evaluated.
 
-What the description leaves open: a fifth of the sample is validation rows; features are the published vectors; linear
-models get standardised features, without which they diverge; ADRS ties go to the smaller MAPE. A boosted ensemble or
-forest gives its shorter versions from one fit: the predictions are those of separate fits, for less time.
+Two repairs, so that it is not beaten for its slips: directions are right (true and predicted values are minimised
+alike), and where the validation rows' front is degenerate, so that its ADRS says nothing, triplets are ranked by MAPE.
+Inputs are the published vectors as they are, and every fit keeps its library's defaults beside the grid, on one thread.
+
+Source: RAPID (McGill Edge Intelligence Lab), ``adrs_tuner.py``: grid, five best by validation MAPE per objective,
+ADRS of all 125 triplets on the validation rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, ClassVar
@@ -21,21 +25,26 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestRegressor
 from sklearn.linear_model import SGDRegressor
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from xgboost import XGBRegressor
 
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.comparison.method import Method
 from rapid_moo.indicators import adrs
-from rapid_moo.objectives import to_minimised
-from rapid_moo.pareto import front_indices
+from rapid_moo.objectives import Objective, signs
+from rapid_moo.pareto import front_indices, front_points
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.space import SearchSpace
 
 SHORTLIST = 5
-_FOREST_TREES = (10, 100, 500, 1000)
-_BOOSTING_TREES = (10, 100, 1000)
-_DEPTHS = (None, 4, 32, 256)
+VALIDATION_SHARE = 0.2
+FEWEST_VALIDATION = 3
+HUGE = 1e30
+_MAKERS: Mapping[str, tuple[Callable[..., BaseEstimator], Mapping[str, Any]]] = {
+    "gradient_boosting": (GradientBoostingRegressor, {}),
+    "random_forest": (RandomForestRegressor, {"n_jobs": 1}),
+    "xgboost": (XGBRegressor, {"n_jobs": 1, "verbosity": 0}),
+    "sgd": (SGDRegressor, {}),
+}
 
 
 @dataclass(frozen=True)
@@ -45,15 +54,20 @@ class Regressor:
     family: str
     params: Mapping[str, Any]
 
-    def make(self, seed: int) -> BaseEstimator:
-        """The unfitted estimator."""
-        if self.family == "gradient_boosting":
-            return GradientBoostingRegressor(**self.params, random_state=seed)
-        if self.family == "random_forest":
-            return RandomForestRegressor(**self.params, random_state=seed)
-        if self.family == "xgboost":
-            return XGBRegressor(**self.params, random_state=seed, n_jobs=1, tree_method="exact")
-        return make_pipeline(StandardScaler(), SGDRegressor(**self.params, random_state=seed))
+    def fit(self, X: FloatArray, y: FloatArray, seed: int) -> Any:
+        """A fitted estimator, or None where the fit overflows: unscaled vectors do that to gradient descent."""
+        make, options = _MAKERS[self.family]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                return make(**self.params, **options, random_state=seed).fit(X, y)
+            except ValueError:
+                return None
+
+    @property
+    def trees(self) -> int:
+        """Length of an ensemble; 0 for a linear model."""
+        return int(self.params.get("n_estimators", 0))
 
 
 def published_grid() -> list[Regressor]:
@@ -62,14 +76,10 @@ def published_grid() -> list[Regressor]:
         Regressor("gradient_boosting", {"loss": loss, "learning_rate": rate, "n_estimators": trees})
         for loss in ("squared_error", "huber", "quantile")
         for rate in (0.1, 0.001, 0.0001)
-        for trees in _BOOSTING_TREES
+        for trees in (10, 100, 1000)
     ]
-    grid += [
-        Regressor(family, {"max_depth": depth, "n_estimators": trees})
-        for family in ("random_forest", "xgboost")
-        for depth in _DEPTHS
-        for trees in _FOREST_TREES
-    ]
+    for trees, depth in product((10, 100, 500, 1000), (None, 4, 32, 256)):
+        grid += [Regressor(name, {"n_estimators": trees, "max_depth": depth}) for name in ("random_forest", "xgboost")]
     grid += [
         Regressor("sgd", {"loss": loss, "penalty": penalty})
         for loss in ("squared_error", "huber")
@@ -78,69 +88,130 @@ def published_grid() -> list[Regressor]:
     return grid
 
 
-def fit_grid(
-    grid: list[Regressor], X: FloatArray, y: FloatArray, unseen: FloatArray, seed: int
-) -> list[tuple[Regressor, FloatArray]]:
-    """Each configuration with its predictions of shape (n_unseen,), in the order of the grid.
+FitGrid = Callable[[Sequence[Regressor], FloatArray, FloatArray, FloatArray, int], list[FloatArray]]
 
-    Configurations that differ in the number of trees alone share one fit.
-    """
+
+def fit_separately(
+    grid: Sequence[Regressor], X: FloatArray, y: FloatArray, unseen: FloatArray, seed: int
+) -> list[FloatArray]:
+    """Predictions of each configuration, shape (n_unseen,), from a fit of its own: what the published tuner costs."""
+    return [_predictions(regressor, regressor.fit(X, y, seed), unseen) for regressor in grid]
+
+
+def fit_shared(
+    grid: Sequence[Regressor], X: FloatArray, y: FloatArray, unseen: FloatArray, seed: int
+) -> list[FloatArray]:
+    """The same predictions for less time: configurations that differ in the number of trees alone share one fit."""
+    fits: dict[str, Any] = {}
     found: dict[int, FloatArray] = {}
-    for members in _families(grid):
-        longest = max(members, key=lambda i: grid[i].params.get("n_estimators", 0))
-        model = grid[longest].make(seed).fit(X, y)
-        for i in members:
-            found[i] = _predict(grid[i], model, unseen)
-    return [(regressor, found[i]) for i, regressor in enumerate(grid)]
+    for i in sorted(range(len(grid)), key=lambda i: -grid[i].trees):
+        rest = {key: value for key, value in grid[i].params.items() if key != "n_estimators"}
+        alike = f"{grid[i].family} {sorted(rest.items())}"
+        if alike not in fits:
+            fits[alike] = grid[i].fit(X, y, seed)
+        found[i] = _predictions(grid[i], fits[alike], unseen)
+    return [found[i] for i in range(len(grid))]
 
 
-def _families(grid: list[Regressor]) -> Iterator[list[int]]:
-    """Positions of the configurations that are alike but for the number of trees."""
-    alike: dict[str, list[int]] = {}
-    for i, regressor in enumerate(grid):
-        rest = {key: value for key, value in regressor.params.items() if key != "n_estimators"}
-        alike.setdefault(f"{regressor.family} {sorted(rest.items())}", []).append(i)
-    yield from alike.values()
-
-
-def _predict(regressor: Regressor, model: Any, X: FloatArray) -> FloatArray:
-    """Predictions of the configuration, from a fit with at least as many trees."""
-    trees = regressor.params.get("n_estimators")
+def _predictions(regressor: Regressor, model: Any, X: FloatArray) -> FloatArray:
+    """Finite predictions of the configuration, from a fit with at least as many trees."""
+    if model is None:
+        return np.full(len(X), HUGE)
+    trees = regressor.trees
     if regressor.family == "gradient_boosting":
-        return np.asarray(next(p for k, p in enumerate(model.staged_predict(X), 1) if k == trees))
-    if regressor.family == "xgboost":
-        return np.asarray(model.predict(X, iteration_range=(0, trees)), dtype=np.float64)
-    if regressor.family == "random_forest":
-        return np.asarray(np.mean([tree.predict(X) for tree in model.estimators_[:trees]], axis=0))
-    return np.asarray(model.predict(X))
+        found = next(p for k, p in enumerate(model.staged_predict(X), 1) if k == trees)
+    elif regressor.family == "xgboost":
+        found = model.predict(X, iteration_range=(0, trees))
+    elif regressor.family == "random_forest":
+        found = np.mean([tree.predict(X) for tree in model.estimators_[:trees]], axis=0)
+    else:
+        found = model.predict(X)
+    return np.clip(np.nan_to_num(np.asarray(found, dtype=np.float64), nan=HUGE), -HUGE, HUGE)
 
 
 def mape(truth: FloatArray, predicted: FloatArray) -> float:
-    """Mean absolute percentage error as a fraction; a value of zero counts with the mean magnitude instead."""
-    scale = np.where(truth == 0, np.abs(truth).mean() or 1.0, np.abs(truth))
-    return float(np.mean(np.abs(predicted - truth) / scale))
+    """Mean absolute percentage error as a fraction."""
+    return float(np.mean(np.abs(predicted - truth) / np.maximum(np.abs(truth), 1e-12)))
 
 
-def shortlist(
-    fitted: list[tuple[Regressor, FloatArray]], truth: FloatArray, count: int = SHORTLIST
-) -> list[tuple[Regressor, FloatArray, float]]:
-    """The configurations of the smallest MAPE on the validation rows, with predictions and MAPE."""
-    scored = [(regressor, predicted, mape(truth, predicted)) for regressor, predicted in fitted]
-    return sorted(scored, key=lambda item: item[2])[:count]
+@dataclass(frozen=True)
+class Published:
+    """What the published procedure chose on a sample.
+
+    Attributes
+    ----------
+    regressors : tuple of Regressor
+        The triplet: one configuration per objective.
+    promised : float
+        The validation ADRS by which it was chosen; NaN where that was degenerate.
+    n_fits : int
+        Configurations that were fitted.
+    seed : int
+        Seed of all fits.
+    """
+
+    regressors: tuple[Regressor, ...]
+    promised: float
+    n_fits: int
+    seed: int
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Families of the triplet."""
+        return tuple(regressor.family for regressor in self.regressors)
+
+    def predict(self, vectors: FloatArray, raw: FloatArray, unseen: FloatArray) -> FloatArray:
+        """Raw predictions of shape (n_unseen, n_objectives) by the triplet fitted on all rows of the sample."""
+        columns = [
+            _predictions(regressor, regressor.fit(vectors, raw[:, k], self.seed), unseen)
+            for k, regressor in enumerate(self.regressors)
+        ]
+        return np.column_stack(columns)
 
 
-def rank_triplets(
-    shortlists: list[list[tuple[Regressor, FloatArray, float]]], raw: FloatArray, objectives: Any
-) -> list[tuple[float, tuple[Regressor, ...]]]:
-    """All combinations of one shortlisted configuration per objective, best ADRS on the validation rows first."""
-    F = to_minimised(raw, objectives)
-    front = F[front_indices(F)]
-    scored = []
-    for triplet in product(*shortlists):
-        predicted = to_minimised(np.column_stack([item[1] for item in triplet]), objectives)
-        loss = adrs(F[front_indices(predicted)], reference=front)
-        scored.append((loss, sum(item[2] for item in triplet), tuple(item[0] for item in triplet)))
-    return [(loss, regressors) for loss, _, regressors in sorted(scored, key=lambda item: item[:2])]
+def choose(
+    vectors: FloatArray, raw: FloatArray, objectives: Sequence[Objective], seed: int, fit: FitGrid = fit_shared
+) -> Published:
+    """Choose a triplet on a sample.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, length)
+        The sample's published vectors, see :func:`vectors_of`; two rows at least.
+    raw : ndarray of shape (n, n_objectives)
+        Its raw values.
+    objectives : sequence of Objective
+        What they are.
+    seed : int
+        Seed of all fits.
+    fit : callable
+        How the grid is fitted: :func:`fit_shared` or :func:`fit_separately`, whose predictions are the same.
+    """
+    n_fit = max(1, len(vectors) - max(FEWEST_VALIDATION, round(VALIDATION_SHARE * len(vectors))))
+    grid, sign = published_grid(), signs(objectives)
+    lists: list[list[tuple[float, Regressor, FloatArray]]] = []
+    for k in range(raw.shape[1]):
+        guesses = fit(grid, vectors[:n_fit], raw[:n_fit, k], vectors[n_fit:], seed)
+        scored = [
+            (mape(raw[n_fit:, k], guess), regressor, guess * sign[k])
+            for regressor, guess in zip(grid, guesses, strict=True)
+        ]
+        lists.append(sorted(scored, key=lambda item: item[0])[:SHORTLIST])
+    F = raw[n_fit:] * sign
+    front = front_points(F)
+    degenerate = bool((np.ptp(front, axis=0) <= 0.0).any())
+    ranked = []
+    for triplet in product(*lists):
+        picked = front_indices(np.column_stack([guess for _, _, guess in triplet]))
+        loss = 0.0 if degenerate else adrs(F[picked], reference=front)
+        ranked.append((loss, sum(error for error, _, _ in triplet), tuple(regressor for _, regressor, _ in triplet)))
+    loss, _, best = min(ranked, key=lambda item: item[:2])
+    return Published(best, float("nan") if degenerate else loss, len(grid) * raw.shape[1], seed)
+
+
+def vectors_of(space: SearchSpace, X: IntArray) -> FloatArray:
+    """What the regressors see, shape (n, length): published vectors, or codes where choices are no integers."""
+    return np.asarray(space.decode(X) if space.integral else space.repair(X), dtype=np.float64)
 
 
 class PublishedRAPID(Method):
@@ -149,12 +220,13 @@ class PublishedRAPID(Method):
     name = "rapid-published"
     anytime = False
     overruns = True
-    validation: ClassVar[float] = 0.2
+    validation: ClassVar[float] = VALIDATION_SHARE
+    inputs: ClassVar[str] = "vectors as they are"
 
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         super().__init__(problem, budget, seed)
         self._order = np.random.default_rng(seed).permutation(len(self.members))
-        self.triplet: tuple[Regressor, ...] | None = None
+        self.chosen: Published | None = None
         self._told = 0
 
     def ask(self) -> IntArray:
@@ -170,21 +242,8 @@ class PublishedRAPID(Method):
         self._told += 1
 
     def _predicted_front(self) -> IntArray:
-        store, space = self.problem.store, self.problem.space
-        X, raw = space.decode(store.X).astype(np.float64), store.raw
-        n_fit = len(X) - max(1, round(self.validation * len(X))) if len(X) > 1 else 1
-        fit, held = slice(0, n_fit), slice(n_fit if len(X) > 1 else 0, None)
-        seed, grid = int(self.seed) % 2**31, published_grid()
-        lists = [
-            shortlist(fit_grid(grid, X[fit], raw[fit, k], X[held], seed), raw[held, k]) for k in range(raw.shape[1])
-        ]
-        self.triplet = rank_triplets(lists, raw[held], self.problem.objectives)[0][1]
-        everyone = space.decode(self.members).astype(np.float64)
-        predicted = np.column_stack(
-            [_final(regressor, X, raw[:, k], everyone, seed) for k, regressor in enumerate(self.triplet)]
-        )
-        return self.members[front_indices(to_minimised(predicted, self.problem.objectives))]
-
-
-def _final(regressor: Regressor, X: FloatArray, y: FloatArray, everyone: FloatArray, seed: int) -> FloatArray:
-    return _predict(regressor, regressor.make(seed).fit(X, y), everyone)
+        store, space, objectives = self.problem.store, self.problem.space, self.problem.objectives
+        vectors, raw = vectors_of(space, store.X), store.raw
+        self.chosen = choose(vectors, raw, objectives, int(self.seed) % 2**31)
+        predicted = self.chosen.predict(vectors, raw, vectors_of(space, self.members))
+        return self.members[front_indices(predicted * signs(objectives))]

@@ -1,0 +1,234 @@
+"""The front of a new device, with what another device knows: quality by cost.
+
+    python benchmarks/transfer_front.py run --table gpt_s_a100.csv --devices gpt_s_devices.csv [--ways none,prior]
+    python benchmarks/transfer_front.py report
+
+``--table`` holds all objectives of one device, ``--devices`` columns ``latency_X`` of several on the same
+architectures. Each device is the target in turn and the next one the source; the first objective (accuracy,
+perplexity) is that of the table for all. The source was searched beforehand, at ``--share`` of the table. Ways:
+
+* ``none``: RAPID without a prior;
+* ``prior``: with all that was evaluated on the source, its first objective taken over;
+* ``small``: with the first 100 evaluations on the source, nothing taken over;
+* ``shuffled``, ``reversed``: with all of it, nothing taken over, and latencies that mislead.
+
+With ``--costs`` (``1,0.01``: the first objective's and each other's) budgets and marks are costs in units of one
+architecture, else evaluations. Runs are appended to ``runs.jsonl``; what is there already is not run again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from _report import markdown, setting
+from transfer import read_devices
+
+from rapid_moo import RAPID
+from rapid_moo._provenance import provenance
+from rapid_moo._util import IntArray
+from rapid_moo.costs import CostBudget
+from rapid_moo.errors import InputError, RapidMooError
+from rapid_moo.indicators import adrs
+from rapid_moo.priors import Prior
+from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.problems.registry import open_table
+from rapid_moo.table import ArchitectureTable
+
+OUT = Path(__file__).parent / "results" / "transfer"
+WAYS = ("none", "prior", "small", "shuffled", "reversed")
+SHARES = (1 / 12, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
+"""Of the budget, at which quality is noted."""
+EARLY = (20, 40, 60, 100)
+SMALL, SEARCHED = 100, 1000
+
+
+def device_tables(table: Path, devices: Path, costs: str) -> dict[str, ArchitectureTable]:
+    """The table of each device, of the architectures that both files hold."""
+    whole = open_table(table)
+    names = [objective.name for objective in whole.objectives]
+    if "latency" not in names:
+        raise InputError(f"{table}: expected an objective latency, got {names}")
+    objectives = whole.objectives
+    if costs:
+        first, _, others = costs.partition(",")
+        computed = {objective.name for objective in whole.space.computed}
+        objectives = tuple(
+            o if o.name in computed else replace(o, cost=float(others or first) if k else float(first))
+            for k, o in enumerate(objectives)
+        )
+    found = {}
+    for device in read_devices([devices], "latency", whole.space.name)[1][0]:
+        rows = whole.find(device.X)
+        raw = whole.raw[rows[rows >= 0]].copy()
+        raw[:, names.index("latency")] = device.values[rows >= 0]
+        X = whole.X[rows[rows >= 0]]
+        found[device.name] = ArchitectureTable.build(whole.space, objectives, X, raw, device.name)
+    return found
+
+
+def search(table: ArchitectureTable, budget: int, seed: int, priors: list[Prior]) -> ArchitectureProblem:
+    """RAPID on a table within a budget of so many architectures, or what these cost."""
+    problem = ArchitectureProblem(table.space, table)
+    algorithm = RAPID(priors=priors)
+    termination: Any = CostBudget(budget * problem.prices.sum()) if problem.costs_stated else ("n_eval", budget)
+    algorithm.setup(problem, termination=termination, seed=seed)
+    while algorithm.has_next():
+        algorithm.next()
+    return problem
+
+
+def curve(problem: ArchitectureProblem, table: ArchitectureTable, marks: list[int]) -> dict[str, float]:
+    """ADRS of what was completely known when so much had been spent."""
+    store = problem.store
+    touched = store.paid_of(np.arange(len(store))).sum(axis=1) > 0
+    rows = np.flatnonzero(touched)[np.argsort(store.changed_at[touched], kind="stable")]
+    unit = problem.prices if problem.costs_stated else np.full(len(problem.objectives), 1.0)
+    # Without costs an architecture counts as one, whatever of it was known.
+    spent = np.cumsum(store.paid_of(rows) @ unit / unit.sum() if problem.costs_stated else np.ones(len(rows)))
+    F, whole = problem.minimised(store.raw[rows]), store.complete[rows]
+    found = {}
+    for mark in marks:
+        now = (spent <= mark + 1e-9) & whole
+        if now.any() and mark <= spent[-1] + 1.0:
+            found[str(mark)] = adrs(F[now], reference=table.front)
+    return found
+
+
+def misled(table: ArchitectureTable, way: str, seed: int) -> ArchitectureTable:
+    """The table with latencies that say nothing, or the opposite."""
+    raw = table.raw.copy()
+    k = [objective.name for objective in table.objectives].index("latency")
+    if way == "shuffled":
+        raw[:, k] = np.random.default_rng(seed).permutation(raw[:, k])
+    else:
+        raw[:, k] = raw[:, k].max() + raw[:, k].min() - raw[:, k]
+    return ArchitectureTable.build(table.space, table.objectives, table.X, raw, table.name)
+
+
+def searched_rows(table: ArchitectureTable, budget: int, seed: int) -> IntArray:
+    """What a search on the source's table evaluates, in order; evaluations only, whatever they cost."""
+    free = tuple(replace(objective, cost=type(objective)("x", "min").cost) for objective in table.objectives)
+    plain = ArchitectureTable.build(table.space, free, table.X, table.raw, table.name)
+    return plain.find(search(plain, budget, seed, []).store.X)
+
+
+def run(args: argparse.Namespace) -> None:
+    """All targets, ways and seeds that are not there yet."""
+    tables = device_tables(args.table, args.devices, args.costs)
+    names = list(tables)
+    done = set()
+    if args.out.exists():
+        done = {_key(json.loads(line)) for line in args.out.read_text(encoding="utf-8").splitlines()}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    for seed in range(args.seeds[0], args.seeds[1] + 1):
+        for target in args.targets or names:
+            if target not in tables:
+                raise InputError(f"--targets: expected some of {names}, got {target!r}")
+            table, source = tables[target], names[(names.index(target) + 1) % len(names)]
+            budget = round(args.share * len(table))
+            marks = sorted({*(round(share * budget) for share in SHARES), *(m for m in EARLY if m < budget)})
+            before = None
+            for way in args.ways.split(","):
+                item: dict[str, Any] = {"table": args.devices.stem, "target": target, "source": source, "way": way}
+                item |= {"seed": seed, "costs": args.costs, "budget": budget}
+                if _key(item) in done:
+                    continue
+                start, priors = time.process_time(), []
+                if way != "none":
+                    if before is None:
+                        before = searched_rows(tables[source], budget, SEARCHED + seed)
+                    rows = before[:SMALL] if way == "small" else before
+                    told = tables[source].take(rows)
+                    if way in ("shuffled", "reversed"):
+                        told = misled(told, way, seed)
+                    priors = [Prior(told, same=(table.objectives[0].name,) if way == "prior" else ())]
+                limit = round(budget / 3) if args.third and way != "none" else budget
+                item["adrs"] = curve(search(table, limit, seed, priors), table, marks)
+                item["seconds"] = round(time.process_time() - start, 1)
+                with args.out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(item | {"date": time.strftime("%Y-%m-%d")} | provenance()) + "\n")
+                print(target, source, way, seed, item["adrs"], flush=True)
+
+
+def _key(item: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(item[name] for name in ("table", "target", "way", "seed", "costs", "budget"))
+
+
+def write_report(out: Path) -> None:
+    """``front.md`` beside the runs."""
+    runs = pd.read_json(out, lines=True, dtype={"costs": str})
+    rows = []
+    for (table, costs, way), group in runs.groupby(["table", "costs", "way"], sort=False):
+        plain = runs[(runs.table == table) & (runs.costs == costs) & (runs.way == "none")]
+        budget = int(group.budget.iloc[0])
+        line: dict[str, Any] = {"table": table, "costs": costs or "evaluations", "way": way, "runs": len(group)}
+        line["budget"] = budget
+        for mark in sorted({*EARLY, *(round(share * budget) for share in SHARES)}):
+            values = [item[str(mark)] for item in group.adrs if str(mark) in item]
+            if mark in (40, 100, round(budget / 3), budget):
+                label = {round(budget / 3): "at a third", budget: "at all"}.get(mark, f"at {mark}")
+                line[label] = f"{np.mean(values):.4f}" if values else ""
+        if way != "none" and len(plain):
+            line["a third no worse than none at all"] = _compared(group, plain, budget)
+        rows.append(line)
+    text = [
+        "# The front of a new device",
+        setting("python benchmarks/transfer_front.py run", f"{runs.seed.min()} to {runs.seed.max()}", runs),
+        f"Runs made from {runs.date.min()} to {runs.date.max()}. Mean ADRS over target devices and seeds when so many"
+        " evaluations, or the cost of so many architectures, were spent; `none` is RAPID without a prior.",
+        markdown(pd.DataFrame(rows).fillna("")),
+    ]
+    (out.parent / "front.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+
+
+def _compared(group: pd.DataFrame, plain: pd.DataFrame, budget: int) -> str:
+    """In how many pairs of the same target and seed a third of the budget was as good as all of it without."""
+    both = group.merge(plain, on=["target", "seed"], suffixes=("", "_none"))
+    third, whole = str(round(budget / 3)), str(budget)
+    pairs = [(a[third], b[whole]) for a, b in zip(both.adrs, both.adrs_none, strict=True) if third in a and whole in b]
+    return f"{sum(a <= b for a, b in pairs)} of {len(pairs)}"
+
+
+def _seeds(text: str) -> tuple[int, int]:
+    first, _, last = text.partition("-")
+    return int(first), int(last or first)
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("command", choices=("run", "report"))
+    parser.add_argument("--table", type=Path)
+    parser.add_argument("--devices", type=Path)
+    parser.add_argument("--targets", nargs="*", default=[], help="target devices; all of them by default")
+    parser.add_argument("--ways", default="none,prior", help=f"some of {', '.join(WAYS)}")
+    parser.add_argument("--costs", default="", help="of the first objective and of each other, such as 1,0.01")
+    parser.add_argument("--share", type=float, default=0.05)
+    parser.add_argument("--third", action="store_true", help="end runs with a prior at a third of the budget")
+    parser.add_argument("--seeds", type=_seeds, default=(0, 0), help="first and last, such as 0-4")
+    parser.add_argument("--out", type=Path, default=OUT / "runs.jsonl")
+    args = parser.parse_args()
+    try:
+        if args.command == "report":
+            write_report(args.out)
+            return
+        if args.table is None or args.devices is None:
+            raise InputError("run: expected --table and --devices")
+        if wrong := [way for way in args.ways.split(",") if way not in WAYS]:
+            raise InputError(f"--ways: expected some of {', '.join(WAYS)}, got {wrong[0]!r}")
+        run(args)
+    except RapidMooError as error:
+        print(f"transfer_front.py: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+"""Facts, their JSON form, and what is made of them as text and Markdown."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from rapid_moo import Gene, GridSpace, Objective, PredictorSet, PredictorSpec, get_space
+from rapid_moo.drawing import graph, stack
+from rapid_moo.errors import DataNotFoundError, InputError
+from rapid_moo.indicators import adrs, hypervolume
+from rapid_moo.objectives import to_minimised
+from rapid_moo.report import REPORT_FILE, Report, read_report, to_markdown, to_text, write_page
+from rapid_moo.report.facts import FORMAT
+from rapid_moo.report.making import MOST_LISTED, architecture_facts, gene_effects, progress_facts
+from rapid_moo.report.rendering import escaped
+from rapid_moo.table import ArchitectureTable
+
+from .conftest import EVIL, GOALS, Drawn, make_report, measured, own_space
+
+
+def test_facts_survive_their_file(report, tmp_path):
+    write_page(report, tmp_path)
+    again = read_report(tmp_path)
+    assert again.to_dict() == report.to_dict()
+    assert to_markdown(again) == to_markdown(report)
+    assert again.architectures.front == report.architectures.front
+
+
+def test_the_json_holds_no_nan(tmp_path):
+    Report(kind="search", name="x", quality={"adrs": float("nan")}).write(tmp_path)
+    assert json.loads((tmp_path / REPORT_FILE).read_text())["quality"]["adrs"] is None
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("{", "damaged file"),
+        ("[]", "got list"),
+        ('{"kind": "novel", "format": 1}', "expected one of"),
+        ('{"kind": "search", "format": 99}', "format 1 or older, got 99"),
+        ('{"kind": "search", "format": 1}', "'name'"),
+        ('{"kind": "search", "format": 1, "name": "x", "space": {"name": "y"}}', "'genes'"),
+    ],
+)
+def test_damaged_facts_are_one_error(tmp_path, content, told):
+    (tmp_path / REPORT_FILE).write_text(content)
+    with pytest.raises(InputError, match=told):
+        read_report(tmp_path)
+
+
+def test_a_folder_without_facts_is_one_error(tmp_path):
+    with pytest.raises(DataNotFoundError, match="expected a folder that rapid-moo search"):
+        read_report(tmp_path)
+    assert FORMAT == 1
+
+
+def test_markdown_escapes_what_users_write(report):
+    text = to_markdown(report)
+    assert EVIL not in text.replace("```\nrapid-moo search " + EVIL + "\n```", "")
+    assert escaped(EVIL) in text
+    assert escaped("a|b\nc") == "a\\|b c"
+    widths = [line.replace("\\|", "").count("|") for line in text.splitlines() if line.startswith("| ")]
+    assert min(widths) >= 3
+
+
+def test_text_says_what_the_facts_say(report):
+    text = to_text(report)
+    assert "60 of 96 (62.5%): 16 to train on, 44 chosen by the predictors" in text
+    assert "ADRS                 0.10000" in text
+    plain = to_text(report.replace(kind="study"))
+    assert f"Study of {EVIL}" in plain
+    assert f"3 MemoryError: {EVIL}" in plain
+
+
+def test_the_front_is_that_of_what_is_known_and_feasible():
+    space = own_space()
+    X = space.sample(40, 0)
+    raw = measured(X, np.random.default_rng(0))
+    raw[3, 1] = np.nan
+    feasible = raw[:, 0] > np.sort(raw[:, 0])[5]
+    facts, rows = architecture_facts(space, GOALS, X, raw, ["chosen"] * 40, feasible=feasible)
+    F = to_minimised(raw, GOALS)
+    F[~feasible | np.isnan(F).any(axis=1)] = np.inf
+    better = [[bool((F[b] <= F[a]).all() and (F[b] < F[a]).any()) for b in range(40)] for a in range(40)]
+    assert facts.front == [bool(np.isfinite(F[a]).all() and not any(better[a])) for a in range(40)]
+    assert facts.raw[3][1] is None
+    assert rows.tolist() == list(range(40))
+
+
+def test_of_very_many_the_front_stays():
+    space = GridSpace("large", [Gene(f"g{k}", tuple(range(10))) for k in range(6)], GOALS)
+    X = space.sample(MOST_LISTED + 500, 0)
+    rng = np.random.default_rng(0)
+    raw = rng.random((len(X), 3))
+    facts, rows = architecture_facts(space, GOALS, X, raw, ["chosen"] * len(X))
+    assert facts.total == len(X)
+    assert len(facts) == len(rows) == len(set(rows.tolist())) <= MOST_LISTED
+    whole, _ = architecture_facts(space, GOALS, X[: MOST_LISTED - 1], raw[: MOST_LISTED - 1], ["chosen"] * len(X))
+    assert len(whole) == MOST_LISTED - 1
+    best = np.flatnonzero(raw[:, 0] == raw[:, 0].min())
+    assert set(best) <= set(rows.tolist())
+
+
+def test_progress_is_the_quality_of_everything_so_far():
+    rng = np.random.default_rng(2)
+    F = rng.random((50, 2))
+    F[[4, 9]] = np.inf
+    reference = np.array([[0.0, 1.0], [0.1, 0.1], [1.0, 0.0]])
+    found = progress_facts(F, reference, "true", np.full(50, 2.5))
+    assert found.evaluations[-1] == 50
+    assert found.cost[-1] == 125.0
+    for step, value, volume in zip(found.evaluations, found.adrs, found.hypervolume, strict=True):
+        good = F[:step][np.isfinite(F[:step]).all(axis=1)]
+        assert value == pytest.approx(adrs(good, reference=reference))
+        assert volume == pytest.approx(hypervolume(good, reference=reference))
+
+
+def test_progress_without_a_known_front_ends_at_its_own():
+    F = np.random.default_rng(2).random((20, 2))
+    F[0] = np.inf
+    found = progress_facts(F, None, "")
+    assert found.reference == "found"
+    assert found.adrs[0] is None
+    assert found.adrs[-1] == 0.0
+    assert found.hypervolume[-1] == pytest.approx(1.0)
+    assert progress_facts(np.full((3, 2), np.inf), None, "") is None
+
+
+def test_effects_of_genes_are_those_of_the_function():
+    goals = (Objective("sum", "min"), Objective("product", "min"), Objective("third", "min"))
+    space = GridSpace("f", [Gene(name, tuple(range(5))) for name in "abcd"], goals)
+
+    class Exact:
+        def __init__(self):
+            self.space, self.objectives = space, goals
+
+        def predict(self, Y):
+            return np.column_stack([3.0 * Y[:, 0] + 4.0 * Y[:, 1], (Y[:, 0] - 2.0) * (Y[:, 1] - 2.0), Y[:, 2]])
+
+    total, product, third = gene_effects(Exact(), n=10_000)
+    # Variances of 9 and 16 parts; a pure interaction belongs to both genes whole.
+    assert total == pytest.approx({"a": 9 / 25, "b": 16 / 25, "c": 0, "d": 0}, abs=0.05)
+    assert product == pytest.approx({"a": 1, "b": 1, "c": 0, "d": 0}, abs=0.05)
+    assert third == pytest.approx({"a": 0, "b": 0, "c": 1, "d": 0}, abs=0.05)
+
+
+def test_predictions_of_known_rows_have_not_seen_them():
+    rng, space = np.random.default_rng(3), own_space()
+    X = space.sample(50, 0)
+    raw = rng.normal(size=(50, 3))  # nothing to learn: what has been seen could be known by heart
+    table = ArchitectureTable.build(space, GOALS, X, raw)
+    predictors = PredictorSet(
+        space, GOALS, [PredictorSpec("gaussian_process"), PredictorSpec("xgboost"), PredictorSpec()]
+    )
+    predictors.fit(table)
+    seen, unseen = predictors.predict(X), predictors.predict_unseen(X)[0]
+    assert np.corrcoef(seen[:, 1], raw[:, 1])[0, 1] > 0.9
+    assert abs(np.corrcoef(unseen[:, 1], raw[:, 1])[0, 1]) < 0.5
+    for k, (measured_values, mean, std) in enumerate(predictors.held_out()):
+        assert len(measured_values) == len(mean) == len(std) > 10
+        assert set(measured_values) <= set(raw[:, k])
+
+
+@pytest.mark.parametrize("name", ["nasbench201", "nasbench_asr", "hw_gpt_s", "flexibert", "digits"])
+def test_published_spaces_are_drawn(name):
+    space = get_space(name)
+    assert space.draws
+    for x in space.sample(20, 0):
+        drawing = space.draw(x)
+        assert drawing.startswith("<svg ")
+        assert drawing.endswith("</svg>")
+        assert "http" not in drawing.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_drawing_shows_what_is_active():
+    space = get_space("nasbench201")
+    live = space.draw(space.from_string("|nor_conv_3x3~0|+|none~0|skip_connect~1|+|none~0|none~1|avg_pool_3x3~2|"))
+    assert live.count("nor_conv_3x3") == 2  # on the edge and in the title
+    assert live.count('class="e off"') == 3
+    digits = get_space("digits")
+    [x] = digits.check([[0, 0, 1, 2, 3, 0, 0]])
+    assert digits.draw(x).count("units") == 2
+    with pytest.raises(InputError, match="expected one genotype, got 2"):
+        digits.draw([x, x])
+
+
+def test_own_spaces_are_drawn_as_their_genes_and_escaped():
+    plain = own_space()
+    assert not plain.draws
+    assert own_space(Drawn).draws
+    drawing = plain.draw([1, 2, 3])
+    assert "&lt;/script&gt;" in drawing
+    assert "</script>" not in drawing
+    assert "depth" in drawing
+    assert "<b>" not in graph([("<b>", True), ("x", False)], [(0, 1, "<i>", True)]) + stack([("<b>", "<i>")])
+
+
+def test_a_drawing_that_fails_loses_nothing(caplog):
+    class Broken(GridSpace):
+        def _draw(self, x):
+            raise RuntimeError("no pen")
+
+    facts = make_report(Broken).architectures
+    assert facts.drawings == {}
+    assert "no pen" in caplog.text
