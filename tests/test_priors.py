@@ -347,9 +347,8 @@ def test_the_transfer_benchmark_leaves_each_device_out(tmp_path: Path) -> None:
     found = re.search(r"siblings left out: ([\d.]+)", run.stdout)
     assert found is not None
     assert float(found[1]) > 0.9
-    wrong = subprocess.run(
-        [*command[:2], "energy", *command[3:]], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    other = [*command[:2], "energy", *command[3:]]
+    wrong = subprocess.run(other, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert wrong.returncode == 2
     assert "expected columns 'energy'" in wrong.stderr
     assert "Traceback" not in wrong.stderr
