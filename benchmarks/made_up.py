@@ -38,7 +38,8 @@ OUT = Path(__file__).parent / "results" / "made_up"
 LEVELS = (30, 60, 100, 150, 300)
 METHODS = ("rapid", "nsga2", "optuna-tpe", "random")
 OBJECTIVES = (Objective("error", "min", "%"), Objective("latency", "min", "ms"))
-REFERENCE_SEARCHES, REFERENCE_GENERATIONS = 4, 400
+REFERENCE_SEARCHES, REFERENCE_GENERATIONS = 3, 200
+LISTED = 1_000_000
 
 Columns = dict[str, FloatArray]
 
@@ -106,16 +107,21 @@ class MadeUp:
 
     @cached_property
     def front(self) -> FloatArray:
-        """The best front known: of long searches of the noise-free values, kept beside the results."""
+        """The true front where the space can be listed, else that of long searches of the noise-free values."""
         path = OUT / f"front_{self.name}.csv"
         if path.exists():
             return np.loadtxt(path, delimiter=",")
+        if self.space.size <= LISTED:
+            F = self.true(self.space.enumerate())
+            return self._kept(front_points(F[np.isfinite(F).all(axis=1)]), path)
         found = []
         for seed in range(REFERENCE_SEARCHES):
             problem = ArchitectureProblem(self.space, source=self.true)
             algorithm = NSGA2(pop_size=200, **genotype_operators(problem, duplicates=False))
             found.append(minimize(problem, algorithm, ("n_gen", REFERENCE_GENERATIONS), seed=seed).F)
-        points = front_points(np.vstack(found))
+        return self._kept(front_points(np.vstack(found)), path)
+
+    def _kept(self, points: FloatArray, path: Path) -> FloatArray:
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savetxt(path, points, fmt="%.6g", delimiter=",")
         return points
@@ -319,8 +325,9 @@ def write_report() -> None:
     parts = [
         "# Spaces of one's own kind",
         setting("python benchmarks/made_up.py run", f"{runs.seed.min()} to {runs.seed.max()}", runs),
-        f"Spaces: {sizes}. Noise-free hypervolume of everything evaluated, as a share of that of the best front known"
-        f" ({REFERENCE_SEARCHES} searches of noise-free values by NSGA-II, {REFERENCE_GENERATIONS} generations of 200):"
+        f"Spaces: {sizes}. Noise-free hypervolume of everything evaluated, as a share of that of the true front,"
+        f" or of the best known where the space cannot be listed ({REFERENCE_SEARCHES} searches of noise-free values by"
+        f" NSGA-II, {REFERENCE_GENERATIONS} generations of 200):"
         " median over the seeds, and the worst of them. *shown*: that of the front of measured values at the end;"
         " *failed*: failed evaluations at the end. NSGA-II has a population of 20 and operators that never repeat.",
         markdown(table),

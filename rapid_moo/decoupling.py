@@ -8,9 +8,9 @@ The rule looks at costs and at what the predictors leave open, never at the tabl
 
 * The *cheap* objectives are those that together cost at most :data:`CHEAP` of a complete evaluation and can be measured
   without the others. Without any, evaluation is coupled: everything is measured of what is chosen.
-* A cheap value is worth measuring where the predictor leaves it open, in units of the front's range, by more than
-  :data:`OPEN` times the distance from the possible fronts to what is known. A precise predictor needs no measurement,
-  and as long as the front is far from known a rough one will do.
+* A cheap value is worth measuring where the predictor leaves it open, in units of the front's range, by more than the
+  distance from the possible fronts to what is known. A precise predictor needs no measurement, and as long as the
+  front is far from known a rough one will do.
 * Of the architectures with such values those are *screened* that cover most of the possible fronts beside the batch
   that has just been chosen, as long as screening has not cost more than :data:`SHARE` of what complete evaluations did.
 
@@ -30,7 +30,6 @@ from rapid_moo.pareto import is_nondominated
 from rapid_moo.problem import ArchitectureProblem
 
 CHEAP = 0.2
-OPEN = 0.5
 SHARE = 0.3
 POOL, DRAWS = 600, 64
 FRONT = 100
@@ -99,7 +98,7 @@ class Decoupling:
         """
         found = np.zeros(unknown.shape, dtype=np.bool_)
         for group in self.groups:
-            pays = ((open_ > OPEN * distance) & unknown & group).any(axis=1)
+            pays = ((open_ > distance) & unknown & group).any(axis=1)
             found[np.ix_(pays, group)] = unknown[np.ix_(pays, group)]
         return found
 

@@ -136,6 +136,17 @@ def front(subject: Any, ax: Axes | Sequence[Axes] | None = None, *, objectives: 
     return _returned(axes)
 
 
+def _logarithmic(ruler: Any) -> None:
+    """A logarithmic axis with few labels, as numbers: Matplotlib's own run into each other over one or two decades."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    (ruler.axes.set_xscale if ruler.axis_name == "x" else ruler.axes.set_yscale)("log")
+    low, high = ruler.get_view_interval()
+    ruler.set_major_locator(LogLocator(subs=(1.0, 3.0) if high < 1000 * low else (1.0,)))
+    ruler.set_major_formatter("{x:g}")
+    ruler.set_minor_formatter(NullFormatter())
+
+
 def _draw_front(
     axis: Any,
     objectives: Sequence[Any],
@@ -159,13 +170,13 @@ def _draw_front(
             axis.axhline(value, color=ORANGE, label="best")
     axis.set_xlabel("evaluation" if x < 0 else _label(objectives[x]))
     axis.set_ylabel(_label(objectives[y]))
-    for k, scale in ((x, axis.set_xscale), (y, axis.set_yscale)):
+    for k, ruler in ((x, axis.xaxis), (y, axis.yaxis)):
         if k < 0:
             continue
         values = np.concatenate([values[:, k] for values in several.values()])
         values = values[np.isfinite(values)]
         if objectives[k].direction == "min" and values.min() > 0 and values.max() > 20 * values.min():
-            scale("log")
+            _logarithmic(ruler)
 
 
 def front_figure(

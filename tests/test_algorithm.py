@@ -118,7 +118,7 @@ def test_a_round_in_parts_costs_as_much_and_finds_no_less():
 def test_a_round_in_parts_is_tuned_once(monkeypatch):
     tuned = []
     tune = ADRSTuner.tune
-    monkeypatch.setattr(ADRSTuner, "tune", lambda self, sample: tuned.append(len(sample)) or tune(self, sample))
+    monkeypatch.setattr(ADRSTuner, "tune", lambda self, sample, **more: tuned.append(len(sample)) or tune(self, sample))
     tuner = ADRSTuner(budget=1, families=["bayesian_ridge"])
     algorithm = OneShotRAPID(parts=4, n_initial=20, batch_size=60, tuner=tuner)
     minimize(get_problem("digits"), algorithm, ("n_eval", 80), seed=0)

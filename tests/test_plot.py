@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
 from typing import Any
@@ -72,6 +73,24 @@ def test_the_front_of_ones_own_problem(result):
     assert axis.get_xlabel() == "speed (higher is better)"
     assert axis.get_ylabel() == "error [%] (lower is better)"
     assert points(axis, "evaluated").shape == (15, 2)
+
+
+@pytest.mark.parametrize("most", [21, 50, 1000, 1e7])
+def test_labels_of_logarithmic_axes_do_not_overlap(most):
+    space = GridSpace("own", [Gene("width", (16, 32, 64)), Gene("depth", (0, 1, 2, 3))], GOALS[::-1])
+    problem = ArchitectureProblem(
+        space, measure=lambda a: {"error": 226 * most ** (a["depth"] / 3), "speed": a["width"]}
+    )
+    problem.evaluate(space.enumerate())
+    axis = plot.front(problem)
+    axis.figure.canvas.draw()
+    assert axis.get_xscale() == "log"
+    low, high = axis.get_xlim()
+    labels = [label for label in axis.xaxis.get_ticklabels(which="both") if label.get_text()]
+    shown = [label.get_window_extent() for label in labels if low <= label.get_position()[0] <= high]
+    boxes = sorted((box.x0, box.x1) for box in shown)
+    assert len(boxes) >= 2
+    assert all(end < start for (_, end), (start, _) in itertools.pairwise(boxes))
 
 
 def test_axes_are_taken_and_returned(result):

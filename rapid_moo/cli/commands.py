@@ -30,7 +30,7 @@ from rapid_moo.problems import space_names
 from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.progress import Progress
 from rapid_moo.reading.options import names_of
-from rapid_moo.report import PAGE_FILE, REPORT_FILE, read_report, to_text, write_page
+from rapid_moo.report import PAGE_FILE, REPORT_FILE, last_report, to_text, write_page
 from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import RANKING_FILE, TRIPLET_FILE, ADRSTuner, Triplet, load_triplet, pick_loss
@@ -113,7 +113,7 @@ def audit(options: Namespace) -> int:
     print(report.to_text())
     if options.out is not None:
         write_text(options.out / AUDIT_FILE, json.dumps(report.to_dict(), indent=2) + "\n")
-        known = read_report(options.out) if (options.out / REPORT_FILE).is_file() else None
+        known = last_report(options.out)
         if known is not None and known.kind == "search" and known.name == report.name:
             # A search of the same table lies there: its page gets the warnings.
             page = write_page(known.replace(audit=report.to_facts()), options.out)
@@ -228,9 +228,8 @@ def search(options: Namespace) -> int:
     result.write(out)
     report = result.report(weights, command_line())
     print(to_text(report))
-    if (out / REPORT_FILE).is_file():
-        known = read_report(out)
-        report = report.replace(audit=known.audit if known.name == report.name else None)
+    if (known := last_report(out)) is not None and known.name == report.name:
+        report = report.replace(audit=known.audit)
     write_page(report, out)
     written = ["front.csv", EVALUATIONS_FILE, "summary.json", REPORT_FILE, PAGE_FILE]
     try:

@@ -9,7 +9,7 @@ from rapid_moo.cli.common import complain, writable
 from rapid_moo.comparison.report import comparison_report
 from rapid_moo.comparison.tables import RESULTS_FILE
 from rapid_moo.errors import InputError
-from rapid_moo.report import REPORT_FILE, Report, read_report, to_markdown, to_text, write_page
+from rapid_moo.report import Report, last_report, read_report, to_markdown, to_text, write_page
 from rapid_moo.study import Study
 from rapid_moo.study.folder import DEFINITION
 
@@ -30,7 +30,7 @@ def report(options: Namespace) -> int:
 def report_of(folder: Path) -> Report:
     """A study's from its store, a comparison's from its results, any other from the facts that its command left."""
     if (folder / RESULTS_FILE).is_file():
-        known = read_report(folder) if (folder / REPORT_FILE).is_file() else None
+        known = last_report(folder)
         return comparison_report(folder, known.command if known is not None else "")
     if not (folder / DEFINITION).is_file():
         return read_report(folder)
@@ -40,7 +40,7 @@ def report_of(folder: Path) -> Report:
         # Its space lives in code that is not here: what was last known can be shown all the same.
         complain(f"note: the last facts that were written, since {error}")
         return read_report(folder)
-    known = read_report(folder) if (folder / REPORT_FILE).is_file() else None
+    known = last_report(folder)
     weights = next((pick.weights for pick in known.picks if pick.weights is not None), None) if known else None
     found = study.report(weights)
     if known is not None and known.choice is not None and found.choice is not None and found.choice.how != "tuned":

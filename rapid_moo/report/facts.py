@@ -328,6 +328,14 @@ def read_report(folder: Path | str) -> Report:
         raise InputError(f"{path}: {error}") from error
 
 
+def last_report(folder: Path | str) -> Report | None:
+    """The report whose facts a folder holds; None where it holds none that can be understood."""
+    try:
+        return read_report(folder)
+    except (DataNotFoundError, InputError):
+        return None
+
+
 def _plain(value: Any) -> Any:
     """JSON's types; numbers shortened."""
     if isinstance(value, Mapping):

@@ -30,7 +30,7 @@ HOW = {
     "early": "Too few architectures are known to tune on: the likeliest of four Gaussian processes serves.",
 }
 FRONTS = {
-    "true": "the true front, since the table holds the whole space",
+    "true": "the true front: the table holds all, or nearly all, of its space",
     "reference": "a reference front: that of a table which samples the space",
     "found": "the front that is known now, since nobody knows a better one",
 }

@@ -128,7 +128,7 @@ def test_a_run_leaves_and_renews_its_page(tmp_path, capsys):
     page = (out / PAGE_FILE).read_text()
     assert "too &lt;large&gt;" in page
     # In another process, and without the facts, the same comes from the store.
-    (out / REPORT_FILE).unlink()
+    (out / REPORT_FILE).write_text("{ damaged")
     assert run("report", out) == 0
     again = read_report(out)
     assert again.architectures.raw == report.architectures.raw
