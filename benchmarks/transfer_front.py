@@ -184,7 +184,8 @@ def write_report(out: Path) -> None:
         "# The front of a new device",
         setting("python benchmarks/transfer_front.py run", f"{runs.seed.min()} to {runs.seed.max()}", runs),
         f"Runs made from {runs.date.min():%Y-%m-%d} to {runs.date.max():%Y-%m-%d}. Mean ADRS over target devices and"
-        " seeds when so many evaluations, or the cost of so many architectures, were spent; `none` is RAPID without a prior.",
+        " seeds when so many evaluations, or the cost of so many architectures, were spent; `none` is"
+        " RAPID without a prior.",
         markdown(pd.DataFrame(rows).fillna("")),
     ]
     (out.parent / "front.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
