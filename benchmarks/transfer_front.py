@@ -37,6 +37,7 @@ from rapid_moo._util import IntArray
 from rapid_moo.costs import CostBudget
 from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.indicators import adrs
+from rapid_moo.objectives import UNSTATED
 from rapid_moo.priors import Prior
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.problems.registry import open_table
@@ -115,7 +116,7 @@ def misled(table: ArchitectureTable, way: str, seed: int) -> ArchitectureTable:
 
 def searched_rows(table: ArchitectureTable, budget: int, seed: int) -> IntArray:
     """What a search on the source's table evaluates, in order; evaluations only, whatever they cost."""
-    free = tuple(replace(objective, cost=type(objective)("x", "min").cost) for objective in table.objectives)
+    free = tuple(replace(objective, cost=UNSTATED) for objective in table.objectives)
     plain = ArchitectureTable.build(table.space, free, table.X, table.raw, table.name)
     return plain.find(search(plain, budget, seed, []).store.X)
 
@@ -182,8 +183,9 @@ def write_report(out: Path) -> None:
     text = [
         "# The front of a new device",
         setting("python benchmarks/transfer_front.py run", f"{runs.seed.min()} to {runs.seed.max()}", runs),
-        f"Runs made from {runs.date.min()} to {runs.date.max()}. Mean ADRS over target devices and seeds when so many"
-        " evaluations, or the cost of so many architectures, were spent; `none` is RAPID without a prior.",
+        f"Runs made from {runs.date.min():%Y-%m-%d} to {runs.date.max():%Y-%m-%d}. Mean ADRS over target devices and"
+        " seeds when so many evaluations, or the cost of so many architectures, were spent; `none` is"
+        " RAPID without a prior.",
         markdown(pd.DataFrame(rows).fillna("")),
     ]
     (out.parent / "front.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")

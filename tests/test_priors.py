@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -325,6 +328,32 @@ def test_a_study_is_a_prior_of_another(tmp_path: Path) -> None:
 
 
 # ------------------------------------------------------------------ command line
+def test_the_transfer_benchmark_leaves_each_device_out(tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "benchmarks" / "transfer.py"
+    X = EVERYONE[some(300)]
+    frame = pd.DataFrame({"vector": [str(v.tolist()) for v in SPACE.decode(X)]})
+    for k, name in enumerate(("a_1", "a_32", "b", "c")):
+        frame[f"latency_{name}"] = latency(X, k)
+    frame["latency_copy"] = frame["latency_c"]
+    frame.to_csv(tmp_path / "devices.csv", index=False)
+    command = [sys.executable, str(script), "latency", "--sources", "devices.csv", "--target", "devices.csv"]
+    run = subprocess.run(
+        [*command, "--seeds", "0", "--rows", "60"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    lines = {line.split()[0]: line.split() for line in run.stdout.splitlines() if line.startswith(" ")}
+    # A sibling and a copy are no sources: four others, less one each.
+    assert {name: lines[name][1] for name in ("a_1", "b", "c", "copy")} == {"a_1": "3", "b": "4", "c": "3", "copy": "3"}
+    found = re.search(r"siblings left out: ([\d.]+)", run.stdout)
+    assert found is not None
+    assert float(found[1]) > 0.9
+    other = [*command[:2], "energy", *command[3:]]
+    wrong = subprocess.run(other, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert wrong.returncode == 2
+    assert "expected columns 'energy'" in wrong.stderr
+    assert "Traceback" not in wrong.stderr
+
+
 def test_search_takes_priors(tmp_path: Path) -> None:
     frame = table(2).to_frame()
     frame.to_csv(tmp_path / "target.csv", index=False)
