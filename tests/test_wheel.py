@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -76,3 +77,10 @@ def test_works_away_from_the_tree(wheel, tmp_path):
     assert said[0].startswith(str(tmp_path / "site"))
     assert said[1].endswith(os.path.join("site", "rapid_moo", "problems", "__init__.py"))
     assert said[2] == "3400"
+
+
+def test_the_citation_is_of_this_version():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {project['version']}\n" in citation
+    assert f"\nlicense: {project['license']}\n" in citation

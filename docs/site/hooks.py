@@ -1,7 +1,7 @@
 """The site's pages that live elsewhere in the repository, and links that are right in both places.
 
 A link is written as the repository needs it, so that pages can be read there too. Pages of ``docs/`` are at the site's
-top, notebooks below ``tutorials/``, all others where they are in the repository.
+top, notebooks below ``tutorials/`` (a link in ``docs/``), all others where they are in the repository.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = ("CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md", "benchmarks/*.md", "benchmarks/notes/*.md")
-RESULTS = ("benchmarks/results/**/report.md", "benchmarks/results/**/*.png")
+RESULTS = ("benchmarks/results/**/*.md", "benchmarks/results/**/*.png")
 LINK = re.compile(r"(!?)\[([^\]\n]*(?:\n[^\]\n]*)?)\]\(([^)\s]+)\)")
 
 
@@ -30,8 +30,8 @@ def site_path(path: str) -> str:
 
 @event_priority(100)
 def on_files(files: Any, config: Any) -> Any:
-    """Add the pages from elsewhere, before notebooks are looked for."""
-    found = [path for pattern in (*OTHERS, *RESULTS, "notebooks/*.ipynb") for path in sorted(ROOT.glob(pattern))]
+    """Add the pages from elsewhere, before the other plugins look at what there is."""
+    found = [path for pattern in (*OTHERS, *RESULTS) for path in sorted(ROOT.glob(pattern))]
     for path in found:
         uri = site_path(path.relative_to(ROOT).as_posix())
         files.append(File.generated(config, uri, abs_src_path=str(path)))
