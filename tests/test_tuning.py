@@ -221,8 +221,8 @@ class TestTuner:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"budget": 0}, "at least one"),
-            ({"shortlist": 0}, "at least one"),
+            ({"budget": 0}, "expected 1 to 10000, got 0"),
+            ({"shortlist": 0}, "expected 1 to 10000, got 0"),
             ({"families": ["oracle"]}, "oracle"),
             ({"prefer": ["oracle"]}, "oracle"),
             ({"optimizer": "Luck"}, "Luck"),
