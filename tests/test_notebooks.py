@@ -36,6 +36,8 @@ def test_committed_without_outputs(name):
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("name", FIGURES)
 def test_runs_and_draws(name, tmp_path, monkeypatch):
+    if name == "published.ipynb" and "RAPID_MOO_DATA" in os.environ:
+        pytest.skip("the test below runs it with the published table, which is at hand")
     monkeypatch.delenv("RAPID_MOO_DATA", raising=False)
     monkeypatch.setenv("RAPID_MOO_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))

@@ -88,10 +88,15 @@ def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
                 shown.show(status)
                 page.renew()
 
+            refused = False
             try:
                 study.run(options.budget, confirm=options.confirm, retry=options.retry, progress=show)
+            except RapidMooError as error:
+                refused = not isinstance(error, MeasureError)
+                raise
             finally:
-                page.renew(now=True)
+                if not refused:
+                    page.renew(now=True)
     except KeyboardInterrupt:
         print(_report(study, weights))
         complain(f"\ninterrupted; go on with: rapid-moo run {study.folder}")

@@ -24,7 +24,9 @@ def make_results(levels, seeds=6, budgets=(0.05, 0.15)):
                 for budget in budgets:
                     quality = level * (1 + 0.01 * seed) / (100 * budget)
                     lines.append((dataset, method, seed, round(1000 * budget), budget, quality, 1 - quality, 0, 9, 0.5))
-    return pd.DataFrame(lines, columns=COLUMNS[RESULTS_FILE])
+    columns = COLUMNS[RESULTS_FILE]
+    made = dict.fromkeys(columns[len(lines[0]) :], "told")
+    return pd.DataFrame(lines, columns=columns[: len(lines[0])]).assign(**made)
 
 
 def make_trajectories(results):

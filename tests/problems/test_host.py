@@ -101,7 +101,9 @@ def test_reference_fronts_of_samples(name, size, published):
 class TestSourcesFitTheirProblem:
     def test_a_table_of_another_space_is_refused(self):
         table = get_problem("digits").table
-        with pytest.raises(InputError, match="table: expected those of 'nasbench_asr', got those of 'digits'"):
+        with pytest.raises(
+            InputError, match="table: expected those of the space 'nasbench_asr', got those of 'digits'"
+        ):
             ArchitectureProblem(get_space("nasbench_asr"), table)
         with pytest.raises(InputError, match="other genes"):
             ArchitectureProblem(get_space("nasbench_asr"), lambda x: [0.0, 0.0, 0.0], table=table)
@@ -121,5 +123,5 @@ class TestSourcesFitTheirProblem:
         table = get_problem("digits").table
         spec = PredictorSpec("bayesian_ridge")
         predictors = PredictorSet(table.space, table.objectives, [spec] * 3).fit(table.sample(40, seed=0))
-        with pytest.raises(InputError, match="predictors: expected those of 'nasbench_asr'"):
+        with pytest.raises(InputError, match="predictors: expected those of the space 'nasbench_asr'"):
             ArchitectureProblem(get_space("nasbench_asr"), predictors)
