@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from broken_inputs import GOALS, KINDS, MEASURE, SPACE, TABLE, make_case
 
 ALL = 2000
-EVERY = 120  # in CI, one of so many
+EVERY = 80  # in CI, one of so many
 IN_A_PROCESS = 10  # of a chunk, one in so many runs as a process of its own
 # Of a machine that has nothing else to do.
 SECONDS = 60 * max(1.0, 2 * os.getloadavg()[0] / (os.cpu_count() or 1)) if os.name == "posix" else 60
