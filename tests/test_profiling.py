@@ -263,7 +263,8 @@ def test_peak_memory_holds_the_weights_and_the_batch():
     assert weights <= alone <= 4 * weights
     assert profiling.peak_memory(dense(8, 8)) < 1.0
     # Inputs and outputs of 4,096 rows: 32 MiB more, in buffers that the runtime may round up.
-    assert 32 * 0.8 <= profiling.peak_memory(dense(1024, 1024), batch=4096) - alone <= 3 * 32
+    # Against the weights, which are known: what a run of its own needs beside them varies by some MiB.
+    assert weights + 32 * 0.9 <= profiling.peak_memory(dense(1024, 1024), batch=4096) <= alone + 3 * 32
 
 
 def test_peak_memory_of_a_large_parent_is_the_childs_alone():

@@ -43,7 +43,6 @@ def test_shared_fits_predict_what_separate_ones_do(sample):
     assert np.array(shared) == pytest.approx(np.array(separate), rel=1e-6)
 
 
-@pytest.mark.slow
 def test_the_triplet_is_the_best_by_its_own_definition(sample, small_grid):
     """A second, naive selection among the same predictions."""
     X, raw = vectors_of(sample.space, sample.X), sample.raw
@@ -79,7 +78,6 @@ def test_an_overflowing_fit_loses_rather_than_ends_the_run():
         assert (published.fit_shared([linear], X, y, X[:2], 0)[0] == published.HUGE).all()
 
 
-@pytest.mark.slow
 def test_the_method_evaluates_what_the_procedure_predicts(table, small_grid):
     ordered = sorted_table(table)
     record = run_method(ordered, PublishedRAPID, 40, 1)
