@@ -754,9 +754,18 @@ KINDS: dict[Callable[[np.random.Generator, Path, Path], Case], float] = {
 }
 
 
+def kind_of(number: int) -> Callable[[np.random.Generator, Path, Path], Case]:
+    """What makes the case of a number."""
+    return _drawn(np.random.default_rng([24, number]))
+
+
 def make_case(number: int, folder: Path, base: Path) -> Case:
     """The case of a number: its files in an empty folder, and its command."""
     rng = np.random.default_rng([24, number])
+    return _drawn(rng)(rng, folder, base)
+
+
+def _drawn(rng: np.random.Generator) -> Callable[[np.random.Generator, Path, Path], Case]:
     kinds = list(KINDS)
     share = np.array(list(KINDS.values()))
-    return kinds[int(rng.choice(len(kinds), p=share / share.sum()))](rng, folder, base)
+    return kinds[int(rng.choice(len(kinds), p=share / share.sum()))]
