@@ -20,6 +20,8 @@ _GPUS = ("1080ti", "2080ti", "titanx", "titanxp")
 DEVICES = [f"{gpu}_{batch}" for gpu in _GPUS for batch in (1, 32, 256)]
 DEVICES += ["gold_6240", "silver_4114", "silver_4210r", "samsung_a50", "samsung_s7", "essential_ph_1", "pixel3"]
 CHOOSING, REPORTING = DEVICES[::2], DEVICES[1::2]
+GPT = [f"hw_gpt_s:{device}" for device in ("rtx3080", "h100", "P100")]
+GPT += [f"hw_gpt_m:{device}" for device in ("rtx3080", "P100")] + [f"hw_gpt_l:{device}" for device in ("a100", "h100")]
 _GPT = {"hw_gpt_s": "hw_gpt_s_a100", "hw_gpt_m": "hw_gpt_m_h100", "hw_gpt_l": "hw_gpt_l_rtx3080"}
 
 
