@@ -39,7 +39,7 @@ from pymoo.optimize import minimize
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.model_selection import KFold
 
-from rapid_moo import ADRS, RAPID, ArchitectureProblem, ArchitectureTable, acquisition, algorithm
+from rapid_moo import ADRS, RAPID, ArchitectureProblem, ArchitectureTable, acquisition, batches
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.predictors import PredictorSet
 from rapid_moo.view import SpaceView
@@ -196,7 +196,7 @@ def _settings(part: str) -> Any:
     if part == "pool":
         stack = ExitStack()
         stack.enter_context(patch.object(acquisition, "JOINT_POOL", 2_000))
-        stack.enter_context(patch.object(algorithm, "SPREAD_POOL", 10**6))
+        stack.enter_context(patch.object(batches, "SPREAD_POOL", 10**6))
         return stack
     if part == "bounds":
         return patch.object(acquisition, "RULE_OF_THREE", 1e9)

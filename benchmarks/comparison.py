@@ -22,7 +22,6 @@ import pandas as pd
 
 from rapid_moo import ArchitectureTable, open_table
 from rapid_moo._util import write_text
-from rapid_moo.algorithm import FIRST_SAMPLE
 from rapid_moo.comparison import Comparison
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.markdown import comparison_markdown, quality_table
@@ -39,6 +38,7 @@ from rapid_moo.comparison.tables import (
     read_results,
     replaced_trajectories,
 )
+from rapid_moo.design import FIRST_SAMPLE
 from rapid_moo.progress import Progress
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -1,4 +1,4 @@
-"""RAPID and its rivals on every device: does the lead hold where no default was chosen?
+"""RAPID and its rivals on every device: whether the lead holds where no default was chosen.
 
     RAPID_MOO_DATA=... python benchmarks/devices.py run [--tables choosing|reporting|gpt|a,b] [--methods a,b]
                                                   [--seeds N] [--budgets 0.02,0.05] [--work DIR] [--anew]
@@ -82,8 +82,8 @@ def report() -> None:
             f"{seeds.min()} to {seeds.max()} of each method on a table",
             results.drop_duplicates(["dataset", "method", "seed"]),
         ),
-        "Medians of ADRS over seeds, every unique evaluation billed. Defaults may be chosen on the group *choosing*, and"
-        " are reported on the others.",
+        "Medians of ADRS over seeds, every unique evaluation billed. Defaults may be chosen on the group *choosing*,"
+        " and are reported on the others.",
         "## ADRS, as a ratio to NSGA-II's",
         "Geometric means over the tables of a group; *led* counts the tables on which RAPID has the lowest median.",
         markdown(ratios(results)),

@@ -27,6 +27,7 @@ from rapid_moo import RAPID, ArchitectureProblem, adrs
 from rapid_moo._provenance import provenance
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.indicators import hypervolume
+from rapid_moo.learning import Learner
 from rapid_moo.pareto import front_points
 from rapid_moo.predictors import PredictorSpec
 
@@ -38,11 +39,20 @@ RANDOM_RUNS = 20
 Key = tuple[str, str, str, float, str, int]
 
 
-class Blind(RAPID):
-    """RAPID that does not learn where evaluations fail."""
+class BlindLearner(Learner):
+    """Does not learn where evaluations fail."""
 
     def _learn_success(self, known: Any) -> None:
         self.success = None
+
+
+class Blind(RAPID):
+    """RAPID that does not learn where evaluations fail."""
+
+    def _make_learner(self, **settings: Any) -> Learner:
+        learner = super()._make_learner(**settings)
+        learner.__class__ = BlindLearner
+        return learner
 
 
 def keys(methods: list[str], kinds: list[str], shares: list[float], wholes: list[str], seeds: range) -> Iterator[Key]:

@@ -15,10 +15,9 @@ from comparison import BUDGETS, ROOT, SEEDS, TABLES, read_study, table_of
 from matplotlib.figure import Figure
 
 from rapid_moo._util import FloatArray, IntArray, write_text
-from rapid_moo.algorithm import FIRST_SAMPLE
 from rapid_moo.comparison.figures import quartiles
 from rapid_moo.comparison.statistics import censored_median, evaluations_to
-from rapid_moo.design import designed_sample
+from rapid_moo.design import FIRST_SAMPLE, designed_sample
 from rapid_moo.indicators import adrs, normalised
 
 METHODS = ("random", "nsga2", "nsga3", "rapid-oneshot", "rapid")

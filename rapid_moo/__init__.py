@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rapid_moo._lazy import Lazy
 
 if TYPE_CHECKING:
-    from rapid_moo.algorithm import RAPID, OneShotRAPID
+    from rapid_moo.algorithm import RAPID
     from rapid_moo.audit import audit
     from rapid_moo.comparison import Comparison, register_method
     from rapid_moo.constraints import Constraint
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rapid_moo.errors import InputError, RapidMooError
     from rapid_moo.indicators import ADRS, IGDPlus, NormalisedHypervolume, adrs, hypervolume, igd_plus
     from rapid_moo.objectives import Objective
+    from rapid_moo.oneshot import OneShotRAPID
     from rapid_moo.operators import genotype_operators
     from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
     from rapid_moo.predictors import Committee, PredictorSet, PredictorSpec, register_family
@@ -79,7 +80,7 @@ __all__ = [
 _lazy = Lazy(
     __name__,
     {
-        "rapid_moo.algorithm": "RAPID OneShotRAPID",
+        "rapid_moo.algorithm": "RAPID",
         "rapid_moo.audit": "audit",
         "rapid_moo.comparison": "Comparison register_method",
         "rapid_moo.constraints": "Constraint",
@@ -87,6 +88,7 @@ _lazy = Lazy(
         "rapid_moo.errors": "InputError RapidMooError",
         "rapid_moo.indicators": "ADRS IGDPlus NormalisedHypervolume adrs hypervolume igd_plus",
         "rapid_moo.objectives": "Objective",
+        "rapid_moo.oneshot": "OneShotRAPID",
         "rapid_moo.operators": "genotype_operators",
         "rapid_moo.pareto": "front_points is_nondominated pareto_ranks",
         "rapid_moo.predictors": "Committee PredictorSet PredictorSpec register_family",

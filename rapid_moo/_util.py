@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
-from typing import Any, ParamSpec, TypeAlias, TypeVar
+from typing import Any, ParamSpec, TypeAlias, TypeVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,6 +43,29 @@ def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return limited
+
+
+class Stopwatch:
+    """Seconds by phase: ``with stopwatch("fit"): ...``."""
+
+    def __init__(self, *phases: str) -> None:
+        self.seconds = dict.fromkeys(phases, 0.0)
+
+    @contextmanager
+    def __call__(self, phase: str) -> Iterator[None]:
+        """Count the time of a block to a phase."""
+        start = time.perf_counter()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0.0) + time.perf_counter() - start
+
+
+def copied(original: R, memo: dict[int, Any], shared: Collection[str]) -> R:
+    """A deep copy that shares some attributes: those that are made anew when they change."""
+    other: R = object.__new__(type(original))
+    memo[id(original)] = other
+    for name, value in vars(original).items():
+        setattr(other, name, value if name in shared else copy.deepcopy(value, memo))
+    return other
 
 
 def as_generator(seed: Seed) -> np.random.Generator:

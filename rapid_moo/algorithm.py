@@ -11,13 +11,11 @@ number of evaluations may be under way.
 
 from __future__ import annotations
 
-import copy
 import inspect
 import logging
 import math
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,53 +26,35 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.core.sampling import Sampling
 from pymoo.termination.default import DefaultTermination
-from pymoo.util.display.column import Column
-from pymoo.util.display.output import Output
 from pymoo.util.optimum import filter_optimum
 
 from rapid_moo._shown import Lines, Shown
-from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
-from rapid_moo.acquisition import Acquisition, Candidates, expected_coverage
-from rapid_moo.candidates import (
-    LIKELY,
-    SEARCHES,
-    evolve_predictions,
-    predicted_violations,
-    search_predictions,
-    within_constraints,
-)
+from rapid_moo._util import BoolArray, FloatArray, IntArray, Stopwatch, copied, one_blas_thread
+from rapid_moo.acquisition import Acquisition, expected_coverage
+from rapid_moo.batches import Batch, Chooser
+from rapid_moo.candidates import SEARCHES, evolve_predictions, search_predictions
 from rapid_moo.costs import EPSILON, CostBudget
-from rapid_moo.decoupling import SHARE, Decoupling, Scene, screened
-from rapid_moo.design import SAMPLINGS, designed_sample
+from rapid_moo.decoupling import SHARE, Decoupling, screened
+from rapid_moo.design import FIRST_SAMPLE, SAMPLINGS, designed_sample
+from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
-from rapid_moo.indicators import ADRS, box_hypervolume
+from rapid_moo.learning import Learner
+from rapid_moo.mutants import PER_PICK, MutantShare, front_mutants, on_front
 from rapid_moo.objectives import to_minimised
-from rapid_moo.pareto import front_indices, pareto_ranks
-from rapid_moo.predictors import PredictorSet, Spec, spec_from_dict
+from rapid_moo.pareto import front_indices
+from rapid_moo.predictors import PredictorSet, Spec
 from rapid_moo.priors import Prior, Priors
 from rapid_moo.result import RunResult
 from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
-from rapid_moo.tuning import FEWEST_ROWS, ADRSTuner, adapt, early_specs
+from rapid_moo.tuning import ADRSTuner, TunerResult
 from rapid_moo.view import CANDIDATES, Knowledge, SpaceView
 
 logger = logging.getLogger(__name__)
 
-FIRST_SAMPLE, FIRST_TUNING = 16, 48
-EARLY_GROWTH = 1.4
 ITERATING_BUDGET = 8
 """Configurations per objective that a round's tuning may fit."""
-SPREAD_POOL = 3_000
-TEACHING = 800
-"""So many architectures that are known in part teach the predictors where cheap objectives are measured widely."""
-LEAST_RISK = 0.02
-N_SPACE = 2_000
-"""So many random architectures show how much of the space fails."""
-MADE_ANEW = frozenset(("predictors", "tuned", "success", "limits", "searched", "_everywhere", "_chosen"))
-SAFEST = 0.1
-CAREFUL, MOST_CAREFUL = 2.0, 1.2
-"""Times the risk of the safest tenth that may be taken: where failures cannot be foreseen, nobody is shut out."""
 
 
 def default_batch_size(n: int) -> int:
@@ -95,52 +75,6 @@ def default_tuner(**settings: Any) -> ADRSTuner:
         "prefer": ("gaussian_process",),
     }
     return ADRSTuner(**own | settings)
-
-
-class RAPIDOutput(Output):  # type: ignore[misc]  # pymoo ships no types
-    """Columns of a verbose run.
-
-    ``predictors``: family of each objective's predictor. ``tuner_adrs``: what the tuner expects of them. ``pred_err``:
-    how far the last batch came out from where it was predicted (mean Chebyshev distance in units of the evaluated
-    front's range, as ADRS is). ``adrs``: against the problem's known front. ``hv``: hypervolume in units of the first
-    sample's bounding box, for problems without one.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.front = Column("n_nds", width=6)
-        self.families = Column("predictors", width=40)
-        self.expected = Column("tuner_adrs", width=10)
-        self.error = Column("pred_err", width=10)
-        self.obtained = Column("adrs", width=10)
-        self.columns += [self.front, self.families, self.expected, self.error, self.obtained]
-        self._indicator: ADRS | None = None
-        self._box: FloatArray | None = None
-
-    def initialize(self, algorithm: RAPID) -> None:
-        """Prepare the indicator: ADRS where the problem knows a front, else hypervolume."""
-        front = algorithm.problem.pareto_front()
-        self._indicator = ADRS(front) if front is not None and len(front) else None
-        if self._indicator is None:
-            self.obtained.name = "hv"
-
-    def update(self, algorithm: RAPID) -> None:
-        """Fill the columns from the algorithm's state."""
-        super().update(algorithm)
-        self.front.set(len(algorithm.opt))
-        tuned, predictors = algorithm.tuned, algorithm.predictors
-        self.families.set("/".join(predictors.families) if predictors is not None else None)
-        self.expected.set(tuned.adrs if tuned is not None else None)
-        self.error.set(algorithm.batch_error)
-        self.obtained.set(self._quality(algorithm.pop.get("F")))
-
-    def _quality(self, F: FloatArray) -> float | None:
-        if self._indicator is not None:
-            return float(self._indicator(F))
-        finite = F[np.isfinite(F).all(axis=1)]
-        if self._box is None and len(finite):
-            self._box = np.array([finite.min(axis=0), finite.max(axis=0)])
-        return box_hypervolume(finite, *self._box) if self._box is not None else None
 
 
 class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
@@ -172,6 +106,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     sampling : {"designed", "random"}, Population or array-like of shape (n, n_var)
         The first sample: representatives of the space (see :mod:`rapid_moo.design`), random ones, or as pymoo has it
         individuals (evaluated ones are learnt from and cost nothing) or variables of one's own.
+    mutants : bool
+        Whether a share of each batch is chosen among mutants of the front, as large as they earn, see
+        :mod:`rapid_moo.mutants`.
     decoupled : bool
         Whether cheap objectives may be measured first where costs are stated and the budget is one of cost, see
         :mod:`rapid_moo.decoupling`. With ``ask`` and ``tell`` an individual's ``wanted`` says which objectives are
@@ -228,6 +165,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         sampling: Any = "designed",
         acquisition: Acquisition = expected_coverage,
         priors: Sequence[Any] | Priors = (),
+        mutants: bool = True,
         decoupled: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -254,37 +192,52 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.sampling, self.acquisition = sampling, acquisition
         self.tuner, self.specs = tuner or default_tuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
-        self.decoupled = decoupled
+        self.mutants, self.decoupled = mutants, decoupled
         self.wanted: BoolArray | None = None
         single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
         self.told_beforehand: Any = [priors] if single else priors
         self.priors: Priors | None = None
-        self.tuned: Any = None
-        self.predictors: Any = None
-        self.success: SuccessModel | None = None
-        self.limits: PredictorSet | None = None
-        self.seconds: dict[str, float] = {"tune": 0.0, "fit": 0.0, "search": 0.0}
         self.searched: IntArray | None = None
         self.batch_error: float | None = None
-        self._chosen: Sequence[Spec | None] = ()
-        self._chosen_at = self._tuned_at = self._limits_chosen_at = 0
+        self.learner: Learner | None = None
+        self._stopwatch = Stopwatch("tune", "fit", "search")
+        self._share = MutantShare()
         self._rounds = 0
         self._limit: int | None = None
         self._cost_limit: float | None = None
-        self._everywhere: IntArray | None = None
         self._pending: dict[bytes, IntArray] = {}
         self._screening: dict[bytes, tuple[IntArray, BoolArray]] = {}
         self._decoupling: Decoupling | None = None
-        self._scene: Scene | None = None
+        self._latest: Batch | None = None
         self._expected: dict[bytes, FloatArray] = {}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> RAPID:
-        # Each round makes these anew, and nothing changes them: a run with its history keeps one of each.
-        other = object.__new__(type(self))
-        memo[id(self)] = other
-        for name, value in vars(self).items():
-            setattr(other, name, value if name in MADE_ANEW else copy.deepcopy(value, memo))
-        return other
+        return copied(self, memo, ("searched",))
+
+    @property
+    def tuned(self) -> TunerResult | None:
+        """The latest tuning."""
+        return self.learner.tuned if self.learner is not None else None
+
+    @property
+    def predictors(self) -> PredictorSet | None:
+        """The predictors of the latest round."""
+        return self.learner.predictors if self.learner is not None else None
+
+    @property
+    def success(self) -> SuccessModel | None:
+        """Where evaluations fail; None until one has."""
+        return self.learner.success if self.learner is not None else None
+
+    @property
+    def limits(self) -> PredictorSet | None:
+        """Predictors of a foreign problem's constraints."""
+        return self.learner.limits if self.learner is not None else None
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """Seconds by phase: tune, fit, search."""
+        return self._stopwatch.seconds
 
     # -------------------------------------------------------------- pymoo hooks
     pop: Any
@@ -304,7 +257,21 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self._decoupling = Decoupling.of(problem)
         if self.specs is not None and len(self.specs) != len(self.view.objectives):
             raise InputError(f"specs: expected {len(self.view.objectives)}, one per objective, got {len(self.specs)}")
+        self.learner = self._make_learner()
+        self.chooser = Chooser(self.view, self.learner, self.acquisition, self.random_state)
         self._given = self._read_sampling()
+
+    def _make_learner(self, **settings: Any) -> Learner:
+        return Learner(
+            self.view,
+            self.tuner,
+            self.specs,
+            self.retune,
+            self.priors,
+            max(FIRST_SAMPLE, self._n_initial),
+            stopwatch=self._stopwatch,
+            **settings,
+        )
 
     def _read_sampling(self) -> IntArray:
         """What ``sampling`` asks to be evaluated; what it brings evaluated is put on the bill, free of charge."""
@@ -467,35 +434,28 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         under_way = [x for x, _ in self._screening.values()]
         screening = np.array(under_way, dtype=np.int64).reshape(len(under_way), self.view.space.n_var)
         known = self.view.knowledge(self.bill, self._waiting(), screening)
-        self._limit, self._cost_limit, self._scene = limit, cost, None
+        self._limit, self._cost_limit = limit, cost
         X = self._next(known, size)
         parts, masks = self._screen(X, known, size)
+        self._latest = None
         if size is not None:
             X = X[: size - len(parts)]
         for key, x in zip(self.view.space.keys(X), X, strict=True):
             self._pending[key] = x
         for key, x, mask in zip(self.view.space.keys(parts), parts, masks, strict=True):
             self._screening[key] = x, mask
-        self.wanted = np.vstack([self._missing(X), masks])
+        self.wanted = np.vstack([self.view.missing(X), masks])
         return np.vstack([X, parts])
-
-    def _missing(self, X: IntArray) -> BoolArray:
-        """Which objectives of architectures that are to be known completely are neither known nor failed."""
-        rows = self.view.store.find(X)
-        n_obj = len(self.view.objectives)
-        found = np.ones((len(X), n_obj), dtype=np.bool_)
-        for i in np.flatnonzero(rows >= 0):
-            found[i] = ~self.view.store.settled_objectives(rows[i])[:n_obj]
-        return found
 
     def _screen(self, X: IntArray, known: Knowledge, size: int | None) -> tuple[IntArray, BoolArray]:
         """What is measured in part beside a batch, see :mod:`rapid_moo.decoupling`."""
         nothing = X[:0], np.empty((0, len(self.view.objectives)), dtype=np.bool_)
-        if self._decoupling is None or self._scene is None:
+        if self._decoupling is None or self._latest is None:
             return nothing
         cost = self._screening_cost(known, len(X))
-        with self._timed("search"):
-            return screened(self._scene, self._decoupling, cost, size, self.random_state)
+        with self._stopwatch("search"):
+            unknown = self.view.missing(self._latest.X)
+            return screened(self._latest, unknown, self._decoupling, cost, size, self.random_state)
 
     def _screening_cost(self, known: Knowledge, n_chosen: int) -> float:
         """What may be spent on measuring in part: a share of what complete evaluations cost, less what was spent."""
@@ -517,8 +477,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if not known.complete.any():
             return self._another_sample(known, size)
         self._rounds += 1
-        self._learn(known)
-        with self._timed("search"):
+        assert self.learner is not None
+        self.learner.learn(known, int(self.random_state.integers(2**31)), wide=self._decoupling is not None)
+        with self._stopwatch("search"):
             found = self._proposals(known)
             self.searched = np.vstack([found, known.X[known.complete]])
             proposals = self.view.new_only(found, known.settled)
@@ -570,67 +531,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """How many the schedule gives; less what is under way, by which the choice is the staler."""
         return max(1, default_batch_size(len(known) - int(known.open.sum())) - len(known.pending))
 
-    # ----------------------------------------------------------------- learning
-    def _learn(self, known: Knowledge) -> None:
-        """Choose predictors where it is time to, then fit them on everything known."""
-        sample = self.view.sample_table(known)
-        seed = int(self.random_state.integers(2**31))
-        if self.specs is None:
-            with self._timed("tune"):
-                self._choose(sample, seed)
-        specs = adapt(self.specs or self._chosen, sample)
-        with self._timed("fit"):
-            if self.predictors is None or list(self.predictors.specs) != list(specs):
-                self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed, priors=self.priors)
-            else:
-                self.predictors = self.predictors.successor()
-            some = self._teaching(known)
-            self.predictors.fit(sample, warm_start=True, partial=(known.X[some], known.raw[some]))
-            self._learn_success(known)
-            self._learn_constraints(known, seed)
-
-    def _teaching(self, known: Knowledge) -> IntArray:
-        """Rows known in part that the predictors learn from: of very many a sample says as much."""
-        rows = np.flatnonzero(~known.complete)
-        if self._decoupling is None or len(rows) <= TEACHING:
-            return rows
-        return np.sort(np.random.default_rng(len(rows)).permutation(rows)[:TEACHING])
-
-    def _learn_success(self, known: Knowledge) -> None:
-        tried = known.complete | known.failed
-        self.success = None
-        if known.failed.any() and known.complete.any():
-            model = SuccessModel(self.view.space, max(FIRST_SAMPLE, self._n_initial))
-            self.success = model.fit(known.X[tried], known.complete[tried])
-
-    def _learn_constraints(self, known: Knowledge, seed: int) -> None:
-        """Predict a foreign problem's constraints by the likeliest of a few processes."""
-        values = self.view.constraint_table(known)
-        if values is None:
-            return
-        if self.limits is None or len(values) >= EARLY_GROWTH * self._limits_chosen_at:
-            specs = adapt(early_specs(values, seed), values)
-            self.limits = PredictorSet(values.space, values.objectives, specs, seed=seed)
-            self._limits_chosen_at = len(values)
-        else:
-            self.limits = self.limits.successor()
-        self.limits.fit(values, warm_start=True)
-
-    def _choose(self, sample: ArchitectureTable, seed: int) -> None:
-        """Tune where it is time to; before the first tuning, choose among a few processes."""
-        n = len(sample)
-        if self._time_to_tune(n):
-            self.tuned = self.tuner.with_seed(seed).tune(sample, priors=self.priors)
-            self._chosen, self._chosen_at, self._tuned_at = self.tuned.best.specs, n, n
-            logger.info("tuned on %d architectures: %s", n, "/".join(self.tuned.families))
-        elif not self._tuned_at and n >= EARLY_GROWTH * self._chosen_at:
-            self._chosen, self._chosen_at = early_specs(sample, seed, self.priors), n
-
-    def _time_to_tune(self, n: int) -> bool:
-        if not self._tuned_at:
-            return n >= FIRST_TUNING
-        return n >= self.retune * self._chosen_at
-
     def _proposals(self, known: Knowledge) -> IntArray:
         """Candidates: all of them where they can be listed, else what evolution visits on the predictions."""
         members = self.view.members if self.search in ("auto", "exhaustive") else None
@@ -638,6 +538,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             return members
         if self.search == "exhaustive":
             raise InputError(f"search: {self.view.space.size:.3g} architectures are too many for 'exhaustive'")
+        assert self.predictors is not None
         best = known.X[front_indices(np.nan_to_num(known.F, posinf=1e300))]
         seed = int(self.random_state.integers(2**31))
         if self.search == "auto":
@@ -647,104 +548,32 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         )
 
     def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
-        """The batch of the largest expected gain among the proposals of the best expected values."""
-        proposals = self._likely(proposals, size, known)
-        mean = self.view.predict_mean(self.predictors, proposals)
-        for i, values in self._known_parts(proposals, known):
-            mean[i, np.isfinite(values)] = values[np.isfinite(values)]
-        if len(proposals) > SPREAD_POOL:
-            violated = predicted_violations(self.view, proposals, mean, self.limits).max(axis=1, initial=0.0) > 0.0
-            order = np.lexsort((pareto_ranks(mean), violated))[:SPREAD_POOL]
-            proposals = proposals[np.sort(order)]
-        mean, std = self._predicted(proposals, known)
-        met = within_constraints(self.view, proposals, mean, std, size, self.limits)
-        proposals, mean, std = proposals[met], mean[met], std[met]
-        n_waiting = len(known.pending)
-        everyone = np.vstack([proposals, known.pending])
-        candidates = Candidates(
-            mean,
-            std,
-            known.done,
-            lambda rows, n: self._draw(everyone[rows], n, known),
-            pending=np.arange(len(proposals), len(proposals) + n_waiting),
-            success=self.success.predict(proposals) if self.success is not None else None,
-        )
-        rows = self.acquisition(candidates, size, self.random_state)
-        if self._decoupling is not None:
-            draw = candidates.draw
-            unknown = self._missing(proposals)
-            self._scene = Scene(proposals, mean, std, unknown, known.done, rows, draw)
-        keys = self.view.space.keys(proposals[rows])
-        self._expected |= dict(zip(keys, mean[rows], strict=True))
-        return proposals[rows]
+        """A batch of the predictors' picks, a share of them among mutants of the front."""
+        rng, n_mutants = self.random_state, 0
+        if self.mutants:
+            settled = known.complete | known.failed
+            self._share.earn(self.view.space.keys(known.X[settled]), on_front(known)[settled])
+            n_mutants = self._share.count(size, int(settled.sum()), rng)
+        found = proposals[:0]
+        pool = front_mutants(self.view, known, PER_PICK * n_mutants, found, rng) if n_mutants else found
+        n_mutants = min(n_mutants, len(pool))
+        if size > n_mutants:
+            found = self._picked(self.chooser.choose(proposals, size - n_mutants, known), mutants=False)
+            pool = self.view.new_only(pool, found)
+        if n_mutants and len(pool):
+            more = replace(known, pending=np.vstack([known.pending, found]))
+            batch = self.chooser.choose(pool, min(n_mutants, len(pool)), more)
+            found = np.vstack([found, self._picked(batch, mutants=True)])
+        return found
 
-    def _likely(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
-        """Without what is too likely to fail, while enough else is left."""
-        if self.success is None:
-            return proposals
-        probability = self.success.predict(proposals)
-        kept = probability >= 1.0 - self._risk(probability, size, known)
-        if kept.sum() < size:
-            kept[np.argsort(-probability, kind="stable")[:size]] = True
-        return proposals[kept]
-
-    def _risk(self, probability: FloatArray, size: int, known: Knowledge) -> float:
-        """How likely a proposal may be to fail.
-
-        A front often ends where evaluations begin to fail, so some failures are the price of its end. They may be as
-        many as random search would have had by then, and no more: what is left of those is what a batch may risk.
-        """
-        assert self.success is not None
-        share, waiting = self._failing_share(), known.pending
-        n_tried = int((known.complete | known.failed).sum()) + len(waiting)
-        failures = float(known.failed.sum())
-        if len(waiting):
-            failures += float((1.0 - self.success.predict(waiting)).sum())
-        left = share * (n_tried + size) - failures
-        overdrawn = max(0.0, -left) / math.sqrt(share * (1.0 - share) * (n_tried + size))
-        safe = float(np.quantile(1.0 - probability, SAFEST))
-        least = max(LEAST_RISK, safe * max(CAREFUL - overdrawn, MOST_CAREFUL))
-        return max(least, min(left / size, 1.0 - LIKELY))
-
-    def _failing_share(self) -> float:
-        """How much of the space fails: what the first sample says and what the model says, half and half.
-
-        The sample is small, and what the model was taught by is where the search lingers.
-        """
-        assert self.success is not None
-        if self._everywhere is None:
-            rng, members = np.random.default_rng(0), self.view.members
-            self._everywhere = (
-                self.view.sample(N_SPACE, rng) if members is None else members[rng.permutation(len(members))[:N_SPACE]]
-            )
-        foretold = float(self.success.predict(self._everywhere).mean())
-        return 1.0 - 0.5 * (self.success.rate_ + foretold)
-
-    def _predicted(self, X: IntArray, known: Knowledge) -> tuple[FloatArray, FloatArray]:
-        """Minimised mean and spread; what is measured of an architecture in part is known exactly."""
-        mean, std = self.view.predict(self.predictors, X)
-        for i, values in self._known_parts(X, known):
-            sure = np.isfinite(values)
-            mean[i, sure], std[i, sure] = values[sure], 0.0
-        return mean, std
-
-    def _draw(self, X: IntArray, n_draws: int, known: Knowledge) -> FloatArray:
-        draws = self.view.draw(self.predictors, X, n_draws, self.random_state)
-        for i, values in self._known_parts(X, known):
-            sure = np.isfinite(values)
-            draws[:, i, sure] = values[sure]
-        return draws
-
-    def _known_parts(self, X: IntArray, known: Knowledge) -> Iterator[tuple[int, FloatArray]]:
-        """Positions in X of what is known in part, with its minimised values."""
-        rows = np.flatnonzero(known.open)
-        if not len(rows):
-            return
-        minimised = to_minimised(known.raw[rows], self.view.objectives)
-        parts = dict(zip(self.view.space.keys(known.X[rows]), minimised, strict=True))
-        for i, key in enumerate(self.view.space.keys(X)):
-            if key in parts:
-                yield i, parts[key]
+    def _picked(self, batch: Batch, *, mutants: bool) -> IntArray:
+        """What was picked, which is remembered with what is expected of it."""
+        keys = self.view.space.keys(batch.picked)
+        self._share.chosen(keys, mutants=mutants)
+        self._expected |= dict(zip(keys, batch.mean[batch.chosen], strict=True))
+        if self._latest is None:
+            self._latest = batch
+        return batch.picked
 
     def _surprise(self, infills: Population) -> float | None:
         """See ``batch_error``."""
@@ -764,13 +593,12 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     # -------------------------------------------------------------------- state
     def state(self) -> dict[str, Any]:
         """What a later process needs beside the store to go on as this one would, in JSON's types."""
+        assert self.learner is not None
         return {
             "random": self.random_state.bit_generator.state,
-            "chosen": [spec.to_dict() if spec is not None else None for spec in self._chosen],
-            "chosen_at": self._chosen_at,
-            "tuned_at": self._tuned_at,
             "rounds": self._rounds,
-            "predictors": self.predictors.warm_state() if self.predictors is not None else None,
+            "mutants": self._share.state(),
+            **self.learner.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -781,19 +609,12 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         InputError
             If it cannot be understood.
         """
+        assert self.learner is not None
         try:
             self.random_state.bit_generator.state = state["random"]
-            if len(state["chosen"]) not in (0, len(self.view.objectives)):
-                # Objectives were added meanwhile: predictors are chosen anew.
-                self._rounds = int(state["rounds"])
-                return
-            self._chosen = [spec_from_dict(item) if item is not None else None for item in state["chosen"]]
-            self._chosen_at, self._tuned_at = int(state["chosen_at"]), int(state["tuned_at"])
             self._rounds = int(state["rounds"])
-            if state["predictors"] is not None:
-                self.predictors = PredictorSet.warm(
-                    self.view.space, self.view.objectives, state["predictors"], self.priors
-                )
+            self._share.restore(state["mutants"])
+            self.learner.restore(state)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"state: expected that of a run of {type(self).__name__}, got: {error!r}") from error
 
@@ -825,78 +646,3 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if self._decoupling is not None:
             found.set("wanted", self.wanted)
         return found
-
-    @contextmanager
-    def _timed(self, phase: str) -> Iterator[None]:
-        start = time.perf_counter()
-        yield
-        self.seconds[phase] += time.perf_counter() - start
-
-
-class OneShotRAPID(RAPID):
-    """The published method: a sample, one tuning, and the evaluation of the predicted front.
-
-    Parameters
-    ----------
-    n_initial : int
-        Size of the sample.
-    parts : int
-        Batches in which as many architectures as the predicted front has are evaluated. With two or more each batch has
-        the largest expected gain, and the predictors, tuned once, are fitted again before it.
-    batch_size : int, optional
-        At least so many architectures beside the sample.
-    tuner : ADRSTuner, optional
-        Chooses the predictors; the thorough default tuner otherwise.
-    **kwargs
-        As in :class:`RAPID`.
-    """
-
-    def __init__(
-        self,
-        n_initial: int = FIRST_SAMPLE,
-        parts: int = 1,
-        batch_size: int | None = None,
-        tuner: ADRSTuner | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if parts < 1:
-            raise InputError(f"parts: expected a positive number, got {parts}")
-        super().__init__(n_initial, batch_size, rounds=parts, tuner=tuner or ADRSTuner(), **kwargs)
-        self.decoupled = False
-        self.parts = parts
-        self._front_size: int | None = None
-
-    def _time_to_tune(self, n: int) -> bool:
-        return not self._tuned_at and n >= FEWEST_ROWS
-
-    def _select(self, proposals: IntArray, known: Knowledge, size: int | None) -> IntArray:
-        """What is evaluated of the predicted front in this part; the first prediction says how much in all."""
-        if self._front_size is None:
-            batch = self._predicted_front(proposals, known)
-            self._front_size = len(batch)
-            if self.parts == 1:
-                return batch
-        left = self._n_initial + self._front_size - len(known)
-        parts_left = self.parts - (self._rounds - 1)
-        part = self._affordable(math.ceil(left / max(parts_left, 1)))
-        return self._batch(proposals, part, known) if part else proposals[:0]
-
-    def _predicted_front(self, proposals: IntArray, known: Knowledge) -> IntArray:
-        """The published step: every new architecture on the front of the predictions, known ones included.
-
-        With a ``batch_size``, as many more as it takes, of the largest expected gain.
-        """
-        if self.success is not None:
-            proposals = proposals[self.success.predict(proposals) >= LIKELY]
-        everyone = np.vstack([proposals, known.X[~known.failed]])
-        mean, std = self.view.predict(self.predictors, everyone)
-        met = np.flatnonzero(within_constraints(self.view, everyone, mean, std, 1, self.limits))
-        front = met[front_indices(mean[met])]
-        picked = front[front < len(proposals)]
-        batch = everyone[picked]
-        more = (self.batch_size or 0) - len(batch)
-        left = np.delete(proposals, picked, axis=0)
-        if more > 0 and len(left):
-            batch = np.vstack([batch, self._batch(left, more, known)])
-        self._expected.clear()
-        return batch[: self._affordable(len(batch))]

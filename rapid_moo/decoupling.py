@@ -19,13 +19,13 @@ What is screened is not chosen: it covers nothing, and is a candidate like any o
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.acquisition import coverage_batch, front_range, promising, within_reach
+from rapid_moo.batches import Batch
 from rapid_moo.pareto import is_nondominated
 from rapid_moo.problem import ArchitectureProblem
 
@@ -103,44 +103,22 @@ class Decoupling:
         return found
 
 
-@dataclass(frozen=True, eq=False)
-class Scene:
-    """What a batch was chosen from, and the batch.
-
-    Attributes
-    ----------
-    X : ndarray of shape (n, n_var)
-        Candidates.
-    mean, std : ndarray of shape (n, n_objectives)
-        What is expected of them, minimised, with what is known of them.
-    unknown : ndarray of shape (n, n_objectives)
-        What was neither measured nor has failed.
-    known : ndarray of shape (n_known, n_objectives)
-        Completely measured (and feasible) points, minimised.
-    chosen : ndarray of shape (n_chosen,)
-        Positions of the batch.
-    draw : callable
-        ``draw(rows, n)`` gives possible truths of shape (n, n_rows, n_objectives).
-    """
-
-    X: IntArray
-    mean: FloatArray
-    std: FloatArray
-    unknown: BoolArray
-    known: FloatArray
-    chosen: IntArray
-    draw: Callable[[IntArray, int], FloatArray]
-
-
 def screened(
-    scene: Scene, decoupling: Decoupling, cost: float, size: int | None, rng: np.random.Generator
+    batch: Batch,
+    unknown: BoolArray,
+    decoupling: Decoupling,
+    cost: float,
+    size: int | None,
+    rng: np.random.Generator,
 ) -> tuple[IntArray, BoolArray]:
     """Architectures to measure in part, and in what.
 
     Parameters
     ----------
-    scene : Scene
+    batch : Batch
         The batch that was chosen, and from what.
+    unknown : ndarray of shape (n, n_objectives)
+        What was neither measured nor has failed of the candidates.
     decoupling : Decoupling
         Which objectives are cheap.
     cost : float
@@ -157,17 +135,17 @@ def screened(
     wanted : ndarray of shape (n, n_objectives)
         What to measure of each.
     """
-    nothing = scene.X[:0], scene.unknown[:0]
-    if cost <= 0.0 or not (scene.unknown & decoupling.cheap).any():
+    nothing = batch.X[:0], unknown[:0]
+    if cost <= 0.0 or not (unknown & decoupling.cheap).any():
         return nothing
-    others = np.setdiff1d(np.arange(len(scene.X)), scene.chosen)
-    pool = others[promising(scene.mean[others], scene.std[others], scene.known, POOL, seed=rng)]
-    draws = scene.draw(np.concatenate([pool, scene.chosen]), DRAWS)
-    draws = within_reach(draws, scene.known, scene.mean[pool])
-    draws, batch = draws[:, : len(pool)], draws[:, len(pool) :]
-    scale = front_range(scene.known, scene.mean[pool])
-    distance = _distance(draws, scene.known, scale, rng)
-    wanted = decoupling.worthwhile(scene.std[pool] / scale, scene.unknown[pool], distance)
+    others = np.setdiff1d(np.arange(len(batch.X)), batch.chosen)
+    pool = others[promising(batch.mean[others], batch.std[others], batch.known, POOL, seed=rng)]
+    draws = batch.draw(np.concatenate([pool, batch.chosen]), DRAWS)
+    draws = within_reach(draws, batch.known, batch.mean[pool])
+    draws, waiting = draws[:, : len(pool)], draws[:, len(pool) :]
+    scale = front_range(batch.known, batch.mean[pool])
+    distance = _distance(draws, batch.known, scale, rng)
+    wanted = decoupling.worthwhile(batch.std[pool] / scale, unknown[pool], distance)
     pays = np.flatnonzero(wanted.any(axis=1))
     if not len(pays):
         return nothing
@@ -176,9 +154,9 @@ def screened(
     most = min(len(pays), int(cost / least), len(pays) if size is None else size)
     if most < 1:
         return nothing
-    order = coverage_batch(draws[:, pays], scene.known, most, pending=batch, seed=rng)
+    order = coverage_batch(draws[:, pays], batch.known, most, pending=waiting, seed=rng)
     kept = pays[order[np.cumsum(costs[order]) <= cost * (1.0 + 1e-9)]]
-    return scene.X[pool[kept]], wanted[kept]
+    return batch.X[pool[kept]], wanted[kept]
 
 
 def _distance(draws: FloatArray, known: FloatArray, scale: FloatArray, rng: np.random.Generator) -> float:

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 
 from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_text
-from rapid_moo.algorithm import FIRST_SAMPLE, RAPID, OneShotRAPID
+from rapid_moo.algorithm import RAPID
 from rapid_moo.candidates import SEARCHES
 from rapid_moo.constraints import Constraint
 from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices
+from rapid_moo.design import FIRST_SAMPLE
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.oneshot import OneShotRAPID
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import PredictorSet, Spec, members_of, prediction_metrics
 from rapid_moo.priors import Prior, Priors

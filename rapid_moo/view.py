@@ -205,6 +205,14 @@ class SpaceView:
         fresh = X[unique_rows(X)[0]]
         return fresh[np.array([key not in seen for key in self.space.keys(fresh)], dtype=np.bool_)]
 
+    def missing(self, X: IntArray) -> BoolArray:
+        """Which objectives of architectures were neither measured nor have failed, shape (n, n_objectives)."""
+        rows, n_obj = self.store.find(X), len(self.objectives)
+        found = np.ones((len(X), n_obj), dtype=np.bool_)
+        for i in np.flatnonzero(rows >= 0):
+            found[i] = ~self.store.settled_objectives(rows[i])[:n_obj]
+        return found
+
     # ------------------------------------------------------------------- border
     def genotypes(self, x: Any) -> IntArray:
         """Variables of the problem as repaired genotypes."""

@@ -134,7 +134,7 @@ def test_where_failures_cannot_be_foreseen_nothing_is_shut_out() -> None:
     algorithm.ask()
     known = algorithm.view.knowledge(algorithm.bill, X[:0])
     assert algorithm.success is not None
-    assert len(algorithm._likely(X, 2, known)) > 0.8 * len(X)
+    assert len(algorithm.chooser.likely(X, 2, known)) > 0.8 * len(X)
 
 
 def test_overdrawn_search_is_more_careful() -> None:
@@ -159,7 +159,7 @@ def test_overdrawn_search_is_more_careful() -> None:
         algorithm.propose(2)
         known = algorithm.view.knowledge(algorithm.bill, X[:0])
         assert algorithm.success is not None
-        risks.append(algorithm._risk(algorithm.success.predict(X), 2, known))
+        risks.append(algorithm.chooser.risk(algorithm.success.predict(X), 2, known))
     assert risks[1] < risks[0]
 
 
@@ -193,4 +193,4 @@ def test_a_lucky_first_sample_does_not_make_the_search_timid_for_ever() -> None:
     algorithm.propose(2)
     assert algorithm.success is not None
     assert algorithm.success.rate_ > 0.95
-    assert 0.1 < algorithm._failing_share() < 0.25
+    assert 0.1 < algorithm.chooser.failing_share() < 0.25

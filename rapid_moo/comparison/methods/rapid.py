@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from pymoo.core.algorithm import Algorithm
 
 from rapid_moo._util import BoolArray
-from rapid_moo.algorithm import FIRST_SAMPLE, RAPID
+from rapid_moo.algorithm import RAPID
 from rapid_moo.comparison.methods._pymoo import AnytimePymooMethod
 from rapid_moo.costs import CostBudget
+from rapid_moo.design import FIRST_SAMPLE
 
 
 class IteratedRAPID(AnytimePymooMethod):

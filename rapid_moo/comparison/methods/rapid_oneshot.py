@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pymoo.core.algorithm import Algorithm
 
-from rapid_moo.algorithm import OneShotRAPID as OneShot
 from rapid_moo.comparison.methods._pymoo import PymooMethod
+from rapid_moo.oneshot import OneShotRAPID as OneShot
 
 
 class OneShotRAPID(PymooMethod):
