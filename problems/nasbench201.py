@@ -39,6 +39,7 @@ class NASBench201(SearchSpace):
         Objective("memory", "min", "KB"),
     )
     computed = (Objective("params", "min", "M"), Objective("flops", "min", "M"))
+    of_function = ("accuracy",)
     default_memory = "params"
 
     @cached_property

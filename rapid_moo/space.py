@@ -56,6 +56,9 @@ class SearchSpace(Shown):
         Objectives that follow exactly from the genotype (parameters, FLOPs): computed, never predicted.
     optional : tuple of Objective
         Further objectives of its published tables, on demand (energy).
+    of_function : tuple of str
+        Names of objectives that depend on what an architecture computes alone, as accuracy does: their predictors see
+        the canonical form. Latency and size may depend on all of an architecture, dead parts included.
     default_memory : str
         Which memory objective its tables get unless told: ``"profiled"`` or the name of a computed one.
     inactive : int
@@ -67,6 +70,7 @@ class SearchSpace(Shown):
     objectives: tuple[Objective, ...] = ()
     computed: tuple[Objective, ...] = ()
     optional: tuple[Objective, ...] = ()
+    of_function: tuple[str, ...] = ()
     default_memory: str = "profiled"
     inactive: int = -1
 
@@ -402,7 +406,7 @@ class SearchSpace(Shown):
         """Names of the engineered features: ordered genes, and the choices of genes without order."""
         return tuple(name for gene in self.genes for name in _feature_names(gene))
 
-    def features(self, X: ArrayLike, /, kind: str = "engineered") -> FloatArray:
+    def features(self, X: ArrayLike, /, kind: str = "engineered", objective: str = "") -> FloatArray:
         """What predictors see, shape (n, n_features).
 
         Parameters
@@ -411,10 +415,13 @@ class SearchSpace(Shown):
             Genotypes.
         kind : {"engineered", "one_hot", "all"}
             The space's own features, one indicator per gene and choice (none set for an inactive gene), or both.
+        objective : str
+            Name of what they are to predict: of an objective in :attr:`of_function` they are those of the canonical
+            form, so that architectures that compute the same are seen as the same.
         """
         if kind not in FEATURE_SETS:
             raise InputError(f"features: expected one of {', '.join(FEATURE_SETS)}, got {kind!r}")
-        repaired = self.repair(X)
+        repaired = self.canonical(X) if objective in self.of_function else self.repair(X)
         parts = []
         if kind in ("engineered", "all"):
             parts.append(np.asarray(self._features(repaired), dtype=np.float64))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from pathlib import Path
@@ -32,6 +32,18 @@ class PriorColumns(Protocol):
 
     def __call__(self, name: str, X: ArrayLike, logarithmic: bool = False) -> FloatArray:
         """The columns of an objective."""
+
+
+def features_of(
+    space: SearchSpace, X: ArrayLike, objectives: Sequence[Objective], kinds: Iterable[str]
+) -> list[dict[str, FloatArray]]:
+    """Features of each kind that the predictors of each objective see; objectives that see the same share them."""
+    by_function = [objective.name in space.of_function for objective in objectives]
+    seen = {
+        flag: {kind: space.features(X, kind, objectives[by_function.index(flag)].name) for kind in sorted(set(kinds))}
+        for flag in set(by_function)
+    }
+    return [seen[flag] for flag in by_function]
 
 
 def joined(
@@ -323,10 +335,10 @@ class PredictorSet:
         """What the predictors of each objective see, by the names of their inputs."""
         members = [[member for member, _ in members_of(spec)] if spec is not None else [] for spec in self.specs]
         kinds = {member.features for several in members for member in several}
-        features = {kind: self.space.features(X, kind) for kind in sorted(kinds)}
+        features = features_of(self.space, X, self.objectives, kinds)
         return [
-            {member.inputs: joined(member, features, objective.name, X, self.priors) for member in several}
-            for objective, several in zip(self.objectives, members, strict=True)
+            {member.inputs: joined(member, own, objective.name, X, self.priors) for member in several}
+            for objective, own, several in zip(self.objectives, features, members, strict=True)
         ]
 
     # ------------------------------------------------------------ persistence

@@ -18,6 +18,7 @@ from rapid_moo.acquisition import draw_truths, probability_nondominated
 from rapid_moo.objectives import Objective, signs, to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import GaussianProcess
+from rapid_moo.predictors.predictor_set import features_of
 from rapid_moo.store import Store
 
 KINDS = ("engineered", "all")
@@ -83,10 +84,10 @@ def expected_values(store: Store, objectives: Sequence[Objective], feasible: Boo
     mean, std, noise = measured.copy(), np.zeros_like(measured), np.zeros(len(objectives))
     computed = {objective.name for objective in store.space.computed}
     if len(rows) >= FEWEST_ROWS:
-        features = {kind: store.space.features(store.X[rows], kind) for kind in KINDS}
+        features = features_of(store.space, store.X[rows], objectives, KINDS)
         for k, objective in enumerate(objectives):
             if objective.name not in computed and np.ptp(measured[:, k]) > 0:
-                mean[:, k], std[:, k], noise[k] = _posterior(store, rows, k, features)
+                mean[:, k], std[:, k], noise[k] = _posterior(store, rows, k, features[k])
     allowed = np.arange(len(rows)) if feasible is None else np.flatnonzero(feasible[rows])
     front = _front(to_minimised(measured, objectives), allowed)
     expected_front = _front(to_minimised(mean, objectives), allowed)

@@ -16,7 +16,7 @@ from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.pareto import pareto_ranks
 from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, Spec, TargetTransform
 from rapid_moo.predictors.predictor import assign_folds, made
-from rapid_moo.predictors.predictor_set import joined
+from rapid_moo.predictors.predictor_set import features_of, joined
 from rapid_moo.predictors.standardised import Standardised, fit_regressor
 from rapid_moo.priors import Priors
 from rapid_moo.space import FEATURE_SETS
@@ -125,7 +125,7 @@ class Bench:
         self.sample, self.seed, self.n_jobs, self.priors = sample, seed, n_jobs, priors
         self.F, self.raw = sample.F, sample.raw
         self.folds = assign_folds(len(sample), seed)
-        self.features = {kind: sample.space.features(sample.X, kind) for kind in FEATURE_SETS}
+        self.features = features_of(sample.space, sample.X, sample.objectives, FEATURE_SETS)
         self.order = FrontOrder(self.F)
         computed = {objective.name for objective in sample.space.computed}
         self.tuned = [k for k, o in enumerate(sample.objectives) if o.name not in computed]
@@ -178,7 +178,7 @@ class Bench:
         for (k, spec), wanted in zip(jobs, rows, strict=True):
             transform, goal = self._goal(k, spec.transform)
             name = self.sample.objectives[k].name
-            inputs = joined(spec, self.features, name, self.sample.X, self.priors)
+            inputs = joined(spec, self.features[k], name, self.sample.X, self.priors)
             tasks.append(delayed(fit)(spec, inputs, goal, transform, self.folds, wanted, self._counts(spec), self.seed))
         if not tasks:
             return []

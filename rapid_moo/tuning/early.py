@@ -11,7 +11,7 @@ import numpy as np
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.predictors import GaussianProcess, PredictorSpec
 from rapid_moo.predictors.predictor import assign_folds
-from rapid_moo.predictors.predictor_set import joined
+from rapid_moo.predictors.predictor_set import features_of, joined
 from rapid_moo.priors import Priors
 from rapid_moo.table import ArchitectureTable
 
@@ -45,13 +45,11 @@ def early_specs(sample: ArchitectureTable, seed: int = 0, priors: Priors | None 
     if len(sample) < FEWEST:
         return [CANDIDATES[0].with_prior(n) for n in n_columns]
     folds = assign_folds(len(sample), seed)
-    features = {kind: sample.space.features(sample.X, kind) for kind in {spec.features for spec in CANDIDATES}}
+    features = features_of(sample.space, sample.X, sample.objectives, [spec.features for spec in CANDIDATES])
     computed = {objective.name for objective in sample.space.computed}
     return [
-        CANDIDATES[0]
-        if objective.name in computed
-        else _likeliest(sample, objective.name, n, features, y, folds, priors)
-        for objective, n, y in zip(sample.objectives, n_columns, sample.raw.T, strict=True)
+        CANDIDATES[0] if objective.name in computed else _likeliest(sample, objective.name, n, seen, y, folds, priors)
+        for objective, n, seen, y in zip(sample.objectives, n_columns, features, sample.raw.T, strict=True)
     ]
 
 
