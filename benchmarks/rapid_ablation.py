@@ -141,7 +141,6 @@ def variant(name: str, meaning: str, options: Callable[[], dict[str, Any]]) -> t
 VARIANTS = (
     variant("default", "the algorithm as it is", dict),
     variant("no-retuning", "tuned once, at 48 evaluations", lambda: {"retune": np.inf}),
-    variant("no-mutants", "every pick is the predictors' own", lambda: {"mutants": False}),
     variant("tuner-all", "all families alike: no preference for Gaussian processes", lambda: {"tuner": _tuner()}),
     variant("one-family", "XGBoost alone", lambda: {"tuner": _tuner(families=("xgboost",))}),
     variant("committee", "mean of the triplets that cannot be told apart", lambda: {"tuner": _committee()}),

@@ -15,7 +15,6 @@ import inspect
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,7 +38,6 @@ from rapid_moo.design import FIRST_SAMPLE, SAMPLINGS, designed_sample
 from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
 from rapid_moo.learning import Learner
-from rapid_moo.mutants import PER_PICK, MutantShare, front_mutants, on_front
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import PredictorSet, Spec
@@ -106,9 +104,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     sampling : {"designed", "random"}, Population or array-like of shape (n, n_var)
         The first sample: representatives of the space (see :mod:`rapid_moo.design`), random ones, or as pymoo has it
         individuals (evaluated ones are learnt from and cost nothing) or variables of one's own.
-    mutants : bool
-        Whether a share of each batch is chosen among mutants of the front, as large as they earn, see
-        :mod:`rapid_moo.mutants`.
     decoupled : bool
         Whether cheap objectives may be measured first where costs are stated and the budget is one of cost, see
         :mod:`rapid_moo.decoupling`. With ``ask`` and ``tell`` an individual's ``wanted`` says which objectives are
@@ -165,7 +160,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         sampling: Any = "designed",
         acquisition: Acquisition = expected_coverage,
         priors: Sequence[Any] | Priors = (),
-        mutants: bool = True,
         decoupled: bool = True,
         **kwargs: Any,
     ) -> None:
@@ -192,7 +186,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.sampling, self.acquisition = sampling, acquisition
         self.tuner, self.specs = tuner or default_tuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
-        self.mutants, self.decoupled = mutants, decoupled
+        self.decoupled = decoupled
         self.wanted: BoolArray | None = None
         single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
         self.told_beforehand: Any = [priors] if single else priors
@@ -201,7 +195,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.batch_error: float | None = None
         self.learner: Learner | None = None
         self._stopwatch = Stopwatch("tune", "fit", "search")
-        self._share = MutantShare()
         self._rounds = 0
         self._limit: int | None = None
         self._cost_limit: float | None = None
@@ -548,31 +541,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         )
 
     def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
-        """A batch of the predictors' picks, a share of them among mutants of the front."""
-        rng, n_mutants = self.random_state, 0
-        if self.mutants:
-            settled = known.complete | known.failed
-            self._share.earn(self.view.space.keys(known.X[settled]), on_front(known)[settled])
-            n_mutants = self._share.count(size, int(settled.sum()), rng)
-        found = proposals[:0]
-        pool = front_mutants(self.view, known, PER_PICK * n_mutants, found, rng) if n_mutants else found
-        n_mutants = min(n_mutants, len(pool))
-        if size > n_mutants:
-            found = self._picked(self.chooser.choose(proposals, size - n_mutants, known), mutants=False)
-            pool = self.view.new_only(pool, found)
-        if n_mutants and len(pool):
-            more = replace(known, pending=np.vstack([known.pending, found]))
-            batch = self.chooser.choose(pool, min(n_mutants, len(pool)), more)
-            found = np.vstack([found, self._picked(batch, mutants=True)])
-        return found
-
-    def _picked(self, batch: Batch, *, mutants: bool) -> IntArray:
-        """What was picked, which is remembered with what is expected of it."""
-        keys = self.view.space.keys(batch.picked)
-        self._share.chosen(keys, mutants=mutants)
-        self._expected |= dict(zip(keys, batch.mean[batch.chosen], strict=True))
-        if self._latest is None:
-            self._latest = batch
+        """What is chosen of the proposals, which is remembered with what is expected of it."""
+        self._latest = batch = self.chooser.choose(proposals, size, known)
+        self._expected |= dict(zip(self.view.space.keys(batch.picked), batch.mean[batch.chosen], strict=True))
         return batch.picked
 
     def _surprise(self, infills: Population) -> float | None:
@@ -597,7 +568,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         return {
             "random": self.random_state.bit_generator.state,
             "rounds": self._rounds,
-            "mutants": self._share.state(),
             **self.learner.state(),
         }
 
@@ -613,7 +583,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         try:
             self.random_state.bit_generator.state = state["random"]
             self._rounds = int(state["rounds"])
-            self._share.restore(state["mutants"])
             self.learner.restore(state)
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(f"state: expected that of a run of {type(self).__name__}, got: {error!r}") from error

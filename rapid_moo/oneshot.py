@@ -47,7 +47,7 @@ class OneShotRAPID(RAPID):
         if parts < 1:
             raise InputError(f"parts: expected a positive number, got {parts}")
         super().__init__(n_initial, batch_size, rounds=parts, tuner=tuner or ADRSTuner(), **kwargs)
-        self.mutants = self.decoupled = False
+        self.decoupled = False
         self.parts = parts
         self._front_size: int | None = None
 
