@@ -114,7 +114,7 @@ def search(table: str, places: int, sigma: float, budget: int, seed: int) -> tup
 def run(table: str, places: int, sigma: float, seed: int) -> dict[str, Any]:
     """ADRS after each evaluation, in the order in which they began: what a run of that budget would have found."""
     levels = LEVELS.get(table, OTHER_LEVELS)
-    budget = levels[-1] if places == 1 else round(MORE * levels[-1])
+    budget = round(MORE * levels[-1])
     problem, clock = search(table, places, sigma, budget, seed)
     front, F = problem.reference_front(), problem.minimised(problem.store.raw)
     trajectory = [float(adrs(F[: n + 1], reference=front)) for n in range(len(F))]
