@@ -7,7 +7,7 @@ import os
 import re
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -203,6 +203,24 @@ def cut(text: str, length: int) -> str:
         return text
     begin = (length - 3) * 3 // 5
     return f"{text[:begin]} … {text[len(text) - (length - 3 - begin) :]}"
+
+
+FEW = 3
+_NUMBER = re.compile(r"(?<![A-Za-z_])[-+]?\d+(?:[.,]\d+)*(?:[eE][-+]?\d+)?")
+
+
+def counted(texts: Mapping[str, int]) -> dict[str, int]:
+    """How often each text came, the most frequent first; many that differ in numbers alone count as one.
+
+    A few may each mean something (an exit code); of more the number is shown as an ellipsis: "allocate … MiB".
+    """
+    kinds: dict[str, dict[str, int]] = {}
+    for text, n in texts.items():
+        kinds.setdefault(_NUMBER.sub("…", text), {})[text] = n
+    found: dict[str, int] = {}
+    for kind, group in kinds.items():
+        found |= group if len(group) <= FEW else {kind: sum(group.values())}
+    return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 
 def same_definition(known: object, new: object) -> bool:

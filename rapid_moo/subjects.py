@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pymoo.core.problem import Problem
 
-from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo._util import BoolArray, FloatArray, IntArray, counted
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective, signs, to_minimised
 from rapid_moo.pareto import front_points
@@ -179,7 +180,7 @@ def _of_store(store: Store, known: Any, rows: IntArray, algorithm: Any, predict:
         predictors=predictor_facts(predictors, members_of) if predictors is not None else (),
         choice=choice_facts(getattr(algorithm, "tuned", None)) if algorithm is not None and predictors else None,
         picks=picks_of(facts, objectives),
-        failures={reason: reasons.count(reason) for reason in dict.fromkeys(reasons)},
+        failures=counted(Counter(reasons)),
         versions=environment(),
         fingerprint=fingerprint,
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import BoolArray, FloatArray, IntArray
+from rapid_moo._util import BoolArray, FloatArray, IntArray, counted
 from rapid_moo.costs import EPSILON, cost_text
 from rapid_moo.indicators import box_hypervolume
 from rapid_moo.measure import shortened
@@ -229,7 +229,7 @@ class Board:
             waiting=self._counts["asked"],
             repeats=_repeats(store) if by_cost else max(0, store.n_evaluations - int((store.begun > 0).sum())),
             imported=len(self._imports),
-            reasons={reason: n for reason, n in self._told.most_common() if n > 0},
+            reasons=counted({reason: n for reason, n in self._told.items() if n > 0}),
             best=best,
             front=len(self._front),
             hypervolume=self._hypervolume(F),

@@ -6,7 +6,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,7 +42,7 @@ from rapid_moo.study.spacefile import (
     read_constraints,
 )
 from rapid_moo.study.status import Board, Status
-from rapid_moo.workers import ProcessWorkers, SerialExecutor
+from rapid_moo.workers import DaemonThreads, ProcessWorkers, SerialExecutor
 
 logger = logging.getLogger(__name__)
 
@@ -543,7 +543,7 @@ class Study(Shown):
         if kind == "here":
             return SerialExecutor(), 1, True
         if kind == "threads":
-            return ThreadPoolExecutor(n), n, True
+            return DaemonThreads(n), n, True
         logs = self.folder / files.LOGS
         return ProcessWorkers(n, log_folder=logs, name=f"worker{number or ''}"), n, True
 

@@ -47,6 +47,57 @@ class SerialExecutor(Executor):
         self._closed = True
 
 
+class DaemonThreads(Executor):
+    """Run each piece of work in a daemon thread of its own, so many at a time.
+
+    A thread cannot be stopped. ``concurrent.futures`` waits for its threads before the process ends, however long they
+    take; what runs here and is given up ends with the process.
+
+    Parameters
+    ----------
+    max_workers : int
+        Further work waits for a thread to end.
+    """
+
+    def __init__(self, max_workers: int) -> None:
+        self._max_workers = max_workers
+        self._places = threading.Semaphore(max_workers)
+        self._threads: list[threading.Thread] = []
+        self._closed = False
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Begin ``fn(*args, **kwargs)`` as soon as a place is free, and return its future."""
+        if self._closed:
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        future: Future[R] = Future()
+
+        def work() -> None:
+            with self._places:
+                if not future.set_running_or_notify_cancel():
+                    return
+                try:
+                    value = fn(*args, **kwargs)
+                except BaseException as error:  # whatever it is, it is whoever waits who has to know
+                    future.set_exception(error)
+                else:
+                    future.set_result(value)
+
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        self._threads.append(threading.Thread(target=work, name="measure", daemon=True))
+        self._threads[-1].start()
+        return future
+
+    def terminate(self) -> None:
+        """Wait for nothing any more."""
+        self._threads.clear()
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        """Take no more work; optionally wait for what runs."""
+        self._closed = True
+        for thread in self._threads if wait else ():
+            thread.join()
+
+
 class SubmititJob(Protocol):
     """What is needed of ``submitit.Job``."""
 

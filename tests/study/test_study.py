@@ -270,11 +270,13 @@ def test_ctrl_c_once_lets_what_runs_end(running):
     assert Study(folder).status().done == 18
 
 
-def test_ctrl_c_twice_ends_at_once_and_asks_again(space_file, tmp_path):
+@pytest.mark.parametrize("workers", [(), ("--workers", "threads:2")])
+def test_ctrl_c_twice_ends_at_once_and_asks_again(space_file, tmp_path, workers):
     code = tmp_path / "m.py"
     code.write_text(SLOW.replace("time.sleep(0.3)", "time.sleep(0.05 if a['depth'] != 6 else 60)"))
     folder = tmp_path / "s"
-    process = start("run", space_file, "--measure", f"{code}:f", "--budget", "18", "--out", folder, cwd=tmp_path)
+    command = ["run", space_file, "--measure", f"{code}:f", "--budget", "18", "--out", folder, *workers]
+    process = start(*command, cwd=tmp_path)
     try:
         end = time.monotonic() + 60
         while time.monotonic() < end:

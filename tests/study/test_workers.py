@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from rapid_moo.errors import InputError, WorkerDiedError, WorkTimeoutError
-from rapid_moo.workers import ProcessWorkers, SerialExecutor, SubmititExecutor, _process
+from rapid_moo.workers import DaemonThreads, ProcessWorkers, SerialExecutor, SubmititExecutor, _process
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups are those of POSIX")
 
@@ -303,7 +303,7 @@ def test_the_log_holds_why_a_worker_cannot_start(tmp_path):
 def test_a_script_without_guard_is_told_and_starts_no_cascade(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from rapid_moo.workers import ProcessWorkers\n"
+        "from rapid_moo.workers import DaemonThreads, ProcessWorkers\n"
         "print('main')\n"
         "with ProcessWorkers(1) as pool:\n"
         "    print(pool.submit(len, 'four').exception(60))\n"
@@ -316,7 +316,7 @@ def test_a_script_without_guard_is_told_and_starts_no_cascade(tmp_path):
 def test_a_function_of_a_script_with_guard(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from rapid_moo.workers import ProcessWorkers\n"
+        "from rapid_moo.workers import DaemonThreads, ProcessWorkers\n"
         "class OwnError(Exception): pass\n"
         "def measure(x):\n    if x < 0: raise OwnError(x)\n    return 3 * x\n"
         "if __name__ == '__main__':\n"
@@ -671,3 +671,42 @@ def test_shutdown_waits_for_the_cluster(cluster, pool):
     threading.Timer(0.1, lambda: setattr(cluster.jobs[0], "ended", True)).start()
     pool.shutdown()
     assert future.result(0) == 8
+
+
+# ----------------------------------------------------------------------- threads
+def test_threads_are_so_many_at_a_time_and_give_values_and_exceptions():
+    threads, lock, inside, most = DaemonThreads(3), threading.Lock(), [], []
+
+    def square(n: int) -> int:
+        with lock:
+            inside.append(n)
+            most.append(len(inside))
+        time.sleep(0.01)
+        with lock:
+            inside.remove(n)
+        return n * n // (n - 7)
+
+    futures = [threads.submit(square, n) for n in range(12)]
+    assert [future.result(timeout=10) for n, future in enumerate(futures) if n != 7] == [
+        n * n // (n - 7) for n in range(12) if n != 7
+    ]
+    assert isinstance(futures[7].exception(timeout=10), ZeroDivisionError)
+    assert 1 < max(most) <= 3
+    threads.shutdown()
+    with pytest.raises(RuntimeError):
+        threads.submit(square, 1)
+
+
+def test_what_is_queued_for_a_thread_can_be_cancelled():
+    threads, go = DaemonThreads(1), threading.Event()
+    first, second = threads.submit(go.wait, 30), threads.submit(time.time)
+    assert second.cancel()
+    go.set()
+    assert first.result(timeout=10) is True
+    threads.shutdown()
+    assert second.cancelled()
+
+
+def test_a_thread_that_is_given_up_does_not_keep_its_process():
+    code = "import time; from rapid_moo.workers import DaemonThreads; DaemonThreads(1).submit(time.sleep, 300)"
+    subprocess.run([sys.executable, "-c", code], timeout=60, check=True)
