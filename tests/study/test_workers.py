@@ -303,7 +303,7 @@ def test_the_log_holds_why_a_worker_cannot_start(tmp_path):
 def test_a_script_without_guard_is_told_and_starts_no_cascade(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from rapid_moo.workers import DaemonThreads, ProcessWorkers\n"
+        "from rapid_moo.workers import ProcessWorkers\n"
         "print('main')\n"
         "with ProcessWorkers(1) as pool:\n"
         "    print(pool.submit(len, 'four').exception(60))\n"
@@ -316,7 +316,7 @@ def test_a_script_without_guard_is_told_and_starts_no_cascade(tmp_path):
 def test_a_function_of_a_script_with_guard(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
-        "from rapid_moo.workers import DaemonThreads, ProcessWorkers\n"
+        "from rapid_moo.workers import ProcessWorkers\n"
         "class OwnError(Exception): pass\n"
         "def measure(x):\n    if x < 0: raise OwnError(x)\n    return 3 * x\n"
         "if __name__ == '__main__':\n"
