@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from _report import markdown
 
 from rapid_moo import ArchitectureTable, open_table
 from rapid_moo._util import write_text
@@ -44,6 +45,7 @@ from rapid_moo.progress import Progress
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
 OUT = ROOT / "benchmarks" / "results" / "comparison"
+FLOOR = OUT / "floor.csv"
 README, PAGE = ROOT / "README.md", ROOT / "docs" / "results.md"
 BEGIN, END = "<!-- comparison: begin -->", "<!-- comparison: end -->"
 TABLES = {
@@ -64,6 +66,9 @@ BUDGETS = (0.02, 0.05, 0.1, 0.15)
 HEADLINES = (0.05, 0.02)
 SHOWN, KNOWN = 6, ("nsga2", "random")
 SEEDS = 10
+# The budgets that users have, and who is shown there.
+SMALL = (20, 30, 50, 75, 100, 150, 200, 300)
+SMALL_METHODS = ("rapid", "nsga2", "sms-emoa", "local-search", "optuna-tpe", "random")
 # The largest budget by table of methods whose own time is minutes for a run to 15 % there, or that repeat themselves as
 # long. FlexiBERT, where a per cent is five evaluations, holds every method; 0: not run.
 OTHERS = "other tables"
@@ -158,11 +163,61 @@ def report() -> None:
     rows = [f"| {m} | {t} | {a if a == b else f'{a} to {b}'} |" for m, t, a, b in seeds.itertuples()]
     table = "\n".join(["| method | tables | seeds of a table |", "| --- | ---: | ---: |", *rows])
     write_text(OUT / "report.md", f"{head}\n\n{table}\n\n{comparison_markdown(results, trajectories, oracle)}")
-    write_figures(OUT, results, trajectories, oracle)
+    floor = pd.read_csv(FLOOR) if FLOOR.is_file() else None
+    write_figures(OUT, results, trajectories, oracle, floor)
+    write_text(OUT / "small_budgets.md", small_budgets(trajectories, floor))
     for path, section in ((README, readme_section(results)), (PAGE, page_section(results, oracle))):
         text = path.read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
         write_text(path, f"{before}{BEGIN}\n\n{section}\n\n{END}{rest.partition(END)[2]}")
+
+
+def small_budgets(trajectories: pd.DataFrame, floor: pd.DataFrame | None) -> str:
+    """ADRS and hypervolume at the budgets that users have, with the floor of noise; the best method in bold."""
+    paths = trajectories[trajectories["method"].isin(SMALL_METHODS)]
+    parts = [
+        "# Small budgets",
+        "Medians over seeds, every unique evaluation billed, the best method of a line in bold; *floor*: RAPID with"
+        " predictors that saw the whole table (`benchmarks/floor.py`). An empty cell: not run so far.",
+    ]
+    lead: dict[str, list[bool]] = {"adrs": [], "hypervolume": []}
+    for name in sorted(set(paths["dataset"])):
+        for quality, sign in (("adrs", 1.0), ("hypervolume", -1.0)):
+            found = _at_counts(paths[paths["dataset"] == name], quality).dropna(how="all")
+            known = found.dropna(axis=1, how="all")
+            rivals = known.drop(columns="rapid").mul(sign).min(axis=1)
+            lead[quality] += (known["rapid"].mul(sign) <= rivals).tolist()
+            best = known.mul(sign).min(axis=1).mul(sign)
+            rows = {
+                method: [
+                    "" if np.isnan(v) else f"**{v:.4f}**" if v == b else f"{v:.4f}"
+                    for v, b in zip(column, best, strict=True)
+                ]
+                for method, column in known.items()
+            }
+            if floor is not None and (floor["dataset"] == name).any():
+                own = floor[floor["dataset"] == name].set_index("evaluations")[quality]
+                rows["floor"] = [f"{own[own.index <= n].iloc[-1]:.4f}" for n in known.index]
+            label = "ADRS" if quality == "adrs" else "hypervolume"
+            parts += [f"## {name}, {label}", markdown(pd.DataFrame({"evaluations": known.index, **rows}))]
+    told = [f"by {'ADRS' if q == 'adrs' else q} in {sum(flags)} of {len(flags)} lines" for q, flags in lead.items()]
+    parts.insert(2, f"RAPID is no worse than any of these {' and '.join(told)}.")
+    return "\n\n".join(parts) + "\n"
+
+
+def _at_counts(paths: pd.DataFrame, quality: str) -> pd.DataFrame:
+    """Medians over seeds after so many evaluations, by method; NaN beyond a method's largest budget."""
+    found = {}
+    for method in SMALL_METHODS:
+        mine = paths[paths["method"] == method]
+        values = []
+        for n in SMALL:
+            runs = mine[mine["evaluations"] <= n]
+            reached = mine.groupby("seed")["evaluations"].max()
+            last = runs.sort_values("evaluations").groupby("seed")[quality].last()
+            values.append(float(last.median()) if len(last) and (reached >= 0.98 * n).mean() > 0.5 else np.nan)
+        found[method] = values
+    return pd.DataFrame(found, index=pd.Index(SMALL, name="evaluations"))
 
 
 def readme_section(results: pd.DataFrame) -> str:

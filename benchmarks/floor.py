@@ -11,13 +11,12 @@ with the truth in hand, is noise. Writes ``results/comparison/floor.csv``: media
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from _devices import device_table
 from attribution import Oracle
-from comparison import BUDGETS, OUT, TABLES, table_of
+from comparison import BUDGETS, FLOOR, TABLES, table_of
 
 from rapid_moo import ADRS, ArchitectureTable, NormalisedHypervolume
 from rapid_moo._util import IntArray, as_generator, write_text
@@ -27,7 +26,6 @@ from rapid_moo.batches import SPREAD_POOL
 from rapid_moo.design import FIRST_SAMPLE, designed_sample
 from rapid_moo.pareto import pareto_ranks
 
-PATH = OUT / "floor.csv"
 SEEDS = 3
 STEPS = 60
 """So many numbers of evaluations are recorded, evenly on a logarithmic axis."""
@@ -78,9 +76,9 @@ def main() -> None:
     options = parser.parse_args()
     for name in options.tables.split(","):
         found = floor(name, options.seeds)
-        known = pd.read_csv(PATH) if Path(PATH).is_file() else found.iloc[:0]
+        known = pd.read_csv(FLOOR) if FLOOR.is_file() else found.iloc[:0]
         whole = pd.concat([known[known["dataset"] != name], found]).sort_values(["dataset", "evaluations"])
-        write_text(PATH, whole.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
+        write_text(FLOOR, whole.to_csv(index=False, float_format="%.6g", lineterminator="\n"))
         print(name, found.iloc[-1].to_dict(), flush=True)
 
 

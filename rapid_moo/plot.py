@@ -444,8 +444,8 @@ def curves(subject: Any, ax: Axes | None = None, *, dataset: str | None = None, 
     names = sorted(set(results["dataset"]))
     name = names[_chosen(names, dataset or names[0], "dataset")[0]]
     [axis] = _panels(ax, 1, (6.4, 4.6))
-    mine, path, floor = (frame[frame["dataset"] == name] for frame in (results, paths, oracle))
-    draw_curves(axis, mine, path, floor, keys[quality])
+    mine, path, best = (frame[frame["dataset"] == name] for frame in (results, paths, oracle))
+    draw_curves(axis, mine, path, best, keys[quality])
     axis.legend(frameon=False, fontsize="small")
     axis.set_title(name, fontsize="medium")
     return axis

@@ -148,7 +148,7 @@ def test_progress_ends_at_the_problems_adrs():
 
 def test_a_comparison(comparison):
     axis = plot.curves(comparison)
-    assert {text.get_text() for text in axis.get_legend().get_texts()} == {"nsga2", "random", "oracle (floor)"}
+    assert {text.get_text() for text in axis.get_legend().get_texts()} == {"nsga2", "random", "oracle"}
     assert plot.curves(comparison.out, quality="hypervolume", dataset="digits").get_ylabel().startswith("1 - ")
     assert [label.get_text() for label in plot.ranks(comparison, budget=40).get_yticklabels()].count("random") == 1
     with pytest.raises(InputError, match="dataset: expected some of digits, got mnist"):

@@ -69,8 +69,14 @@ def quartiles(trajectories: pd.DataFrame, quality: str) -> pd.DataFrame:
     return frame
 
 
-def curves_figure(results: pd.DataFrame, trajectories: pd.DataFrame, oracle: pd.DataFrame, dataset: str) -> Any:
-    """ADRS and hypervolume deficit over evaluations on one dataset: medians, quartiles, and the oracle as the floor.
+def curves_figure(
+    results: pd.DataFrame,
+    trajectories: pd.DataFrame,
+    oracle: pd.DataFrame,
+    dataset: str,
+    floor: pd.DataFrame | None = None,
+) -> Any:
+    """ADRS and hypervolume deficit over evaluations on one dataset: medians, quartiles, and the oracle below all.
 
     Lines are runs to the largest budget. Methods with a run per budget have a marker at each of the others' results.
 
@@ -80,6 +86,8 @@ def curves_figure(results: pd.DataFrame, trajectories: pd.DataFrame, oracle: pd.
         As in the result files.
     dataset : str
         Which dataset.
+    floor : DataFrame, optional
+        What noise allows, columns as the oracle's.
 
     Returns
     -------
@@ -94,9 +102,10 @@ def curves_figure(results: pd.DataFrame, trajectories: pd.DataFrame, oracle: pd.
     axes = figure.subplots(1, 2)
     chosen = results[results["dataset"] == dataset]
     paths = trajectories[trajectories["dataset"] == dataset]
-    floor = oracle[oracle["dataset"] == dataset]
+    best = oracle[oracle["dataset"] == dataset]
+    noisy = floor[floor["dataset"] == dataset] if floor is not None else None
     for axis, quality in zip(axes, QUALITY_LABELS, strict=True):
-        draw_curves(axis, chosen, paths, floor, quality)
+        draw_curves(axis, chosen, paths, best, quality, noisy)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)), frameon=False)
     seeds = chosen.groupby("method")["seed"].nunique()
@@ -105,15 +114,25 @@ def curves_figure(results: pd.DataFrame, trajectories: pd.DataFrame, oracle: pd.
     return figure
 
 
-def draw_curves(axis: Any, results: pd.DataFrame, paths: pd.DataFrame, floor: pd.DataFrame, quality: str) -> None:
+def draw_curves(
+    axis: Any,
+    results: pd.DataFrame,
+    paths: pd.DataFrame,
+    oracle: pd.DataFrame,
+    quality: str,
+    floor: pd.DataFrame | None = None,
+) -> None:
     """Draw one quality over the bill on one dataset; ``quality`` is a key of :data:`QUALITY_LABELS`."""
     spent = bill_column(paths)
     for method, i in looks(drawn_methods(results)).items():
         mine = results[results["method"] == method], paths[paths["method"] == method]
         if len(mine[1]):  # somebody may have taken its trajectories away
             _draw_method(axis, i, method, *mine, quality)
-    steps, values = floor[spent].to_numpy(), quality_values(floor, quality)
-    axis.plot(steps, values, color="#000000", linewidth=1.0, linestyle=(0, (1, 2)), label="oracle (floor)")
+    if floor is not None and len(floor) and spent in floor:
+        steps, values = floor[spent].to_numpy(), quality_values(floor, quality)
+        axis.plot(steps, values, color="#777777", linewidth=1.0, linestyle=(0, (6, 2)), label="floor of noise")
+    steps, values = oracle[spent].to_numpy(), quality_values(oracle, quality)
+    axis.plot(steps, values, color="#000000", linewidth=1.0, linestyle=(0, (1, 2)), label="oracle")
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(left=max(1, paths[spent].max() // 250) if len(paths) else 1)
@@ -220,13 +239,19 @@ def write_figure(figure: Any, path: Path) -> None:
         figure.savefig(temporary, dpi=130, format="png", metadata={"Software": None})
 
 
-def write_figures(folder: Path, results: pd.DataFrame, trajectories: pd.DataFrame, oracle: pd.DataFrame) -> list[str]:
+def write_figures(
+    folder: Path,
+    results: pd.DataFrame,
+    trajectories: pd.DataFrame,
+    oracle: pd.DataFrame,
+    floor: pd.DataFrame | None = None,
+) -> list[str]:
     """Write the figures of a comparison; returns the file names.
 
     ``curves-<dataset>.png`` for each dataset, ``overhead.png``, and with several datasets ``ranks-<budget>.png``.
     """
     datasets = sorted(set(results["dataset"]))
-    figures = {f"curves-{name}.png": curves_figure(results, trajectories, oracle, name) for name in datasets}
+    figures = {f"curves-{name}.png": curves_figure(results, trajectories, oracle, name, floor) for name in datasets}
     figures["overhead.png"] = overhead_figure(results)
     if len(datasets) > 1:
         for budget in sorted(set(results["budget"])):

@@ -77,7 +77,10 @@ def quality_table(results: pd.DataFrame, oracle: pd.DataFrame, budget: float) ->
     if found is not None:
         order.update(found.mean)
         if np.isfinite(found.p):
-            note += f" Friedman p = {found.p:.2g}, critical difference of ranks {found.critical_difference:.1f}."
+            note += (
+                f" Friedman p = {found.p:.2g}. Two methods whose ranks differ by less than the critical difference of"
+                f" {found.critical_difference:.1f} cannot be told apart by these tables (Nemenyi's test at 5 %)."
+            )
     medians = medians.loc[order.sort_values(kind="stable").index]
     rank = {name: f"{value:.1f}" if np.isfinite(value) else "" for name, value in order.items()}
     best = medians.min()

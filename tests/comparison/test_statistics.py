@@ -240,6 +240,19 @@ def test_figures_are_written_and_methods_keep_their_look(tmp_path):
     assert len(set(look.values())) == 4
 
 
+def test_a_curve_shows_oracle_and_floor_of_its_own_table():
+    results = make_results(LEVELS)
+    floor = make_oracle(LEVELS, 0.002)
+    drawn = figures.curves_figure(results, make_trajectories(results), make_oracle(LEVELS, 0.001), "one", floor)
+    lines = {line.get_label(): line for line in drawn.axes[0].get_lines()}
+    assert {"oracle", "floor of noise"} <= set(lines)
+    own = floor[floor["dataset"] == "one"]
+    assert lines["floor of noise"].get_xdata().tolist() == own["evaluations"].tolist()
+    assert lines["floor of noise"].get_ydata().tolist() == pytest.approx(own["adrs"].tolist())
+    without = figures.curves_figure(results, make_trajectories(results), make_oracle(LEVELS, 0.001), "one")
+    assert "floor of noise" not in {line.get_label() for line in without.axes[0].get_lines()}
+
+
 def test_results_are_read_back_or_refused(tmp_path):
     results = make_results(LEVELS)
     for name in ("a", "b"):
