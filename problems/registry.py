@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 import pandas as pd
 
 from rapid_moo import data
-from rapid_moo._util import same_definition, shown
+from rapid_moo._util import same_definition, shown, unique_rows
 from rapid_moo.constraints import AnyConstraint
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, as_objectives, distinct
@@ -39,6 +39,8 @@ _BUILT_IN = {
 }
 _REGISTERED: dict[str, SpaceFactory] = {}
 PLUGIN_GROUP = "rapid_moo.spaces"
+LONG = 20
+"""Vectors of so many positions that all belong to a space are hardly of another."""
 
 
 def _plugins() -> dict[str, EntryPoint]:
@@ -217,7 +219,30 @@ def open_raw(
     raw = read_table(source, reading, known, stated)
     for note in raw.notes:
         logger.warning(note)
+    if known is None and (alike := _alike(raw)):
+        logger.warning(
+            "%s: its vectors could be those of %s: with --space %s predictors see what that space knows of them",
+            raw.path,
+            alike,
+            alike,
+        )
     return raw, known, name
+
+
+def _alike(raw: RawTable) -> str:
+    """The published space that vectors could be of: all are valid there, and they fill half of it or are long."""
+    if raw.columns is not None or raw.texts is not None:
+        return ""
+    scales = [f"hw_gpt_{scale}" for scale in "sml"]
+    for name in (*(name for name in _BUILT_IN if name != "hw_gpt"), *scales):
+        space = get_space(name)
+        try:
+            X = space.encode(raw.vectors)
+        except InputError:
+            continue
+        if raw.vectors.shape[1] >= LONG or 2 * len(unique_rows(X)[0]) >= space.size:
+            return name
+    return ""
 
 
 def _find(dataset: str | Path | pd.DataFrame) -> tuple[Path | pd.DataFrame, SearchSpace | None, str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from rapid_moo import GridSpace, Objective, get_problem, get_space, register_space
+from rapid_moo import GridSpace, Objective, get_problem, get_space, open_table, register_space
 from rapid_moo.errors import InputError
 from rapid_moo.problems import registry, space_names
 from rapid_moo.problems.registry import choose_objectives
@@ -133,3 +135,31 @@ def test_unknown_options_are_one_error(name, options):
 def test_two_names_of_one_column_are_the_same_objective():
     with pytest.raises(InputError, match="expected distinct columns, got memory, memory, accuracy"):
         choose_objectives(get_space("flexibert"), objectives="mem:min,memory:min,accuracy:max")
+
+
+class TestVectorsOfAKnownSpace:
+    """A file that is not named like a published one may still hold a published space."""
+
+    def frame(self, space, X):
+        vectors = ["[" + ", ".join(map(str, row)) + "]" for row in space.decode(X).tolist()]
+        return pd.DataFrame({"vector": vectors, "error": np.arange(len(X)) * 1.0, "latency": np.arange(len(X))[::-1]})
+
+    @pytest.mark.parametrize(("name", "share"), [("nasbench201", 0.6), ("hw_gpt_s", 0)])
+    def test_is_told(self, tmp_path, caplog, name, share):
+        space = get_space(name)
+        X = space.sample(int(share * space.size) or 50, 0)
+        path = tmp_path / "board.csv"
+        self.frame(space, X).to_csv(path, index=False)
+        open_table(path, objectives="error:min,latency:min")
+        assert f"--space {name}" in caplog.text
+        caplog.clear()
+        table = open_table(path, objectives="error:min,latency:min", space=name)
+        assert table.space.name == space.name
+        assert "--space" not in caplog.text
+
+    def test_of_a_few_short_vectors_nothing_is_guessed(self, tmp_path, caplog):
+        space = get_space("nasbench201")
+        path = tmp_path / "board.csv"
+        self.frame(space, space.sample(300, 0)).to_csv(path, index=False)
+        open_table(path, objectives="error:min,latency:min")
+        assert "--space" not in caplog.text
