@@ -34,11 +34,12 @@ from rapid_moo.report import PAGE_FILE
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store, own_name
 from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
+from rapid_moo.study.places import MOST_PLACES
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.report import Renewal
 from rapid_moo.study.spacefile import TEMPLATE, objective_from_dict, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
-from rapid_moo.study.study import MOST_PLACES, Study
+from rapid_moo.study.study import Study
 
 LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
 QUIET_SECONDS = 10.0

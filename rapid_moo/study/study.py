@@ -16,10 +16,10 @@ import pandas as pd
 from pymoo.core.termination import NoTermination
 
 from rapid_moo._shown import Lines, Shown
-from rapid_moo._util import BoolArray, IntArray, as_count, write_text
+from rapid_moo._util import BoolArray, IntArray, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
-from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, Packed, as_number, shortened
+from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, as_number, shortened
 from rapid_moo.objectives import Objective, distinct
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.priors import Priors
@@ -28,10 +28,11 @@ from rapid_moo.report import Report
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame, own_name
 from rapid_moo.study import folder as files
-from rapid_moo.study.engine import STATE, Engine, Part, Pool, ask
+from rapid_moo.study.engine import STATE, Engine, ask
 from rapid_moo.study.expected import Expected, expected_values
 from rapid_moo.study.folder import Tables, gene_cells, held, holder, read_definition, write_definition
 from rapid_moo.study.journal import SQLiteStore, check_file
+from rapid_moo.study.places import Places
 from rapid_moo.study.references import Reference
 from rapid_moo.study.report import study_report
 from rapid_moo.study.spacefile import (
@@ -42,12 +43,10 @@ from rapid_moo.study.spacefile import (
     read_constraints,
 )
 from rapid_moo.study.status import Board, Status
-from rapid_moo.workers import DaemonThreads, ProcessWorkers, SerialExecutor
 
 logger = logging.getLogger(__name__)
 
 StatusCallback = Callable[[Status], None]
-MOST_PLACES = 10_000
 
 
 @dataclass(frozen=True)
@@ -163,7 +162,8 @@ class Study(Shown):
         self.problem = self._problem(None)
         if known is None:
             self._try_functions()
-        self._check_places()
+        source: Any = self.problem.source
+        self._room.check(source.attempts if self.measure is not None else None)
         self.store = self._store(new=known is None)
         self.problem = self._problem(self.store)
         self._board = Board(self.problem)
@@ -428,7 +428,8 @@ class Study(Shown):
             total = self._total(budget, again)
             self.definition["settings"]["budget"] = max(total, self._spent())
             self._write_definition()
-            pools, parts, owned = self._places()
+            source: Any = self.problem.source
+            pools, parts, owned = self._room.open(source.attempts, self.objectives, self.folder / files.LOGS)
             loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
             self.store.hold_reserve()
             try:
@@ -438,6 +439,10 @@ class Study(Shown):
                     executor.shutdown(wait=False, cancel_futures=True)
                 self._publish_expected()
         return self.status()
+
+    @property
+    def _room(self) -> Places:
+        return Places(self.workers, self.places, self.timeout)
 
     def _repeat_cost(self, names: frozenset[str]) -> float:
         """What it costs to measure these objectives of an architecture again: one evaluation, or the cost."""
@@ -481,76 +486,6 @@ class Study(Shown):
         if isinstance(total, bool) or not isinstance(total, int | np.integer) or total < 1:
             raise InputError(f"budget: expected a positive number of evaluations, got {total!r}")
         return int(total)
-
-    def _check_places(self) -> None:
-        """Refuse places, workers and a timeout that do not fit, before anything is written."""
-        source: Any = self.problem.source
-        names = [name for attempt in source.attempts for name in attempt.names]
-        for name, n in self.places.items():
-            missing = isinstance(self.measure, type(None))
-            if (
-                (name not in names and not missing)
-                or isinstance(n, bool)
-                or not isinstance(n, int)
-                or not 0 < n <= MOST_PLACES
-            ):
-                raise InputError(f"places: expected numbers of places for some of {', '.join(names)}, got {name}={n}")
-        if self._foreign:
-            if self.timeout is not None and not hasattr(self.workers, "submit_timed"):
-                raise InputError(f"timeout: expected worker processes of a study's own with it, got {self.workers!r}")
-        elif _workers(self.workers)[0] == "threads" and self.timeout is not None:
-            raise InputError("timeout: expected worker processes with it, since threads cannot be ended")
-
-    @property
-    def _foreign(self) -> bool:
-        """Whether work runs in an executor of the user's own."""
-        return isinstance(self.workers, Executor) or hasattr(self.workers, "submit")
-
-    def _places(self) -> tuple[list[Pool], list[Part], list[Executor]]:
-        """Pools of places, the parts of the measure and where each runs, and the executors that are ours to end."""
-        source: Any = self.problem.source
-        repeats = {objective.name: objective.repeats for objective in self.objectives}
-        pools: list[Pool] = []
-        parts: list[Part] = []
-        owned: list[Executor] = []
-        shared = -1
-        own = any(set(attempt.names) & set(self.places) for attempt in source.attempts)
-        for attempt in source.attempts:
-            stated = [self.places[name] for name in attempt.names if name in self.places]
-            if stated or shared < 0:
-                executor, n, mine = self._executor(min(stated) if stated else None, len(pools), own)
-                pools.append(Pool(executor, n, None if stated else _dask_threads(executor)))
-                owned += [executor] if mine else []
-            if not stated and shared < 0:
-                shared = len(pools) - 1
-            pool = len(pools) - 1 if stated else shared
-            packed = Packed.of(attempt) if _dask_threads(pools[pool].executor) is not None else attempt
-            parts.append(Part(packed, max(repeats[name] for name in attempt.names), pool))
-        return pools, parts, owned
-
-    def _executor(self, places: int | None, number: int, beside: bool) -> tuple[Executor, int, bool]:
-        """An executor, its number of places, and whether it is ours."""
-        if self._foreign:
-            executor: Any = self.workers
-            count = _dask_threads(executor)
-            n = places or getattr(executor, "_max_workers", None) or (count() if count is not None else 0) or 1
-            return executor, int(n), False
-        kind, n = _workers(self.workers)
-        n = places or n
-        if kind == "here" and (self.timeout is not None or beside or self._has_commands):
-            # A command in this very process would get its Ctrl-C, and would outlive it.
-            kind = "processes"
-        if kind == "here":
-            return SerialExecutor(), 1, True
-        if kind == "threads":
-            return DaemonThreads(n), n, True
-        logs = self.folder / files.LOGS
-        return ProcessWorkers(n, log_folder=logs, name=f"worker{number or ''}"), n, True
-
-    @property
-    def _has_commands(self) -> bool:
-        source: Any = self.problem.source
-        return any(isinstance(attempt.function, Command) for attempt in source.attempts)
 
     def _publisher(self, budget: float, progress: StatusCallback | None) -> Callable[[bool], None]:
         def publish(now: bool) -> None:
@@ -896,23 +831,3 @@ def _checked_seed(seed: Any) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
         raise InputError(f"seed: expected an int in 0..2^63 - 1, got {seed!r}")
     return int(seed)
-
-
-def _workers(text: int | str | Any) -> tuple[str, int]:
-    """Kind and number of workers: ``here``, ``processes`` or ``threads``."""
-    kind, _, number = text.partition(":") if isinstance(text, str) else ("", "", str(text))
-    if isinstance(text, str) and not number:
-        kind, number = "", kind
-    good = 0 < as_count(number) <= MOST_PLACES and kind in ("", "threads", "processes")
-    if isinstance(text, bool) or not good:
-        raise InputError(f"workers: expected N, 'threads:N' or 'processes:N' with N in 1..{MOST_PLACES}, got {text!r}")
-    n = int(number)
-    return (kind or ("here" if n == 1 else "processes")), n
-
-
-def _dask_threads(executor: Any) -> Callable[[], int] | None:
-    """What counts the threads of a Dask client's workers, where the executor is such a client's."""
-    client = getattr(executor, "_client", None)
-    if client is None or not hasattr(client, "nthreads"):
-        return None
-    return lambda: sum(client.nthreads().values())

@@ -21,6 +21,7 @@ from rapid_moo.cli import main
 from rapid_moo.errors import MeasureError, StudyError
 from rapid_moo.measure import Command
 from rapid_moo.study import journal, read_space_file
+from rapid_moo.study.places import Places
 
 _spec = importlib.util.spec_from_file_location("_shared", Path(__file__).with_name("conftest.py"))
 _shared = importlib.util.module_from_spec(_spec)
@@ -588,8 +589,8 @@ def test_a_timeout_needs_workers_that_can_be_ended(tmp_path):
 
 def test_commands_run_in_workers_where_ctrl_c_does_not_reach_them(space_file, script, tmp_path):
     """Commands of a study in Python run in workers too: their group is not the terminal's."""
-    study = Study(tmp_path / "s", toy(), script("chatty"), objectives=GOALS)
-    pools, _, owned = study._places()
+    attempts = Study(tmp_path / "s", toy(), script("chatty"), objectives=GOALS).problem.source.attempts
+    pools, _, owned = Places(1, {}, None).open(attempts, GOALS, tmp_path / "logs")
     for executor in owned:
         executor.shutdown()
     assert type(pools[0].executor).__name__ == "ProcessWorkers"
