@@ -371,7 +371,12 @@ def _settings(report: Report) -> Section:
     blocks: list[Block] = []
     if report.command:
         blocks += [Paragraph("The same again:"), Code(report.command)]
-    items = [(name, _setting(value)) for name, value in report.settings.items()]
+    items: list[tuple[str, str]] = []
+    for name, value in report.settings.items():
+        if isinstance(value, Mapping) and value and all(isinstance(item, Mapping) for item in value.values()):
+            items += [(f"{name}, {key}", _setting(item)) for key, item in value.items()]
+        else:
+            items.append((name, _setting(value)))
     if report.fingerprint:
         items.append(("data fingerprint", report.fingerprint))
     items += [(f"version of {name}", text) for name, text in report.versions.items()]
@@ -384,8 +389,10 @@ def _settings(report: Report) -> Section:
 def _setting(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-        return ", ".join(value) or "none"
+    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_setting(item)}" for name, item in value.items()) or "none"
     return "none" if value is None else json.dumps(value)
 
 
