@@ -20,6 +20,7 @@ FIGURES = {
     "constraints.ipynb": 2,
 }
 
+
 def test_every_notebook_is_run():
     assert {path.name for path in FOLDER.glob("*.ipynb")} == set(FIGURES)
 
