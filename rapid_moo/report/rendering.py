@@ -331,8 +331,8 @@ def _audit(report: Report) -> Section | None:
     ]
     learnt = [o for o in audit["objectives"] if o["verdict"] not in _UNLEARNT]
     for o in audit["objectives"]:
-        told = f"{o['name']} ({o['direction']}): {o['verdict'].upper()} - {o['meaning']}"
-        blocks.append(Paragraph(told, warning=o["verdict"] not in _HARMLESS))
+        verdict = f"{o['name']} ({o['direction']}): {o['verdict'].upper()} - {o['meaning']}"
+        blocks.append(Paragraph(verdict, warning=o["verdict"] not in _HARMLESS))
         notes = []
         if o in learnt and o["drifts"]:
             notes.append(("along rows", "what a predictor misses is in part drift of the measurement"))
@@ -353,17 +353,17 @@ def _audit(report: Report) -> Section | None:
     blocks.append(Table(columns, rows, frozenset(range(1, len(columns)))))
     if learnt:
         told = (
-            "R2 and Kendall's tau say how well a predictor ranks architectures that it has not seen; along rows, how"
-            " alike is what it misses in neighbouring rows of the file: about 0 where the measuring process held still."
+            "R2 and Kendall's tau: how well a predictor ranks architectures that it has not seen.",
+            "Along rows: how alike is what it misses in neighbouring rows; about 0 where the measuring held still.",
         )
         shares = tuple((str(o["name"]), max(0.0, float(o["r2"]))) for o in learnt)
-        blocks += [Paragraph(told), Bars("Explained by the architecture (R2)", shares)]
+        blocks += [*map(Paragraph, told), Bars("Explained by the architecture (R2)", shares)]
     findings = audit["findings"]
     if findings:
         blocks.append(Paragraph(f"{len(findings)} odd thing{'s' if len(findings) > 1 else ''}"))
     for f in findings:
-        told = f"{f['subject']}: {f['kind'].replace('_', ' ').upper()} - {f['meaning']}"
-        blocks += [Paragraph(told, warning=True), Pairs((("seen", str(f["message"])),))]
+        seen = f"{f['subject']}: {f['kind'].replace('_', ' ').upper()} - {f['meaning']}"
+        blocks += [Paragraph(seen, warning=True), Pairs((("seen", str(f["message"])),))]
     return Section("audit", "Audit of the table", tuple(blocks))
 
 
@@ -378,7 +378,8 @@ def _audit_counts(audit: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
     if audit["front_kind"] == "true":
         yield "coverage", f"{audit['missing']:,} of {audit['space_size']:,} architectures are missing"
     else:
-        yield "coverage", f"a sample of {audit['space_size']:.3g} architectures: a reference front, not the true one"
+        size = f"{audit['space_size']:,}" if audit["space_size"] < 1e9 else f"{audit['space_size']:.3g}"
+        yield "coverage", f"a sample of {size} architectures: a reference front, not the true one"
     yield "front", f"{audit['front_size']} points ({audit['front_kind']} front)"
     if audit["equal_vectors"]:
         yield "ties", f"{audit['equal_vectors']} architectures equal another in every objective"
