@@ -17,6 +17,7 @@ from rapid_moo.reading import RawTable, build_table
 from rapid_moo.report import Report
 from rapid_moo.report.facts import ObjectiveFacts
 from rapid_moo.report.making import environment, now
+from rapid_moo.report.rendering import section_text
 from rapid_moo.space import GridSpace, SearchSpace
 
 GP_ROWS, TREE_ROWS = 500, 1_500
@@ -128,69 +129,17 @@ class AuditReport:
     def to_facts(self) -> dict[str, Any]:
         """As :meth:`to_dict`, with what each verdict and each odd thing means."""
         content = self.to_dict()
-        for objective in content["objectives"]:
-            objective["meaning"] = MEANING[objective["verdict"]]
+        for line, o in zip(content["objectives"], self.objectives, strict=True):
+            line["meaning"] = MEANING[o.verdict]
+            # What is explained all but fully leaves a predictor's own errors, alike for alike architectures.
+            line["drifts"] = o.verdict != "drift" and o.autocorrelation > DRIFT and o.r2 < EXPLAINED_R2
         for line, finding in zip(content["findings"], self.findings, strict=True):
             line["meaning"] = finding.meaning
         return content
 
     def to_text(self) -> str:
         """Everything with what it means for the user."""
-        return "\n".join([*self._shape_lines(), "", *self._objective_lines(), *self._finding_lines()])
-
-    def _shape_lines(self) -> list[str]:
-        lines = [
-            f"{self.name} ({self.space}): {self.rows:,} rows, {self.architectures:,} architectures",
-            f"  repeats      {self.repeats} row(s) measure an architecture again"
-            + (": a table keeps the mean" if self.repeats else ""),
-        ]
-        if self.front_kind == "true":
-            lines.append(f"  coverage     {self.missing:,} of {self.space_size:,} architectures are missing")
-        else:
-            lines.append(
-                f"  coverage     a sample of {self.space_size:.3g} architectures: a reference front, not the true one"
-            )
-        lines.append(f"  front        {self.front_size} points ({self.front_kind} front)")
-        if self.equal_vectors:
-            lines.append(f"  ties         {self.equal_vectors} architectures equal another in every objective")
-        if self.constant_positions:
-            described = ", ".join(f"position {k} is always {v}" for k, v in self.constant_positions.items())
-            lines.append(f"  constant     {described}: it carries no information")
-        lines.extend(f"  odd code     {text}" for text in self.odd_codes)
-        return lines
-
-    def _finding_lines(self) -> list[str]:
-        if not self.findings:
-            return []
-        lines = ["", f"{len(self.findings)} odd thing{'s' if len(self.findings) > 1 else ''}"]
-        for finding in self.findings:
-            lines.append(f"{finding.subject}: {finding.kind.replace('_', ' ').upper()} - {finding.meaning}")
-            lines.append(f"  seen         {finding.message}")
-        return lines
-
-    def _objective_lines(self) -> list[str]:
-        lines = []
-        for o in self.objectives:
-            unit = f" {o.unit}" if o.unit else ""
-            lines.append(f"{o.name} ({o.direction}): {o.verdict.upper()} - {MEANING[o.verdict]}")
-            lines.append(f"  values       {o.minimum:.6g} .. {o.median:.6g} .. {o.maximum:.6g}{unit}, {o.ties} tied")
-            if o.verdict not in ("exact", "constant", "unknown"):
-                lines.append(
-                    f"  learnability R2 {o.r2:.2f} [{o.r2_interval[0]:.2f}, {o.r2_interval[1]:.2f}],"
-                    f" Kendall tau {o.kendall_tau:.2f}"
-                    f" [{o.kendall_tau_interval[0]:.2f}, {o.kendall_tau_interval[1]:.2f}]"
-                )
-                # What is explained all but fully leaves a predictor's own errors, alike for alike architectures.
-                drifts = o.verdict != "drift" and o.autocorrelation > DRIFT and o.r2 < EXPLAINED_R2
-                lines.append(
-                    f"  along rows   autocorrelation of residuals {o.autocorrelation:+.2f}"
-                    + (": what a predictor misses is in part drift of the measurement" if drifts else "")
-                )
-            if o.verdict == "drift" and self.computed:
-                lines.append(f"  instead      {' or '.join(self.computed)}: computed from the architecture")
-            if o.repeat_spread is not None:
-                lines.append(f"  repeats      differ by {o.repeat_spread:.1%} of the range on average")
-        return lines
+        return section_text(self.report(), "audit")
 
 
 @one_blas_thread

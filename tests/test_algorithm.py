@@ -71,9 +71,9 @@ def test_budget_is_exact_and_repeats_in_another_run():
     runs = []
     for _ in range(2):
         problem = get_problem("digits")
-        minimize(problem, RAPID(tuner=ADRSTuner(4)), ("n_eval", 60), seed=3)
+        minimize(problem, RAPID(tuner=ADRSTuner(2)), ("n_eval", 52), seed=3)
         runs.append(problem.store.X)
-    assert len(runs[0]) == 60
+    assert len(runs[0]) == 52
     assert (runs[0] == runs[1]).all()
 
 

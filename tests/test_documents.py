@@ -60,14 +60,7 @@ def test_scripts_run_as_printed(page, k, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py"]
 
 
-SLOW = ("docs/bills.md", "docs/constraints.md", "docs/parallel.md", "docs/data.md")
-"""Pages whose commands say little that those of the others do not: not in a plain run."""
-
-
-@pytest.mark.parametrize(
-    "page",
-    [pytest.param(p, marks=pytest.mark.slow) if p in SLOW else p for p in DOCS if commands_to_run(p)],
-)
+@pytest.mark.parametrize("page", [page for page in DOCS if commands_to_run(page)])
 def test_commands_run_as_printed(page, tmp_path):
     work, programs = tmp_path / "work", tmp_path / "bin"
     work.mkdir()

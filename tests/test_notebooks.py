@@ -20,9 +20,6 @@ FIGURES = {
     "constraints.ipynb": 2,
 }
 
-SLOW = ("audit.ipynb", "comparing.ipynb", "mix_and_match.ipynb")
-"""Half a minute each: not in a plain run."""
-
 
 def test_every_notebook_is_run():
     assert {path.name for path in FOLDER.glob("*.ipynb")} == set(FIGURES)
@@ -37,7 +34,7 @@ def test_committed_without_outputs(name):
 
 # The kernel's own libraries warn about sockets and event loops on some platforms.
 @pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in FIGURES])
+@pytest.mark.parametrize("name", FIGURES)
 def test_runs_and_draws(name, tmp_path, monkeypatch):
     if name == "published.ipynb" and "RAPID_MOO_DATA" in os.environ:
         pytest.skip("the test below runs it with the published table, which is at hand")

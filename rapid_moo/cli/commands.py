@@ -31,6 +31,7 @@ from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.progress import Progress
 from rapid_moo.reading.options import names_of
 from rapid_moo.report import PAGE_FILE, REPORT_FILE, last_report, to_text, write_page
+from rapid_moo.report.rendering import section_text
 from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import RANKING_FILE, TRIPLET_FILE, ADRSTuner, Triplet, load_triplet, pick_loss
@@ -147,12 +148,12 @@ def tune(options: Namespace) -> int:
 
         result = tuner.tune(train, progress=show)
     result.save(options.dir)
-    print(f"{table.name}: tuned on {n_train} of {len(table):,} architectures in {result.seconds:.1f} s")
-    print(f"{result.n_fits} configurations fitted, {len(result.ranking)} triplets ranked; the best:")
-    print(_ranking_text(result.ranking))
+    report = result.report(command_line()).replace(name=table.name)
+    print(f"{table.name}: tuned on {n_train} of {len(table):,} architectures in {result.seconds:.1f} s\n")
+    print(section_text(report, "predictors", "why"))
     if n_val:
         print(_judged(result.best, train, table.take(rows[n_train:])))
-    page = write_page(result.report(command_line()).replace(name=table.name), options.dir)
+    page = write_page(report, options.dir)
     print(f"\nWritten: {options.dir / RANKING_FILE}, {options.dir / TRIPLET_FILE}, {page}")
     print(f"Next: {_next_command(options)}")
     return 0
@@ -161,19 +162,6 @@ def tune(options: Namespace) -> int:
 def _next_command(options: Namespace) -> str:
     """The search that uses the triplet, on the same table and objectives."""
     return shlex.join(["rapid-moo", "search", *dataset_words(options), "--tuner", str(options.dir)])
-
-
-def _ranking_text(ranking: pd.DataFrame) -> str:
-    shown = ranking.head(5)
-    columns = [
-        "adrs",
-        "tied",
-        "order_error",
-        "front",
-        *(c for c in map(str, shown.columns) if c.endswith(("_model", "_kendall"))),
-    ]
-    text = shown[columns].to_string(index=False, float_format=lambda value: f"{value:.4f}")
-    return f"{text}\n(triplets tied with the lowest ADRS within a standard error first, by their errors of order)"
 
 
 def _judged(triplet: Triplet, train: ArchitectureTable, unseen: ArchitectureTable) -> str:

@@ -199,7 +199,9 @@ def draw_ranks(axis: Any, found: Ranks) -> None:
         axis.plot(row, np.full(len(row), y), "|", color="#999999", markersize=7)
     axis.plot(found.mean, positions, "o", color=COLOURS[0], markersize=6)
     for y, value in enumerate(found.mean):
-        axis.annotate(f"{value:.1f}", (value, y), xytext=(7, -3), textcoords="offset points", fontsize=8)
+        # Over the ticks of the tables that lie there.
+        told = axis.annotate(f"{value:.1f}", (value, y), xytext=(7, -3), textcoords="offset points", fontsize=8)
+        told.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1.0})
     for i, group in enumerate(found.cliques()):
         rows = [names.index(name) for name in group]
         x = n + 0.7 + 0.35 * i

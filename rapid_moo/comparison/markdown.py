@@ -59,9 +59,16 @@ def _setting(results: pd.DataFrame) -> str:
     counted = "unique evaluations"
     if bill_column(results) == COST:
         counted = "the cost of what was measured, each objective of an architecture at its price and none twice"
+    methods, tables, seeds = (
+        f"{n} {name}{'' if n == 1 else 's'}"
+        for name, n in (
+            ("method", results["method"].nunique()),
+            ("table", results["dataset"].nunique()),
+            ("seed", results["seed"].nunique()),
+        )
+    )
     return (
-        f"{results['method'].nunique()} methods, {results['dataset'].nunique()} tables,"
-        f" up to {results['seed'].nunique()} seeds. Every number counts {counted}; one-shot methods bill the"
+        f"{methods}, {tables}, up to {seeds}. Every number counts {counted}; one-shot methods bill the"
         " front that they verify on top of the budget."
     )
 

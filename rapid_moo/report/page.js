@@ -46,6 +46,38 @@
 
   // -------------------------------------------------------------------- Bokeh
   const figures = [], painted = [];
+  // Bokeh's own ticks leave a logarithmic axis of less than two decades with one label, or a wrong one.
+  const logTicks = (low, high) => {
+    if (!(low > 0) || !(high > low) || !isFinite(high)) return [];
+    const within = (ticks) => ticks.filter((tick) => low <= tick && tick <= high);
+    if (high / low < 3) {
+      const rough = (high - low) / 4, unit = Math.pow(10, Math.floor(Math.log10(rough)));
+      const step = unit * [1, 2, 5, 10].find((factor) => factor * unit >= rough);
+      const start = Math.ceil(low / step);
+      return within([...Array(8).keys()].map((i) => (start + i) * step));
+    }
+    const first = Math.floor(Math.log10(low)), decades = Math.ceil(Math.log10(high)) - first;
+    const powers = [...Array(decades + 1).keys()].filter((i) => i % Math.ceil(decades / 7) === 0).map((i) => first + i);
+    let ticks = [];
+    for (const digits of [[1], [1, 3], [1, 2, 5], [1, 1.5, 2, 3, 5, 7]]) {
+      ticks = within(powers.flatMap((power) => digits.map((digit) => Number(`${digit}e${power}`))));
+      if (ticks.length > 3) break;
+    }
+    return ticks;
+  };
+  const logTicked = (made, axis, range, dimension) => {
+    if (axis.type !== "LogAxis") return;
+    axis.ticker = new Bokeh.FixedTicker({ ticks: [] });
+    for (const grid of made.center.filter((one) => one.dimension === dimension)) grid.ticker = axis.ticker;
+    const renew = () => {
+      const ticks = logTicks(Math.min(range.start, range.end), Math.max(range.start, range.end));
+      if (ticks.join() === axis.ticker.ticks.join()) return;
+      axis.major_label_overrides = new Map(ticks.map((tick) => [tick, number(tick, 3)]));
+      axis.ticker.ticks = ticks;
+    };
+    range.change.connect(renew);
+    renew();
+  };
   const touch = matchMedia("(hover: none)").matches;
   const figure = (into, label, { height = 300, tools = "pan,wheel_zoom,reset,save", ...options } = {}) => {
     const made = Bokeh.Plotting.figure({
@@ -54,6 +86,8 @@
     made.toolbar.logo = null;
     for (const axis of [...made.below, ...made.left]) if ("desired_num_ticks" in axis.ticker) axis.ticker.desired_num_ticks = 5;
     if (touch && tools) made.toolbar.active_drag = null; // a finger scrolls the page
+    logTicked(made, made.below[0], made.x_range, 0);
+    logTicked(made, made.left[0], made.y_range, 1);
     const box = element("div", { role: "img", "aria-label": label });
     into.append(box);
     figures.push([made, box]);
@@ -167,7 +201,8 @@
     const referenceSource = source(referenceData);
 
     // What is pointed at: a bubble beside the pointer, and the panel. On the front before the others.
-    const bubble = element("div", { class: "tip", role: "tooltip", hidden: true });
+    // On a touch screen it lies at the lower edge, for the one that was tapped, until it is tapped itself.
+    const bubble = element("div", { class: "tip", role: "tooltip", hidden: true, onclick: () => (bubble.hidden = true) });
     document.body.append(bubble);
     let pointer = [0, 0], tapped = false, down = [0, 0];
     const inspected = () => {
@@ -182,9 +217,9 @@
       bubble.style.left = `${Math.max(4, beside)}px`;
       bubble.style.top = `${Math.max(4, Math.min(pointer[1] + 12, innerHeight - tall - 4))}px`;
     };
-    for (const data of [frontSource, otherSource]) data.inspect.connect(inspected);
+    if (!touch) for (const data of [frontSource, otherSource]) data.inspect.connect(inspected);
     plots.addEventListener("pointermove", (event) => (pointer = [event.clientX, event.clientY]), true);
-    plots.addEventListener("pointerleave", () => (bubble.hidden = true));
+    plots.addEventListener("pointerleave", () => (bubble.hidden ||= !touch));
     plots.addEventListener("pointerdown", (event) => (down = pointer = [event.clientX, event.clientY]), true);
     plots.addEventListener("pointerup", (event) => {
       tapped = Math.hypot(event.clientX - down[0], event.clientY - down[1]) < 6;
@@ -314,7 +349,12 @@
       list.selected(new Set(chosen));
       document.body.dataset.selected = chosen.map((row) => table.number[row]).join(",");
       const last = frontSource.selected.indices.at(-1) ?? otherSource.selected.indices.at(-1);
-      if (last != null) look(frontSource.selected.indices.length ? front[last] : others[last]);
+      const row = last == null ? null : frontSource.selected.indices.length ? front[last] : others[last];
+      if (row != null) look(row);
+      if (touch) {
+        bubble.hidden = row == null;
+        if (row != null) bubble.replaceChildren(...tip(row));
+      }
       told();
     }
     for (const data of [frontSource, otherSource]) data.selected.change.connect(selectionChanged);
@@ -370,6 +410,7 @@
       const notes = [state, table.front[row] === "1" ? "on the front" : "", table.feasible[row] === "1" ? "" : "breaks a bound"];
       const original = table.row ? table.row[row] : row;
       const svg = drawings[original];
+      details.dataset.row = row;
       const genesText = genes.map((gene, k) => `${gene.name} ${labelOf(row, k)}`).join(", ");
       details.replaceChildren(
         element("h3", {}, nameOf(row)), element("p", { class: "note" }, notes.filter(Boolean).join(", ")),
@@ -377,8 +418,9 @@
         ...(svg ? [element("img", { alt: `The network: ${genesText}`, src: "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg) })] : []),
         geneTable(row));
     }
-    details.append(element("h3", {}, "Architecture"), element("p", { class: "note" },
-      "Point at one to see its genes, measured and predicted values here. Click to keep it, or use the arrow keys."));
+    details.append(element("h3", {}, "Architecture"), element("p", { class: "note" }, touch
+      ? "Tap one to see its genes, measured and predicted values here."
+      : "Point at one to see its genes, measured and predicted values here. Click to keep it, or use the arrow keys."));
 
     // ---------------------------------------------------------------- sliders
     const controls = element("fieldset", { class: "controls" }, element("legend", {}, "Narrow the front and pick one"));
@@ -536,7 +578,7 @@
   if (calibrated.length && place("calibration")) {
     const grid = element("div", { class: "grid" });
     place("calibration").append(
-      element("p", {}, "Measured values against predictions by predictors that had not seen them, with calibrated 90 % bands: nine of ten should meet the line."), grid);
+      element("p", {}, "Measured values against predictions by predictors that had not seen them, with calibrated 90\u00a0% bands: nine of ten should meet the line."), grid);
     for (const item of calibrated) {
       const goal = goals.find((one) => one.name === item.objective);
       const box = element("div", {});
@@ -578,20 +620,20 @@
       for (const [key, label] of [["adrs", "ADRS (lower is better)"], ["deficit", "1 - hypervolume (lower is better)"]]) {
         const box = element("div", {});
         grid.append(box);
-        const made = figure(box, `${label} over evaluations on ${dataset}`, {
-          height: 380, x_axis_label: facts.curves[0].bill ?? "unique evaluations", y_axis_label: label, x_axis_type: "log", y_axis_type: "log",
-        });
         // The oracle falls to zero: the axis ends a little below the best method instead.
         const reached = facts.curves.filter((one) => one.dataset === dataset && one.method !== "oracle").flatMap((one) => one[key].low);
         const least = reached.reduce((a, b) => Math.min(a, b), Infinity), most = reached.reduce((a, b) => Math.max(a, b), -Infinity);
-        if (least > 0 && most < Infinity) made.y_range = new Bokeh.Range1d({ start: Math.max(1e-5, least / 2), end: most * 2 });
+        const ends = least > 0 && most < Infinity ? { y_range: new Bokeh.Range1d({ start: Math.max(1e-5, least / 2), end: most * 2 }) } : {};
+        const made = figure(box, `${label} over evaluations on ${dataset}`, {
+          height: 380, x_axis_label: facts.curves[0].bill ?? "unique evaluations", y_axis_label: label, x_axis_type: "log", y_axis_type: "log", ...ends,
+        });
         facts.curves.filter((curve) => curve.dataset === dataset).forEach((curve, i) => {
           const part = curve[key];
           const data = source({ x: curve.evaluations, y: part.median, low: part.low, high: part.high });
           const oracle = curve.method === "oracle";
-          const options = { source: data, line_width: oracle ? 1 : 2, line_dash: { value: oracle ? [1, 2] : DASHES[i % 8] } };
+          const options = { source: data, line_width: oracle ? 1.5 : 2, line_dash: { value: oracle ? [1, 2] : DASHES[i % 8] } };
           const renderers = [made.line({ field: "x" }, { field: "y" }, options)];
-          const name = HUES[i % 8] ?? null;
+          const name = oracle ? "quiet" : (HUES[i % 8] ?? null);
           const hue = name ? `var(--${name})` : FIXED[(i % 8) - 3] ?? FIXED[4];
           const tint = (renderer, property) => name ? paint(renderer, { [property]: name }) : (renderer.glyph[property] = { value: FIXED[(i % 8) - 3] ?? FIXED[4] });
           tint(renderers[0], "line_color");
@@ -630,8 +672,21 @@
     for (const [made] of figures) whole.add_root(made);
     await Bokeh.embed.add_document_standalone(whole, document.body, figures.map(([, box]) => box));
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
-    addEventListener("beforeprint", repaint);
-    addEventListener("afterprint", repaint);
+    // Paper is narrower than the screen and white: each plot is printed as a picture of itself in the light colours.
+    addEventListener("beforeprint", () => {
+      document.documentElement.classList.add("printing");
+      repaint();
+      figures.forEach(([, box], i) => {
+        const view = Bokeh.index.roots[i];
+        view.paint();
+        box.append(element("img", { class: "printed", alt: box.getAttribute("aria-label"), src: view.export("png").canvas.toDataURL() }));
+      });
+    });
+    addEventListener("afterprint", () => {
+      document.documentElement.classList.remove("printing");
+      document.querySelectorAll("img.printed").forEach((image) => image.remove());
+      repaint();
+    });
   }
   document.body.dataset.ready = "1";
 })();

@@ -41,6 +41,8 @@ from rapid_moo.report.rendering import (
 SCRIPTS = ("bokeh.min.js", "bokeh-api.min.js")
 MOST_CHARACTERS = 3_100_000
 """Of the facts in a page: with BokehJS and the rest it stays below 5 MB."""
+LONG = 60
+"""Characters of a cell that is broken into lines."""
 _CODES = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Places where the script draws, by the section that they belong to.
 _FIGURES = {"front": "front", "progress": "progress", "predictors": "calibration", "comparison": "curves"}
@@ -204,8 +206,8 @@ def _section(section: Section) -> str:
 def _block(block: Block, key: str) -> str:
     if isinstance(block, Paragraph):
         if block.warning:
-            return f'<p class="warning"><strong>Warning.</strong> {escape(block.text)}</p>'
-        return f"<p>{escape(block.text)}</p>"
+            return f'<p class="warning"><strong>Warning.</strong> {_text(block.text)}</p>'
+        return f"<p>{_text(block.text)}</p>"
     if isinstance(block, Pairs):
         items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in block.items)
         return f"<dl>{items}</dl>"
@@ -226,13 +228,22 @@ def _block(block: Block, key: str) -> str:
 
 def _table(block: Table, kind: str = "scroll") -> str:
     def line(cells: Sequence[str], tag: str) -> str:
-        return "".join(
-            f"<{tag}{' class=number' if k in block.numbers else ''}>{cell}</{tag}>" for k, cell in enumerate(cells)
-        )
+        return "".join(_cell(cell, tag, k in block.numbers) for k, cell in enumerate(cells))
 
     head = line([escape(column) for column in block.columns], "th")
     rows = "".join(f"<tr>{line([escape(cell) for cell in row], 'td')}</tr>" for row in block.rows)
     return f'<div class="{kind}" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+
+
+def _text(text: str) -> str:
+    """Prose; a number and its percent sign stay together."""
+    return re.sub(r"(\d) %", "\\1\u00a0%", escape(text))
+
+
+def _cell(markup: str, tag: str, right: bool) -> str:
+    """A cell of a table; what is long may take several lines."""
+    kind = " class=number" if right else " class=long" if len(markup) > LONG else ""
+    return f"<{tag}{kind}>{markup}</{tag}>"
 
 
 def _from_markdown(text: str) -> str:
@@ -244,10 +255,7 @@ def _from_markdown(text: str) -> str:
             head, rule, *rows = ([cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines)
             right = [cell.endswith(":") for cell in rule]
             cells = [
-                "".join(
-                    f"<{tag}{' class=number' if on else ''}>{_inline(cell)}</{tag}>"
-                    for cell, on in zip(row, right, strict=False)
-                )
+                "".join(_cell(_inline(cell), tag, on) for cell, on in zip(row, right, strict=False))
                 for tag, row in (("th", head), *(("td", row) for row in rows))
             ]
             table = "".join(f"<tr>{line}</tr>" for line in cells[1:])

@@ -323,42 +323,79 @@ def _audit(report: Report) -> Section | None:
     audit = report.audit
     if audit is None:
         return None
-    where = (
-        f"{audit['missing']:,} of {number(audit['space_size'])} architectures are missing."
-        if audit["front_kind"] == "true"
-        else f"A sample of {number(audit['space_size'])} architectures: it has a reference front, not the true one."
-    )
     blocks: list[Block] = [
-        Paragraph(f"{audit['rows']:,} rows, {audit['repeats']:,} of them repeats. {where}"),
-        *(
-            Paragraph(f"{o['name']} is {o['verdict']}: {o['meaning']}.", warning=o["verdict"] not in _HARMLESS)
-            for o in audit["objectives"]
+        Paragraph(
+            f"{audit['name']} ({audit['space']}): {audit['rows']:,} rows, {audit['architectures']:,} architectures"
         ),
-        *(Paragraph(f"{text}.", warning=True) for text in audit["odd_codes"]),
-        *(
-            Paragraph(
-                f"{f['subject']}, {f['kind'].replace('_', ' ')}: {f['meaning']}. Seen: {f['message']}.", warning=True
-            )
-            for f in audit["findings"]
-        ),
+        Pairs(tuple(_audit_counts(audit))),
     ]
-    columns = ("objective", "goal", "verdict", "smallest", "median", "largest", "tied", "R2", "Kendall", "along rows")
+    learnt = [o for o in audit["objectives"] if o["verdict"] not in _UNLEARNT]
+    for o in audit["objectives"]:
+        verdict = f"{o['name']} ({o['direction']}): {o['verdict'].upper()} - {o['meaning']}"
+        blocks.append(Paragraph(verdict, warning=o["verdict"] not in _HARMLESS))
+        notes = []
+        if o in learnt and o["drifts"]:
+            notes.append(("along rows", "what a predictor misses is in part drift of the measurement"))
+        if o["verdict"] == "drift" and audit["computed"]:
+            notes.append(("instead", f"{' or '.join(audit['computed'])}: computed from the architecture"))
+        if o["repeat_spread"] is not None:
+            notes.append(("repeats", f"differ by {o['repeat_spread']:.1%} of the range on average"))
+        blocks += [Pairs(tuple(notes))] if notes else []
+    columns = ("objective", "smallest", "median", "largest", "tied", "R2", "90 %", "Kendall", "90 %", "along rows")
     rows = tuple(
         (
-            str(o["name"]),
-            str(o["direction"]),
-            str(o["verdict"]),
+            f"{o['name']} [{o['unit']}]" if o["unit"] else str(o["name"]),
             *(number(o[key]) for key in ("minimum", "median", "maximum", "ties")),
-            f"{o['r2']:.2f}",
-            f"{o['kendall_tau']:.2f}",
-            f"{o['autocorrelation']:+.2f}",
+            *(_learnability(o) if o in learnt else ("",) * 5),
         )
         for o in audit["objectives"]
     )
-    return Section("audit", "Audit of the table", (*blocks, Table(columns, rows, frozenset(range(3, 10)))))
+    blocks.append(Table(columns, rows, frozenset(range(1, len(columns)))))
+    if learnt:
+        told = (
+            "R2 and Kendall's tau: how well a predictor ranks architectures that it has not seen.",
+            "Along rows: how alike is what it misses in neighbouring rows; about 0 where the measuring held still.",
+        )
+        shares = tuple((str(o["name"]), max(0.0, float(o["r2"]))) for o in learnt)
+        blocks += [*map(Paragraph, told), Bars("Explained by the architecture (R2)", shares)]
+    findings = audit["findings"]
+    if findings:
+        blocks.append(Paragraph(f"{len(findings)} odd thing{'s' if len(findings) > 1 else ''}"))
+    for f in findings:
+        seen = f"{f['subject']}: {f['kind'].replace('_', ' ').upper()} - {f['meaning']}"
+        blocks += [Paragraph(seen, warning=True), Pairs((("seen", str(f["message"])),))]
+    return Section("audit", "Audit of the table", tuple(blocks))
 
 
 _HARMLESS = ("exact", "learnable")
+_UNLEARNT = ("exact", "constant", "unknown")
+
+
+def _audit_counts(audit: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """How many rows, how much of the space, and what is odd about the vectors."""
+    mean = ": a table keeps the mean" if audit["repeats"] else ""
+    yield "repeats", f"{audit['repeats']} row(s) measure an architecture again{mean}"
+    if audit["front_kind"] == "true":
+        yield "coverage", f"{audit['missing']:,} of {audit['space_size']:,} architectures are missing"
+    else:
+        size = f"{audit['space_size']:,}" if audit["space_size"] < 1e9 else f"{audit['space_size']:.3g}"
+        yield "coverage", f"a sample of {size} architectures: a reference front, not the true one"
+    yield "front", f"{audit['front_size']} points ({audit['front_kind']} front)"
+    if audit["equal_vectors"]:
+        yield "ties", f"{audit['equal_vectors']} architectures equal another in every objective"
+    if constant := audit["constant_positions"]:
+        described = ", ".join(f"position {k} is always {v}" for k, v in constant.items())
+        yield "constant", f"{described}: it carries no information"
+    yield from (("odd code", str(text)) for text in audit["odd_codes"])
+
+
+def _learnability(o: Mapping[str, Any]) -> tuple[str, ...]:
+    def between(key: str) -> str:
+        low, high = o[f"{key}_interval"]
+        return f"{low:.2f} to {high:.2f}"
+
+    tau, along = f"{o['kendall_tau']:.2f}", f"{o['autocorrelation']:+.2f}"
+    return f"{o['r2']:.2f}", between("r2"), tau, between("kendall_tau"), along
 
 
 def _comparison(report: Report) -> Section | None:
@@ -371,7 +408,12 @@ def _settings(report: Report) -> Section:
     blocks: list[Block] = []
     if report.command:
         blocks += [Paragraph("The same again:"), Code(report.command)]
-    items = [(name, _setting(value)) for name, value in report.settings.items()]
+    items: list[tuple[str, str]] = []
+    for name, value in report.settings.items():
+        if isinstance(value, Mapping) and value and all(isinstance(item, Mapping) for item in value.values()):
+            items += [(f"{name}, {key}", _setting(item)) for key, item in value.items()]
+        else:
+            items.append((name, _setting(value)))
     if report.fingerprint:
         items.append(("data fingerprint", report.fingerprint))
     items += [(f"version of {name}", text) for name, text in report.versions.items()]
@@ -384,8 +426,10 @@ def _settings(report: Report) -> Section:
 def _setting(value: Any) -> str:
     if isinstance(value, str):
         return value
-    if isinstance(value, list | tuple) and all(isinstance(item, str) for item in value):
-        return ", ".join(value) or "none"
+    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name} {_setting(item)}" for name, item in value.items()) or "none"
     return "none" if value is None else json.dumps(value)
 
 
@@ -458,6 +502,13 @@ def escaped(text: str) -> str:
 
 
 # ------------------------------------------------------------------------- text
+def section_text(report: Report, *keys: str) -> str:
+    """Some sections for a terminal, by their keys, without titles."""
+    found = {section.key: section for section in sections(report)}
+    told = (found[key].blocks for key in keys if key in found)
+    return "\n\n".join("\n".join(line for block in blocks for line in _text_lines(block)) for blocks in told)
+
+
 def to_text(report: Report) -> str:
     """The report for a terminal."""
     if report.kind == "search":
@@ -537,7 +588,7 @@ def _text_lines(block: Block) -> list[str]:
         return [f"warning: {block.text}" if block.warning else block.text]
     if isinstance(block, Pairs):
         width = max((len(name) for name, _ in block.items), default=0)
-        return [f"{name:{width}}  {value}" for name, value in block.items]
+        return [f"  {name:{width}}  {value}" for name, value in block.items]
     if isinstance(block, Bars):
         width = max(len(name) for name, _ in block.shares)
         return [f"{block.title}:", *(f"  {name:{width}}  {share:4.0%}" for name, share in block.shares)]

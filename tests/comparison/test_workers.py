@@ -56,10 +56,10 @@ class WithFamily(IteratedRAPID):
     def _make(self):
         return RAPID(specs=[PredictorSpec("mine")] * 3)
 
-table = get_problem("digits").table.sample(200, seed=0)
+table = get_problem("digits").table.sample(100, seed=0)
 for n_jobs in (1, 2):
-    Comparison(table, ["own", WithFamily], [30], 2, f"out{n_jobs}", n_jobs=n_jobs).run()
-    tuned = ADRSTuner(2, seed=0, n_jobs=n_jobs, families=["mine", "mean"]).tune(table.sample(60, seed=0))
+    Comparison(table, ["own", WithFamily], [20], 2, f"out{n_jobs}", n_jobs=n_jobs).run()
+    tuned = ADRSTuner(2, seed=0, n_jobs=n_jobs, families=["mine", "mean"]).tune(table.sample(30, seed=0))
     print(tuned.families, tuned.adrs)
 """
 

@@ -97,7 +97,7 @@ def test_an_audit_leaves_its_page(tmp_path):
     assert run("audit", tmp_path / "own.csv", "--objectives", "x:min,y:min", "--out", tmp_path / "out") == 0
     assert read_report(tmp_path / "out").kind == "audit"
     text = (tmp_path / "out" / PAGE_FILE).read_text()
-    assert "y is constant" in text
+    assert "y (min): CONSTANT" in text
     assert len(text) < 100_000  # nothing is drawn, so nothing that draws is in it
 
 
@@ -107,7 +107,7 @@ def test_an_audit_adds_its_warnings_to_a_searchs_page(searched, tmp_path):
     report = read_report(tmp_path)
     assert report.kind == "search"
     assert {o["name"]: o["verdict"] for o in report.audit["objectives"]}["memory"] == "exact"
-    assert "memory is exact" in (tmp_path / PAGE_FILE).read_text()
+    assert "memory (min): EXACT" in (tmp_path / PAGE_FILE).read_text()
     # And a search there keeps them.
     assert run("search", "digits", "--budget", 20, "--out", tmp_path) == 0
     assert read_report(tmp_path).audit == report.audit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -34,9 +35,9 @@ WHERE = """([plot, index]) => {
 class Page:
     """A page in a tab, with what it complained of and asked for."""
 
-    def __init__(self, browser: Any, path: Path, width: int = 1400, scheme: str = "light") -> None:
+    def __init__(self, browser: Any, path: Path, width: int = 1400, scheme: str = "light", **options: Any) -> None:
         self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True, **options
         )
         self.tab = self.context.new_page()
         self.errors: list[str] = []
@@ -191,11 +192,105 @@ def test_the_keyboard_is_enough(page, report):
     assert int(page.told("kept")) < len(rows)
 
 
-def test_it_prints(page):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_prints(browser, file, scheme):
+    page = Page(browser, file, scheme=scheme)
     assert len(page.tab.pdf()) > 20_000
+    page.tab.evaluate("dispatchEvent(new Event('beforeprint'))")
     page.tab.emulate_media(media="print")
+    page.tab.set_viewport_size({"width": 690, "height": 900})
     assert not page.tab.locator("nav").is_visible()
     assert page.tab.locator("h1").is_visible()
+    # Each plot is a picture that is no wider than the paper, dark on white.
+    pictures = page.tab.locator("img.printed")
+    assert pictures.count() == 9
+    assert page.tab.evaluate("document.documentElement.scrollWidth") <= 690
+    shown = pictures.first.screenshot()
+    assert light(page, shown) > 0.8
+    page.tab.emulate_media(media="screen")
+    page.tab.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert pictures.count() == 0
+    assert page.errors == []
+    page.context.close()
+
+
+def light(page: Page, png: bytes) -> float:
+    """Mean brightness of a picture, 0 to 1."""
+    script = """async (url) => {
+      const image = new Image(); image.src = url; await image.decode();
+      const canvas = new OffscreenCanvas(image.width, image.height), pen = canvas.getContext("2d");
+      pen.drawImage(image, 0, 0);
+      const { data } = pen.getImageData(0, 0, image.width, image.height);
+      return data.filter((_, i) => i % 4 !== 3).reduce((sum, value) => sum + value, 0) / (0.75 * data.length) / 255;
+    }"""
+    url = "data:image/png;base64," + base64.b64encode(png).decode()
+    return float(page.tab.evaluate(script, url))
+
+
+@pytest.fixture
+def phone(browser: Any, file: Path) -> Iterator[Page]:
+    found = Page(browser, file, width=400, has_touch=True, is_mobile=True)
+    yield found
+    found.context.close()
+    assert found.errors == []
+
+
+def test_a_tap_selects_and_tells(phone, report):
+    facts = report.architectures
+    phone.tab.touchscreen.tap(*phone.at(0, 2))
+    phone.tab.wait_for_function("document.body.dataset.selected")
+    chosen = phone.told("selected")
+    assert chosen in [str(facts.number[row]) for row in front_of(report)]
+    sheet = phone.tab.locator("body > .tip")
+    assert f"Evaluation {chosen}" in sheet.inner_text()
+    box = sheet.bounding_box()
+    assert box["x"] == 0
+    assert box["width"] == 400
+    assert box["y"] + box["height"] == pytest.approx(900, abs=1)
+    phone.tab.touchscreen.tap(200, 880)
+    assert not sheet.is_visible()
+    assert phone.told("selected") == chosen
+
+
+def test_a_finger_on_a_plot_scrolls_the_page(phone):
+    x, y = phone.at(0, 1)
+    before = phone.tab.evaluate("scrollY")
+    finger = phone.context.new_cdp_session(phone.tab)
+    told = "Input.dispatchTouchEvent"
+    finger.send(told, {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 11):
+        finger.send(told, {"type": "touchMove", "touchPoints": [{"x": x, "y": y - 20 * step}]})
+        phone.tab.wait_for_timeout(16)
+    finger.send(told, {"type": "touchEnd", "touchPoints": []})
+    phone.tab.wait_for_function(f"scrollY > {before} + 50")
+
+
+def test_sliders_and_rows_are_tapped(phone, report):
+    rows, facts = front_of(report), report.architectures
+    slider = phone.tab.locator("#bound0")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    phone.tab.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    limit = (facts.raw[rows[0]][0] + facts.raw[rows[-1]][0]) / 2
+    kept = sum(facts.raw[row][0] <= limit for row in rows)
+    assert abs(int(phone.told("kept")) - kept) <= 1
+    assert int(phone.told("kept")) < len(rows)
+    phone.tab.locator(".front-table tbody tr").nth(1).tap()
+    assert phone.told("selected") == str(facts.number[rows[1]])
+
+
+def test_logarithmic_axes_have_labels_that_are_right(page, report):
+    axes = page.tab.evaluate(
+        """() => Bokeh.index.roots.map(({ model }) => model).filter((model) => model.below)
+          .flatMap((plot) => [[plot.below[0], plot.x_range], [plot.left[0], plot.y_range]])
+          .filter(([axis]) => axis.type === "LogAxis")
+          .map(([axis, range]) => [[...axis.major_label_overrides], axis.ticker.ticks, range.start, range.end])"""
+    )
+    assert axes
+    for labels, ticks, low, high in axes:
+        assert len(ticks) >= 3
+        assert all(low <= tick <= high for tick in ticks)
+        assert [float(text) for _, text in labels] == pytest.approx(ticks, rel=1e-2)
 
 
 def test_a_drawing_of_the_space_is_shown(browser, tmp_path):
