@@ -25,8 +25,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
-from rapid_moo.acquisition import coverage_batch, front_range, promising, within_reach
-from rapid_moo.pareto import is_nondominated
+from rapid_moo.acquisition import coverage_batch, promising, within_reach
+from rapid_moo.indicators import nearest_distances
+from rapid_moo.pareto import front_range, is_nondominated
 from rapid_moo.problem import ArchitectureProblem
 
 CHEAP = 0.2
@@ -165,7 +166,7 @@ def screened(
     draws = scene.draw(np.concatenate([pool, scene.chosen]), DRAWS)
     draws = within_reach(draws, scene.known, scene.mean[pool])
     draws, batch = draws[:, : len(pool)], draws[:, len(pool) :]
-    scale = front_range(scene.known, scene.mean[pool])
+    scale = front_range(np.vstack([scene.known, scene.mean[pool]]))
     distance = _distance(draws, scene.known, scale, rng)
     wanted = decoupling.worthwhile(scene.std[pool] / scale, scene.unknown[pool], distance)
     pays = np.flatnonzero(wanted.any(axis=1))
@@ -191,6 +192,5 @@ def _distance(draws: FloatArray, known: FloatArray, scale: FloatArray, rng: np.r
         if len(front) > FRONT:
             front = front[rng.permutation(len(front))[:FRONT]]
         if len(front):
-            gaps = np.abs(front[:, None, :] - known[None, :, :]) / scale
-            found.append(float(gaps.max(axis=2).min(axis=1).mean()))
+            found.append(float(nearest_distances(front / scale, known / scale).mean()))
     return float(np.mean(found)) if found else 0.0
