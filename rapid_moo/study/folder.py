@@ -364,7 +364,7 @@ class Tables:
         return self._line(evaluation_columns(store)) + "".join(self._lines)
 
     def _front(self) -> str:
-        store, front = self.store, self.board.front
+        store, front = self.store, self.board.front_rows
         genes = [gene.name for gene in store.space.genes]
         head = [own_name("evaluation", [*genes, *store.objectives]), *genes, *store.objectives]
         raw = store.raw_of(front)

@@ -89,7 +89,7 @@ def test_an_open_study_sees_what_another_one_did(tmp_path):
     assert first.status().running == 1
     first.tell(trial.number, {"error": 1.0, "latency": 1.0})
     assert second.status().done == 6
-    assert len(second.front()) == len(first.front())
+    assert len(second.front_frame()) == len(first.front_frame())
 
 
 # -------------------------------------------------------------------- imports
@@ -552,7 +552,7 @@ def test_bounds_known_beforehand_are_never_broken(tmp_path):
     status = study.run(18)
     assert {(a["depth"], a["op"]) for a in seen} == {(d, "mlp") for d in (1, 2, 3, 4)}
     assert status.begun == 4
-    assert study.front()["latency"].max() <= 3.0
+    assert study.front_frame()["latency"].max() <= 3.0
     assert study.best()["latency"] <= 3.0
 
 
@@ -633,7 +633,7 @@ def test_tables_come_back_as_they_were(which, tmp_path, capsys):
         path.write_bytes((tmp_path / "a" / which).read_bytes())
     other = Study(tmp_path / "b", space, objectives=GOALS)
     n = other.import_known(path)
-    assert n == (60 if "front" not in which else len(study.front()))
+    assert n == (60 if "front" not in which else len(study.front_frame()))
     rows = study.store.find(other.store.X)
     assert (rows >= 0).all()
     np.testing.assert_array_equal(other.store.raw, study.store.raw[rows])
