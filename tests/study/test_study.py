@@ -608,6 +608,15 @@ def test_texts_of_odd_choices_are_understood_again():
             assert (found, type(found)) == (choice, type(choice))
 
 
+def test_texts_of_twenty_thousand_choices_take_no_time():
+    gene = Gene("x", (*range(20_000), "7"))
+    start = time.perf_counter()
+    texts = [choice_text(gene, choice) for choice in gene.choices]
+    assert time.perf_counter() - start < 5.0
+    assert texts[6:9] == ["6", "7", "8"]
+    assert texts[-1] == '"7"'
+
+
 def test_choices_that_are_equal_are_refused():
     for pair in ((True, 1), (False, 0), (1, 1.0), ("a", "a"), (None, None)):
         with pytest.raises(InputError, match="distinct"):
