@@ -5,13 +5,13 @@ from __future__ import annotations
 import pandas as pd
 
 from rapid_moo._provenance import provenance
+from rapid_moo._shown import markdown_table
 from rapid_moo.comparison.tables import MADE
 
 
 def markdown(frame: pd.DataFrame) -> str:
     """A data frame as a Markdown table, without its index."""
-    rows = [list(frame.columns), ["---"] * len(frame.columns), *frame.astype(str).to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(map(str, row)) + " |" for row in rows)
+    return markdown_table(list(frame.columns), frame.astype(str).to_numpy().tolist())
 
 
 def setting(command: str, seeds: str, runs: pd.DataFrame | None = None) -> str:

@@ -22,6 +22,7 @@ import pandas as pd
 from _report import markdown
 
 from rapid_moo import ArchitectureTable, open_table
+from rapid_moo._shown import markdown_table
 from rapid_moo._util import write_text
 from rapid_moo.comparison import Comparison
 from rapid_moo.comparison.figures import write_figures
@@ -160,8 +161,8 @@ def report() -> None:
     results, trajectories, oracle = read_study()
     head = "Command: `python benchmarks/comparison.py run && python benchmarks/comparison.py report`."
     seeds = results.groupby(["method", "dataset"])["seed"].nunique().groupby("method").agg(["size", "min", "max"])
-    rows = [f"| {m} | {t} | {a if a == b else f'{a} to {b}'} |" for m, t, a, b in seeds.itertuples()]
-    table = "\n".join(["| method | tables | seeds of a table |", "| --- | ---: | ---: |", *rows])
+    rows = [(m, t, a if a == b else f"{a} to {b}") for m, t, a, b in seeds.itertuples()]
+    table = markdown_table(["method", "tables", "seeds of a table"], rows, {1, 2})
     write_text(OUT / "report.md", f"{head}\n\n{table}\n\n{comparison_markdown(results, trajectories, oracle)}")
     floor = pd.read_csv(FLOOR) if FLOOR.is_file() else None
     write_figures(OUT, results, trajectories, oracle, floor)
@@ -230,14 +231,12 @@ def readme_section(results: pd.DataFrame) -> str:
     times = np.exp(np.log(medians.div(medians.loc["rapid"])).mean(axis=1))
     bills = spent.div(spent.loc["rapid"]).median(axis=1)
     names = [name for name in found.mean.index if name in found.mean.index[:SHOWN] or name in KNOWN]
-    lines = [
-        f"| method | mean rank of {len(found.mean)} | bill | ADRS, times RAPID's | RAPID better on | worse on |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
-    ]
+    mean = f"mean rank of {len(found.mean)}"
+    columns = ["method", mean, "bill", "ADRS, times RAPID's", "RAPID better on", "worse on"]
+    rows = []
     for name in names:
         won, lost = (_clear(record, name, kind) for kind in ("won", "lost"))
-        cells = (f"{found.mean[name]:.1f}", f"{bills[name]:.2f}", f"{times[name]:.2f}", won, lost)
-        lines.append(f"| {name} | {' | '.join(cells)} |")
+        rows.append((name, f"{found.mean[name]:.1f}", f"{bills[name]:.2f}", f"{times[name]:.2f}", won, lost))
     at_par = record.loc[[name for name in found.mean.index if name != "rapid" and bills[name] < 1.01]]
     told = (
         f"Medians over ten seeds or more at {100 * budget:g} % of each of {medians.shape[1]} tables, every unique"
@@ -246,7 +245,7 @@ def readme_section(results: pd.DataFrame) -> str:
         f" wins {at_par['won'].sum()}, {at_par['won_clearly'].sum()} of them significantly, and loses"
         f" {at_par['lost'].sum()}."
     )
-    return "\n".join([told, "", *lines])
+    return f"{told}\n\n{markdown_table(columns, rows, range(1, len(columns)))}"
 
 
 def _clear(record: pd.DataFrame, rival: str, kind: str) -> str:

@@ -82,10 +82,10 @@ def run(kind: str, noise: float, way: str, seed: int) -> dict[str, Any]:
             noise_found = found.noise / measure.span
             return {
                 f"{prefix}everything": worth(np.arange(len(at))),
-                f"{prefix}measured": worth(found.front),
-                f"{prefix}expected": worth(found.expected_front),
-                f"{prefix}n_measured": len(found.front),
-                f"{prefix}n_expected": len(found.expected_front),
+                f"{prefix}measured": worth(found.front_rows),
+                f"{prefix}expected": worth(found.expected_front_rows),
+                f"{prefix}n_measured": len(found.front_rows),
+                f"{prefix}n_expected": len(found.expected_front_rows),
                 f"{prefix}noise_accuracy": float(noise_found[0]),
                 f"{prefix}noise_latency": float(noise_found[1]),
                 f"{prefix}again": len(found.again),

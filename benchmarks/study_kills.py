@@ -433,11 +433,10 @@ COLUMNS = {
 
 def table(results: dict[str, dict[str, Any]]) -> str:
     """Results as a Markdown table."""
-    lines = ["| " + " | ".join(COLUMNS.values()) + " |", "|" + "---|" * len(COLUMNS)]
-    for case, result in results.items():
-        cells = {**result, "case": case, "n_faults": len(result["faults"])}
-        lines.append("| " + " | ".join(str(cells.get(key, "")) for key in COLUMNS) + " |")
-    return "\n".join(lines)
+    from rapid_moo._shown import markdown_table
+
+    cells = [{**result, "case": case, "n_faults": len(result["faults"])} for case, result in results.items()]
+    return markdown_table(list(COLUMNS.values()), [[each.get(key, "") for key in COLUMNS] for each in cells])
 
 
 def keep(case: str, result: dict[str, Any], seed: int, out: Path) -> None:

@@ -125,6 +125,18 @@ def as_points(values: ArrayLike, /, name: str = "points") -> FloatArray:
     return array
 
 
+def squared_distances(A: FloatArray, B: FloatArray, /) -> FloatArray:
+    """Squared Euclidean distances of rows, shape (n_a, n_b): one matrix product; below 0 by rounding is 0.
+
+    A set that is near itself and far from the origin loses digits: centre it before.
+    """
+    squared = A @ B.T
+    squared *= -2.0
+    squared += np.einsum("ij,ij->i", A, A)[:, None]
+    squared += np.einsum("ij,ij->i", B, B)[None, :]
+    return np.asarray(np.maximum(squared, 0.0, out=squared))
+
+
 def unique_rows(rows: NDArray[Any]) -> tuple[IntArray, IntArray]:
     """First occurrences, in order of appearance, and each row's index among them.
 

@@ -27,13 +27,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator
-from rapid_moo.pareto import front_indices, is_nondominated
+from rapid_moo.pareto import front_indices, front_range, is_nondominated
 
 Float32Array = NDArray[np.float32]
 JOINT_POOL = 600
 N_DRAWS = 64
 EXPONENT = 0.5
 RULE_OF_THREE = 3.0
+FAR = 10.0
+"""How far what failed is from all else, and fronts are from nothing known, in units of an objective's range."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,9 @@ def with_failures(draws: FloatArray, success: FloatArray, rng: np.random.Generat
         Source of randomness.
     """
     fails = rng.random(draws.shape[:2]) >= success
-    worst = draws.max(axis=(0, 1)) + 10.0 * np.ptp(draws, axis=(0, 1)) + 1.0
+    top, span = draws.max(axis=(0, 1)), np.ptp(draws, axis=(0, 1))
+    # Where no objective tells candidates apart, failures do: how far off, in no unit, does not matter.
+    worst = top + np.where(span > 0.0, FAR * span, np.maximum(np.abs(top), 1.0))
     return np.asarray(np.where(fails[:, :, None], worst, draws))
 
 
@@ -133,15 +137,6 @@ def probability_nondominated(draws: FloatArray, known: FloatArray) -> FloatArray
     return counts / len(draws)
 
 
-def front_range(known: FloatArray, mean: FloatArray) -> FloatArray:
-    """Range of each objective over the expected front, the unit of the distances; never zero."""
-    points = np.vstack([known, mean])
-    front = points[front_indices(points)]
-    span = np.ptp(front, axis=0)
-    whole = np.ptp(points, axis=0)
-    return np.where(span > 0, span, np.where(whole > 0, whole, 1.0))
-
-
 def promising(
     mean: FloatArray, std: FloatArray, known: FloatArray, limit: int, *, n_draws: int = 16, seed: Seed = None
 ) -> IntArray:
@@ -164,7 +159,8 @@ def promising(
         return np.arange(len(mean), dtype=np.int64)
     elite = known[is_nondominated(known)] if len(known) else known
     likelihood = probability_nondominated(draw_truths(mean, std, n_draws, as_generator(seed)), elite)
-    spread = mean.std(axis=0) + 1e-12
+    spread = mean.std(axis=0)
+    spread = np.where(spread > 0.0, spread, 1.0)
     depth = ((mean - mean.min(axis=0)) / spread).sum(axis=1)
     return np.sort(np.lexsort((depth, -likelihood))[:limit]).astype(np.int64)
 
@@ -207,7 +203,7 @@ def coverage_batch(
     """
     if size >= draws.shape[1]:
         return np.arange(draws.shape[1], dtype=np.int64)
-    scale = front_range(known, draws.mean(axis=0))
+    scale = front_range(np.vstack([known, draws.mean(axis=0)]))
     beside = pending if pending is not None else draws[:, :0]
     targets, values, covered = _targets(draws, known, beside, scale, max_front, as_generator(seed))
     return _greedy(targets, values, covered, size, exponent)
@@ -233,9 +229,9 @@ def _targets(
         Distance of each target to the nearest known or pending point; 0 for padding, which then gains nothing.
     """
     n_draws, _, n_objectives = draws.shape
-    values = (draws / scale).astype(np.float32)
-    settled = (known / scale).astype(np.float32)
-    beside = (pending / scale).astype(np.float32)
+    # Single precision has seven digits: none of them for where the origin is.
+    origin = draws.min(axis=(0, 1))
+    values, settled, beside = (((v - origin) / scale).astype(np.float32) for v in (draws, known, pending))
     best = settled[is_nondominated(known)] if len(known) else settled
     targets = np.zeros((n_draws, limit, n_objectives), dtype=np.float32)
     covered = np.zeros((n_draws, limit), dtype=np.float32)
@@ -249,7 +245,7 @@ def _targets(
         if len(base):
             distance = _chebyshev(points[front], base).min(axis=1)
         else:
-            distance = np.full(len(front), 10.0, dtype=np.float32)
+            distance = np.full(len(front), FAR, dtype=np.float32)
         covered[i, : len(front)] = distance
     return targets, values, covered
 

@@ -149,8 +149,11 @@ def known_names() -> str:
     return f"{', '.join(singles)}, hw_gpt_SCALE_DEVICE such as hw_gpt_s_a100"
 
 
-def _unknown(name: str) -> InputError:
-    return InputError(f"table: expected one of {known_names()}, got {name!r}")
+def _stated_entry(name: str) -> TableEntry:
+    entry = entry_for(name)
+    if entry is None:
+        raise InputError(f"table: expected one of {known_names()}, got {name!r}")
+    return entry
 
 
 def cache_folder() -> Path:
@@ -191,9 +194,7 @@ def locate(name: str) -> Path:
     DataNotFoundError
         If it is nowhere; the message says where it was looked for and what brings it.
     """
-    entry = entry_for(name)
-    if entry is None:
-        raise _unknown(name)
+    entry = _stated_entry(name)
     path = find(entry)
     if path is None:
         looked = ", ".join(str(folder) for folder in search_folders())
@@ -254,9 +255,7 @@ def verify(names: Sequence[str] | None = None) -> list[Check]:
     """Check the tables of the given names, or all of the manifest."""
     checks = []
     for name in names if names else manifest():
-        entry = entry_for(name)
-        if entry is None:
-            raise _unknown(name)
+        entry = _stated_entry(name)
         path = find(entry)
         missing = Check(entry.name, None, "missing", f"{entry.file} is neither in RAPID_MOO_DATA nor in the cache")
         checks.append(check_file(entry, path) if path is not None else missing)
@@ -302,9 +301,7 @@ def fetch(
     FetchError
         If the download fails or is not what the manifest promises.
     """
-    entry = entry_for(name)
-    if entry is None:
-        raise _unknown(name)
+    entry = _stated_entry(name)
     if entry.name == EMBEDDED:
         return _package_folder() / entry.file
     target = cache_folder() / entry.file

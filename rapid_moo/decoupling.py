@@ -24,9 +24,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
-from rapid_moo.acquisition import coverage_batch, front_range, promising, within_reach
+from rapid_moo.acquisition import coverage_batch, promising, within_reach
 from rapid_moo.batches import Batch
-from rapid_moo.pareto import is_nondominated
+from rapid_moo.indicators import nearest_distances
+from rapid_moo.pareto import front_range, is_nondominated
 from rapid_moo.problem import ArchitectureProblem
 
 CHEAP = 0.2
@@ -143,7 +144,7 @@ def screened(
     draws = batch.draw(np.concatenate([pool, batch.chosen]), DRAWS)
     draws = within_reach(draws, batch.known, batch.mean[pool])
     draws, waiting = draws[:, : len(pool)], draws[:, len(pool) :]
-    scale = front_range(batch.known, batch.mean[pool])
+    scale = front_range(np.vstack([batch.known, batch.mean[pool]]))
     distance = _distance(draws, batch.known, scale, rng)
     wanted = decoupling.worthwhile(batch.std[pool] / scale, unknown[pool], distance)
     pays = np.flatnonzero(wanted.any(axis=1))
@@ -169,6 +170,5 @@ def _distance(draws: FloatArray, known: FloatArray, scale: FloatArray, rng: np.r
         if len(front) > FRONT:
             front = front[rng.permutation(len(front))[:FRONT]]
         if len(front):
-            gaps = np.abs(front[:, None, :] - known[None, :, :]) / scale
-            found.append(float(gaps.max(axis=2).min(axis=1).mean()))
+            found.append(float(nearest_distances(front / scale, known / scale).mean()))
     return float(np.mean(found)) if found else 0.0

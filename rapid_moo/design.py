@@ -17,7 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from rapid_moo._util import FloatArray, IntArray, Seed, as_generator
+from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, squared_distances
 from rapid_moo.errors import InputError
 from rapid_moo.space import SearchSpace
 
@@ -53,7 +53,7 @@ def designed_sample(space: SearchSpace, pool: IntArray, n: int, seed: Seed = Non
     if n >= len(some):
         return some
     Z = _standardised(space.features(some))
-    distance = _squared_distances(_centres(Z, n, int(rng.integers(2**31))), Z)
+    distance = squared_distances(_centres(Z, n, int(rng.integers(2**31))), Z)
     chosen: list[int] = []
     for row in distance:
         row[chosen] = np.inf
@@ -72,8 +72,3 @@ def _centres(Z: FloatArray, n: int, seed: int) -> FloatArray:
         # Fewer distinct rows than clusters: some centres are the same, and their architectures look alike.
         warnings.simplefilter("ignore", ConvergenceWarning)
         return np.asarray(KMeans(n, n_init=1, max_iter=20, random_state=seed).fit(Z).cluster_centers_)
-
-
-def _squared_distances(centres: FloatArray, Z: FloatArray) -> FloatArray:
-    """Squared distance of each row of Z to each centre, shape (n_centres, n_rows)."""
-    return np.asarray((centres**2).sum(axis=1)[:, None] - 2.0 * centres @ Z.T + (Z**2).sum(axis=1)[None])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -243,6 +244,11 @@ class Gene:
     def numeric(self) -> bool:
         """Whether every choice is a number."""
         return all(_number(choice) for choice in self.choices)
+
+    @cached_property
+    def shared_texts(self) -> frozenset[str]:
+        """What several choices look like as text: 1 and "1"."""
+        return frozenset(text for text, times in Counter(map(str, self.choices)).items() if times > 1)
 
     @cached_property
     def _code_of(self) -> dict[Choice, int]:

@@ -59,7 +59,7 @@ def adrs(points: ArrayLike, /, *, reference: ArrayLike) -> float:
     >>> adrs([[0.0, 10.0], [0.5, 0.0]], reference=[[0.0, 10.0], [1.0, 0.0]])
     0.25
     """
-    return float(_nearest(*normalised(points, reference=reference)).mean())
+    return float(nearest_distances(*normalised(points, reference=reference)).mean())
 
 
 def igd_plus(points: ArrayLike, /, *, reference: ArrayLike) -> float:
@@ -126,8 +126,8 @@ def normalised(points: ArrayLike, /, *, reference: ArrayLike) -> tuple[FloatArra
     return np.where(flat, 0.0, target), np.where(flat, np.sign(found), found)
 
 
-def _nearest(reference: FloatArray, points: FloatArray) -> FloatArray:
-    """Chebyshev distance of each reference point to its nearest point, shape (n_reference,)."""
+def nearest_distances(reference: FloatArray, points: FloatArray) -> FloatArray:
+    """Chebyshev distance of each reference point to its nearest finite point, shape (n_reference,), or infinity."""
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) == 0:
         return np.full(len(reference), np.inf)
@@ -140,17 +140,16 @@ def _nearest(reference: FloatArray, points: FloatArray) -> FloatArray:
 class _ReferenceIndicator(Indicator):  # type: ignore[misc]  # pymoo ships no types
     """A pymoo indicator against a fixed reference front of shape (n, n_objectives), minimised."""
 
+    if_empty = float("inf")
+
     def __init__(self, reference: ArrayLike) -> None:
         super().__init__()
+        self.default_if_empty = self.if_empty
         self.reference, _ = normalised([], reference=reference)
 
 
 class ADRS(_ReferenceIndicator):
     """:func:`adrs` as a pymoo ``Indicator``: ``ADRS(problem.pareto_front())(result.F)``."""
-
-    def __init__(self, reference: ArrayLike) -> None:
-        super().__init__(reference)
-        self.default_if_empty = float("inf")
 
     def _do(self, F: FloatArray, *args: Any, **kwargs: Any) -> float:
         return adrs(F, reference=self.reference)
@@ -159,16 +158,14 @@ class ADRS(_ReferenceIndicator):
 class IGDPlus(_ReferenceIndicator):
     """:func:`igd_plus` as a pymoo ``Indicator``."""
 
-    def __init__(self, reference: ArrayLike) -> None:
-        super().__init__(reference)
-        self.default_if_empty = float("inf")
-
     def _do(self, F: FloatArray, *args: Any, **kwargs: Any) -> float:
         return igd_plus(F, reference=self.reference)
 
 
 class NormalisedHypervolume(_ReferenceIndicator):
     """:func:`hypervolume` as a pymoo ``Indicator``; the reference front itself scores 1."""
+
+    if_empty = 0.0
 
     def _do(self, F: FloatArray, *args: Any, **kwargs: Any) -> float:
         return hypervolume(F, reference=self.reference)

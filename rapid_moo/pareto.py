@@ -41,6 +41,24 @@ def front_points(points: ArrayLike, /) -> FloatArray:
     return np.unique(array[is_nondominated(array)], axis=0)
 
 
+def front_range(points: FloatArray, rows: IntArray | None = None, /) -> FloatArray:
+    """Range of each objective over a front, shape (n_objectives,); never zero.
+
+    Where the front has none, that of all points; where those have none either, 1.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, n_objectives)
+        All points.
+    rows : ndarray, optional
+        Which of them are the front; by default those that no other dominates, all being minimised.
+    """
+    front = points[front_indices(points) if rows is None else rows]
+    span = np.ptp(front, axis=0) if len(front) else np.zeros(points.shape[1])
+    whole = np.ptp(points, axis=0)
+    return np.asarray(np.where(span > 0.0, span, np.where(whole > 0.0, whole, 1.0)))
+
+
 def pareto_ranks(points: ArrayLike, /) -> IntArray:
     """Index of the front each point belongs to, 0 for the non-dominated; equal points share a rank."""
     array = as_points(points)

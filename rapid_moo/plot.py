@@ -19,7 +19,8 @@ import numpy as np
 from rapid_moo._util import FloatArray, atomic_path
 from rapid_moo.audit import AuditReport
 from rapid_moo.audit import audit as audit_table
-from rapid_moo.errors import InputError, MissingExtraError
+from rapid_moo.comparison.figures import figure_class
+from rapid_moo.errors import InputError
 from rapid_moo.report.facts import ObjectiveFacts
 from rapid_moo.search import SearchResult
 from rapid_moo.subjects import report_of
@@ -39,10 +40,9 @@ SHOWN_GENES = 12
 
 # ------------------------------------------------------------------------ axes
 def _pyplot() -> Any:
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'rapid-moo[plot]'") from error
+    figure_class()
+    import matplotlib.pyplot as plt
+
     return plt
 
 
@@ -117,10 +117,10 @@ def front(subject: Any, ax: Axes | Sequence[Axes] | None = None, *, objectives: 
     if ax is not None and np.ndim(np.asarray(ax, dtype=object)) == 0:
         chosen = chosen[:2]
     facts = report.architectures
-    if facts is None or not any(facts.front):
+    if facts is None or not any(facts.on_front):
         raise InputError("front: expected an architecture that is known with every objective, found none")
     raw = np.array(facts.raw, dtype=np.float64)
-    on = np.array(facts.front, dtype=np.bool_)
+    on = np.array(facts.on_front, dtype=np.bool_)
     judge = report.reference if report.reference is not None and report.reference.kind != "found" else None
     points = np.array(judge.points, dtype=np.float64) if judge is not None else None
     kind = f"{judge.kind} front ({judge.size})" if judge is not None else ""
@@ -204,10 +204,7 @@ def front_figure(
     MissingExtraError
         If matplotlib is not installed.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'rapid-moo[plot]'") from error
+    figure_of = figure_class()
     found = np.asarray(found, dtype=np.float64)
     m = found.shape[1]
     objectives: Sequence[Any] = (
@@ -216,7 +213,7 @@ def front_figure(
     pairs = [(b, a) for a, b in combinations(range(m), 2)] or [(-1, 0)]
     columns = min(len(pairs), 3)
     lines = -(-len(pairs) // columns)
-    figure = Figure(figsize=(4.6 * columns, 4.2 * lines + 0.6), layout="constrained")
+    figure = figure_of(figsize=(4.6 * columns, 4.2 * lines + 0.6), layout="constrained")
     axes = figure.subplots(lines, columns, squeeze=False).ravel()
     several = {"all architectures": table.raw} if table is not None else {}
     if trained is not None:
@@ -247,7 +244,7 @@ def write_front_figure(result: SearchResult, path: Path) -> None:
         f"{result.dataset}: {len(result.X)} of {len(result.table):,} architectures evaluated,"
         f" ADRS {result.quality['adrs']:.4f}"
     )
-    figure = front_figure(result.table, result.front, title, trained=result.raw[: result.n_train])
+    figure = front_figure(result.table, result.raw[result.front_rows], title, trained=result.raw[: result.n_train])
     with atomic_path(path) as temporary:
         figure.savefig(temporary, dpi=130, format="png", metadata={"Software": None})
 

@@ -130,8 +130,8 @@ class SearchResult(Shown):
 
     @property
     def front(self) -> FloatArray:
-        """Raw values of the evaluated architectures that no other evaluated one dominates."""
-        return self.raw[self.front_rows]
+        """Minimised values of the evaluated architectures that no other dominates, shape (n, n_objectives)."""
+        return to_minimised(self.raw[self.front_rows], self.objectives)
 
     def _shown(self) -> tuple[str, Lines]:
         return f"Search of {self.dataset}", [

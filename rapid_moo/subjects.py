@@ -11,7 +11,7 @@ from pymoo.core.problem import Problem
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, counted
 from rapid_moo.errors import InputError
-from rapid_moo.objectives import Objective, signs, to_minimised
+from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
 from rapid_moo.predictors import PredictorSet, PredictorSpec, members_of
 from rapid_moo.problem import ArchitectureProblem
@@ -107,7 +107,7 @@ def _of_population(result: Any) -> Report:
         created=now(),
         objectives=objective_facts(objectives),
         space=SpaceFacts(name, 0, ()),
-        bill={"evaluations": int(result.algorithm.evaluator.n_eval), "front_size": int(sum(facts.front))},
+        bill={"evaluations": int(result.algorithm.evaluator.n_eval), "front_size": int(sum(facts.on_front))},
         architectures=facts,
         reference=reference_facts("true", front_points(front), objectives) if front is not None else None,
         picks=picks_of(facts, objectives),
@@ -159,8 +159,8 @@ def _of_store(store: Store, known: Any, rows: IntArray, algorithm: Any, predict:
     F = np.where((whole & feasible)[:, None], to_minimised(raw, objectives), np.inf)
     billed = ~store.free[rows]
     reasons = [reason for reason in facts.reason if reason]
-    front = np.array([line for line, on in zip(facts.raw, facts.front, strict=True) if on], dtype=np.float64)
-    judge = reference if reference is not None else front_points(front * signs(objectives)) if len(front) else None
+    front = facts.front(objectives)
+    judge = reference if reference is not None else front_points(front) if len(front) else None
     return Report(
         kind="run",
         name=problem.name() if isinstance(problem, ArchitectureProblem) else type(problem).__name__,
@@ -171,7 +171,7 @@ def _of_store(store: Store, known: Any, rows: IntArray, algorithm: Any, predict:
             "evaluations": int(billed.sum()),
             "imported": int((~billed).sum()),
             "failed": states.count("failed"),
-            "front_size": int(sum(facts.front)),
+            "front_size": int(sum(facts.on_front)),
         },
         quality={},
         architectures=facts,

@@ -80,7 +80,7 @@ def main() -> None:
         study.run(budget=4)
         study.run(budget=6)
         assert len(study.to_frame()) == 6
-        assert len(study.front()) >= 1
+        assert len(study.front_frame()) >= 1
         out = Path(folder) / "search"
         program = Path(sys.executable).with_name("rapid-moo")
         command = [str(program), "search", "digits", "--budget", "40", "--out", str(out)]

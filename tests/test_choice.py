@@ -14,12 +14,11 @@ from rapid_moo.acquisition import (
     coverage_batch,
     draw_truths,
     expected_coverage,
-    front_range,
     within_reach,
 )
 from rapid_moo.design import designed_sample
 from rapid_moo.errors import InputError
-from rapid_moo.pareto import is_nondominated
+from rapid_moo.pareto import front_range, is_nondominated
 from rapid_moo.space import Gene, GridSpace
 
 
@@ -81,7 +80,7 @@ def test_a_certain_batch_is_the_one_of_the_lowest_adrs():
 
 def left_over(draws, known, batch, exponent):
     """Mean over the draws of the powers of the distances that the front's points have left."""
-    scale = front_range(known, draws.mean(axis=0))
+    scale = front_range(np.vstack([known, draws.mean(axis=0)]))
     total = 0.0
     for truth in draws:
         points = np.vstack([truth, known])

@@ -128,7 +128,9 @@ def test_a_study_names_its_architectures(tmp_path):
 def test_a_search_as_a_frame(tmp_path):
     found = Search(get_problem("digits").table, SearchSettings(budget=20)).run()
     assert len(found.to_frame(everything=True)) == 20
-    np.testing.assert_array_equal(found.to_frame()[["accuracy", "latency", "memory"]], found.front)
+    raw = found.to_frame()[["accuracy", "latency", "memory"]].to_numpy()
+    np.testing.assert_array_equal(raw, found.raw[found.front_rows])
+    np.testing.assert_array_equal(found.front, raw * [-1.0, 1.0, 1.0])
     assert "evaluations 20 of 3,400" in repr(found)
 
 

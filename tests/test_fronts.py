@@ -21,7 +21,10 @@ from rapid_moo import (
     is_nondominated,
     pareto_ranks,
 )
+from rapid_moo._util import squared_distances
 from rapid_moo.errors import InputError
+from rapid_moo.indicators import nearest_distances
+from rapid_moo.pareto import front_range
 
 
 def naive_mask(points):
@@ -204,3 +207,24 @@ def test_a_million_points_in_seconds(kind):
     nearest = [(np.abs(approximation - point) / np.ptp(front, axis=0)).max(axis=1).min() for point in some]
     assert adrs(approximation, reference=some) == pytest.approx(np.mean(nearest), abs=1e-12)
     assert adrs(points, reference=front) == 0.0
+
+
+def test_the_range_of_a_front_is_that_of_all_where_it_has_none_and_never_zero():
+    points = np.array([[0.0, 5.0, 7.0], [1.0, 5.0, 7.0], [0.5, 9.0, 7.0]])
+    assert front_range(points).tolist() == [1.0, 4.0, 1.0]
+    assert front_range(points, np.array([1, 2])).tolist() == [0.5, 4.0, 1.0]
+    assert front_range(points, np.array([], dtype=np.int64)).tolist() == [1.0, 4.0, 1.0]
+
+
+def test_squared_distances_equal_their_definition_and_are_never_below_zero():
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=(20, 5)), rng.normal(size=(30, 5))
+    np.testing.assert_allclose(squared_distances(A, B), ((A[:, None] - B[None]) ** 2).sum(axis=2), rtol=1e-12)
+    assert (squared_distances(100.0 + A, 100.0 + A) >= 0.0).all()
+
+
+def test_the_nearest_distance_ignores_what_failed():
+    reference = np.array([[0.0, 1.0], [1.0, 0.0]])
+    points = np.array([[0.25, 1.0], [np.inf, 0.0], [1.0, 0.5]])
+    assert nearest_distances(reference, points).tolist() == [0.25, 0.5]
+    assert np.isinf(nearest_distances(reference, points[1:2])).all()

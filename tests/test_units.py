@@ -1,4 +1,4 @@
-"""Neither unit nor offset matters: every family, committees, and the tuner's choice."""
+"""Neither unit nor offset matters: every family, committees, the tuner's choice, the acquisition, a whole run."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
+from pymoo.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.linear_model import Ridge
 
-from rapid_moo import ADRSTuner, ArchitectureTable, PredictorSet, PredictorSpec
+from rapid_moo import RAPID, ADRSTuner, ArchitectureProblem, ArchitectureTable, PredictorSet, PredictorSpec
+from rapid_moo._util import IntArray
+from rapid_moo.acquisition import Candidates, draw_truths, expected_coverage, promising
 from rapid_moo.objectives import Objective
 from rapid_moo.predictors import (
     FAMILIES,
@@ -126,3 +129,58 @@ def test_the_choice_of_predictors_does_not_depend_on_units(scale: float, offset:
     assert theirs.best.specs == ours.best.specs
     assert theirs.adrs == pytest.approx(ours.adrs, abs=1e-6)
     assert list(theirs.ranking["latency_hyperparams"]) == list(ours.ranking["latency_hyperparams"])
+
+
+def batch(scale: float, offset: float, fails: bool) -> tuple[IntArray, IntArray]:
+    """What is promising and what is chosen of candidates whose second objective is in another unit."""
+    rng = np.random.default_rng(3)
+    points = rng.normal(size=(260, 2)) + rng.gamma(1.0, size=(260, 1))
+    std = np.abs(rng.normal(size=(200, 2))) * [0.1, 0.3]
+    units, origin = np.array([1.0, scale]), np.array([0.0, offset])
+    mean, known = points[:200], points[200:]
+    there = Candidates(
+        (mean + origin) * units,
+        std * units,
+        (known + origin) * units,
+        lambda rows, n: (draw_truths(mean[rows], std[rows], n, np.random.default_rng(1)) + origin) * units,
+        pending=np.array([5, 6]),
+        success=np.linspace(0.2, 1.0, 200) if fails else None,
+    )
+    few = promising(there.mean, there.std, there.known, 40, seed=2)
+    return few, expected_coverage(there, 8, np.random.default_rng(4))
+
+
+@pytest.mark.parametrize("fails", [False, True])
+@settings(deadline=None, max_examples=10, derandomize=True, phases=[Phase.explicit, Phase.generate])
+@given(scale=scales, offset=offsets)
+@example(1e-9, 0.0)
+@example(1e9, 0.0)
+@example(1e-9, -1e6)
+@example(1e9, 1e6)
+def test_a_batch_does_not_depend_on_units(fails: bool, scale: float, offset: float) -> None:
+    for ours, theirs in zip(batch(1.0, 0.0, fails), batch(scale, offset, fails), strict=True):
+        np.testing.assert_array_equal(theirs, ours)
+
+
+def asked(scale: float = 1.0, offset: float = 0.0) -> IntArray:
+    """Architectures of a run, in the order in which they were evaluated."""
+    there = table(scale, offset, 200)
+    result = minimize(ArchitectureProblem(there.space, there), RAPID(), ("n_eval", 30), seed=1)
+    return np.asarray(result.bill.store.X[result.bill.rows])
+
+
+@cache
+def asked_here() -> IntArray:
+    return asked()
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(1e-9, 0.0), (1e9, 0.0), (1.0, 1e3), (3.3e-4, -1e4)])
+def test_a_run_evaluates_the_same_architectures_in_any_unit(scale: float, offset: float) -> None:
+    np.testing.assert_array_equal(asked(scale, offset), asked_here())
+
+
+def test_the_relative_error_leaves_out_what_is_zero_to_rounding() -> None:
+    guess, near = np.array([1.0, 1.1, 2.0]), np.array([1e-310, 1.0, 2.0])
+    assert prediction_metrics(near, guess)["mape"] == pytest.approx(0.05)
+    assert prediction_metrics(1e-9 * near, 1e-9 * guess)["mape"] == pytest.approx(0.05)
+    assert prediction_metrics(np.zeros(3), guess)["mape"] == 0.0

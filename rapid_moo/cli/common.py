@@ -113,15 +113,20 @@ def jobs(text: str) -> int:
         ) from None
 
 
-def seconds(text: str) -> float:
-    """A positive number of seconds."""
+def number(text: str, most: float, expected: str) -> float:
+    """A number above 0 and up to ``most``; ``expected`` says so where it is none."""
     try:
         value = float(text)
     except ValueError:
         value = math.nan
-    if not 0 < value <= MOST_SECONDS:
-        raise argparse.ArgumentTypeError(f"expected positive seconds up to {MOST_SECONDS:g}, got {text[:40]!r}")
+    if not 0 < value <= most:
+        raise argparse.ArgumentTypeError(f"expected {expected}, got {text[:40]!r}")
     return value
+
+
+def seconds(text: str) -> float:
+    """A positive number of seconds."""
+    return number(text, MOST_SECONDS, f"positive seconds up to {MOST_SECONDS:g}")
 
 
 def writable(folder: Path) -> Path:

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import math
 from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rapid_moo.cli.common import jobs, positive, seconds, seed, whole
+from rapid_moo.cli.common import jobs, number, positive, seconds, seed, whole
 from rapid_moo.cli.dataset import add_costs, add_dataset, add_priors
 from rapid_moo.comparison.registry import method_names
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED
@@ -189,10 +188,4 @@ def _budget(text: str) -> float:
     """Evaluations, or an amount of cost."""
     if text.isascii() and text.isdigit():
         return positive(text)
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not 0 < value < 2**53:
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text[:40]!r}")
-    return value
+    return number(text, 2.0**53 - 1.0, "a positive number")

@@ -324,8 +324,8 @@ def _report(study: Study, weights: Sequence[float] | None) -> str:
     """What a run ends with: counts, the front, what noise says of it, and where everything is."""
     status = study.status()
     lines = [status.to_text()]
-    if status.front:
-        lines += ["", f"Front (measured), {status.front} architectures:", _table(study)]
+    if status.front_size:
+        lines += ["", f"Front (measured), {status.front_size} architectures:", _table(study)]
         lines += _noise_lines(study)
         name = (
             "knee of the front" if weights is None else f"preferred with weights {','.join(f'{w:g}' for w in weights)}"
@@ -343,17 +343,17 @@ def _noise_lines(study: Study) -> list[str]:
     noisy = [f"{o.name} {noise:.3g}" for o, noise in zip(study.objectives, found.noise, strict=True) if noise > 0]
     if not noisy:
         return []
-    both = len(set(found.front.tolist()) & set(found.expected_front.tolist()))
+    both = len(set(found.front_rows.tolist()) & set(found.expected_front_rows.tolist()))
     return [
         "",
-        f"One measurement is as uncertain as: {', '.join(noisy)}. Of the {len(found.front)} architectures above {both}"
-        f" are on the expected front of {len(found.expected_front)} ({EXPECTED}),"
+        f"One measurement is as uncertain as: {', '.join(noisy)}. Of the {len(found.front_rows)} architectures above"
+        f" {both} are on the expected front of {len(found.expected_front_rows)} ({EXPECTED}),"
         f" and {len(found.again)} are worth measuring again: rapid-moo run {study.folder} --confirm",
     ]
 
 
 def _table(study: Study) -> str:
-    frame = study.front()
+    frame = study.front_frame()
     for gene in study.space.genes:
         frame[gene.name] = [_label(gene, choice) for choice in frame[gene.name]]
     frame = frame.rename(columns={objective.name: objective.label for objective in study.objectives})
@@ -420,7 +420,7 @@ def export_study(options: Namespace) -> int:
     """Print or write evaluations or front."""
     study = Study(options.folder)
     # The text says what the genes say: a file has the columns of evaluations.csv.
-    frame = study.front() if options.front else study.to_frame().iloc[:, :-1]
+    frame = study.front_frame() if options.front else study.to_frame().iloc[:, :-1]
     genes = study.space.genes
     if options.format == "parquet" and options.out is None and sys.stdout.isatty():
         raise InputError("--format parquet: expected --out FILE or a pipe, got a terminal")

@@ -26,7 +26,14 @@ SMALLEST = 1e-5
 QUALITY_LABELS = {"adrs": "ADRS", "deficit": "1 - normalised hypervolume"}
 
 
-def _figure_class() -> Any:
+def figure_class() -> Any:
+    """Matplotlib's ``Figure``, which needs no screen.
+
+    Raises
+    ------
+    MissingExtraError
+        If matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -98,7 +105,7 @@ def curves_figure(
     MissingExtraError
         If matplotlib is not installed.
     """
-    figure = _figure_class()(figsize=(10.5, 4.8), layout="constrained")
+    figure = figure_class()(figsize=(10.5, 4.8), layout="constrained")
     axes = figure.subplots(1, 2)
     chosen = results[results["dataset"] == dataset]
     paths = trajectories[trajectories["dataset"] == dataset]
@@ -181,7 +188,7 @@ def ranks_figure(found: Ranks, title: str) -> Any:
     -------
     matplotlib.figure.Figure
     """
-    figure = _figure_class()(figsize=(9.0, 1.5 + 0.26 * len(found.mean)), layout="constrained")
+    figure = figure_class()(figsize=(9.0, 1.5 + 0.26 * len(found.mean)), layout="constrained")
     axis = figure.subplots()
     draw_ranks(axis, found)
     axis.set_title(title)
@@ -222,7 +229,7 @@ def overhead_figure(results: pd.DataFrame) -> Any:
     found = overheads(results)
     grouped = found.assign(rate=np.maximum(found["seconds"], 1e-7)).groupby("method")["rate"]
     frame = grouped.agg(["min", "median", "max"]).sort_values("median", kind="stable")
-    figure = _figure_class()(figsize=(8.0, 1.4 + 0.26 * len(frame)), layout="constrained")
+    figure = figure_class()(figsize=(8.0, 1.4 + 0.26 * len(frame)), layout="constrained")
     axis = figure.subplots()
     positions: IntArray = np.arange(len(frame))
     axis.hlines(positions, frame["min"], frame["max"], color="#999999", linewidth=2.0)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
+from rapid_moo._shown import markdown_table
 from rapid_moo.comparison.statistics import (
     LEVEL,
     at_budget,
@@ -103,14 +104,13 @@ def quality_table(results: pd.DataFrame, oracle: pd.DataFrame, budget: float) ->
         "",
         f"Medians over seeds, lower is better, the best of a table in bold; bill: {spent} over the budget.{note}",
         "",
-        _row(["method", "rank", "bill", *medians.columns]),
-        _row(["---", "---:", "---:", *["---:"] * medians.shape[1]]),
     ]
+    rows_of = []
     for name, row in medians.iterrows():
         pairs = zip(row, best, strict=True)
         cells = [_bold(f"{value:.4f}", value == least) if np.isfinite(value) else "" for value, least in pairs]
-        lines.append(_row([str(name), rank[name], f"{bill[name]:.2f}", *cells]))
-    return "\n".join(lines)
+        rows_of.append([str(name), rank[name], f"{bill[name]:.2f}", *cells])
+    return "\n".join([*lines, _table(["method", "rank", "bill", *medians.columns], rows_of)])
 
 
 def wins_and_losses(results: pd.DataFrame, method: str, budgets: Sequence[float]) -> str:
@@ -124,15 +124,18 @@ def wins_and_losses(results: pd.DataFrame, method: str, budgets: Sequence[float]
         " the budget is compared at the budget it was given. Methods that begin at random begin with the same"
         " architectures for a seed: at a budget of a first population they are one sample, compared several times.",
         "",
-        _row(["rival", "comparisons", *[f"{label} {end}" for label in QUALITIES.values() for end in ("won", "lost")]]),
-        _row(["---", *["---:"] * (1 + 2 * len(records))]),
     ]
     counts = next(iter(records.values()))["comparisons"]
+    rows = []
     for rival in counts.index:
         each = [record.loc[rival] for record in records.values()]
         cells = [f"{one[end]} ({one[f'{end}_clearly']})" for one in each for end in ("won", "lost")]
-        lines.append(_row([rival, counts[rival], *cells]))
-    parts = ["\n".join(lines), *(_losses(results, method, budgets, quality) for quality in QUALITIES)]
+        rows.append([rival, counts[rival], *cells])
+    columns = ["rival", "comparisons", *[f"{label} {end}" for label in QUALITIES.values() for end in ("won", "lost")]]
+    parts = [
+        "\n".join([*lines, _table(columns, rows)]),
+        *(_losses(results, method, budgets, quality) for quality in QUALITIES),
+    ]
     return "\n\n".join(part for part in parts if part)
 
 
@@ -141,14 +144,14 @@ def _losses(results: pd.DataFrame, method: str, budgets: Sequence[float], qualit
     if not len(frame):
         return ""
     label = QUALITIES[quality]
-    lines = [f"### Where {method} loses by {label}", ""]
-    lines.append(_row(["table", "budget", "rival", f"{method}'s {label}", f"rival's {label}", "p (Holm)"]))
-    lines.append(_row(["---", "---:", "---", "---:", "---:", "---:"]))
+    rows = []
     for record in frame.to_dict("records"):
         p = _bold(f"{record['p_holm']:.2g}", record["p_holm"] < LEVEL)
         values = [f"{record[method]:.4f}", f"{record['rival_value']:.4f}"]
-        lines.append(_row([record["dataset"], _budget(record["budget"]), record["rival"], *values, p]))
-    return "\n".join(lines)
+        rows.append([record["dataset"], _budget(record["budget"]), record["rival"], *values, p])
+    columns = ["table", "budget", "rival", f"{method}'s {label}", f"rival's {label}", "p (Holm)"]
+    table = markdown_table(columns, rows, {1, 3, 4, 5})
+    return f"### Where {method} loses by {label}\n\n{table}"
 
 
 def evaluations_table(medians: pd.DataFrame, oracle: pd.DataFrame, targets: Sequence[float], method: str) -> str:
@@ -164,13 +167,10 @@ def evaluations_table(medians: pd.DataFrame, oracle: pd.DataFrame, targets: Sequ
         )
         wide = cells.pivot_table(index="method", columns="dataset", values="text", aggfunc="first").fillna("")
         order = part.groupby("method")["at_least"].mean().sort_values(kind="stable").index
-        lines += ["", f"ADRS {target:g}:", "", _row(["method", *wide.columns])]
-        lines.append(_row(["---", *["---:"] * wide.shape[1]]))
         floor = [_first(oracle[oracle["dataset"] == dataset], target) for dataset in wide.columns]
-        lines.append(_row(["*oracle*", *floor]))
-        for name in order:
-            label = _bold(str(name), name == method)
-            lines.append(_row([label, *wide.loc[name]]))
+        found = [[_bold(str(name), name == method), *wide.loc[name]] for name in order]
+        table = _table(["method", *wide.columns], [["*oracle*", *floor], *found])
+        lines += ["", f"ADRS {target:g}:", "", table]
     return "\n".join(lines)
 
 
@@ -196,11 +196,11 @@ def speedup_table(medians: pd.DataFrame, method: str, spent: str = "evaluations"
     wide = found.pivot_table(index="rival", columns="target", values="log")
     wide = wide[sorted(wide.columns, reverse=True)].sort_values(min(wide.columns), kind="stable")
     signs = found.groupby(["rival", "target"])["bound"].agg(lambda bounds: _sign(set(bounds))).to_dict()
-    lines += ["", _row(["rival", *[f"ADRS {t:g}" for t in wide.columns]]), _row(["---", *["---:"] * wide.shape[1]])]
-    for name, row in wide.iterrows():
-        cells = [f"{signs[name, t]}{np.exp(v):.1f}" if np.isfinite(v) else "" for t, v in row.items()]
-        lines.append(_row([str(name), *cells]))
-    return "\n".join(lines)
+    rows = [
+        [str(name), *(f"{signs[name, t]}{np.exp(v):.1f}" if np.isfinite(v) else "" for t, v in row.items())]
+        for name, row in wide.iterrows()
+    ]
+    return "\n".join([*lines, "", _table(["rival", *[f"ADRS {t:g}" for t in wide.columns]], rows)])
 
 
 def _sign(bounds: set[str]) -> str:
@@ -226,30 +226,25 @@ def overhead_table(results: pd.DataFrame) -> str:
         "Median wall milliseconds per evaluation that the method itself takes, evaluations excluded, in runs to the"
         " table's largest budget or to the one in brackets. With most methods it grows with the length of the run.",
         "",
-        _row(["method", *wide.columns]),
-        _row(["---", *["---:"] * wide.shape[1]]),
+        _table(["method", *wide.columns], [[str(name), *wide.loc[name]] for name in order]),
     ]
-    lines += [_row([str(name), *wide.loc[name]]) for name in order]
     return "\n".join(lines)
 
 
 def made_table(results: pd.DataFrame) -> str:
     """What the runs were made with, as they say it themselves; the machine that reports is not told."""
     runs = results.drop_duplicates(["dataset", "method", "seed", *MADE])
-    lines = [
-        "### What the runs were made with",
-        "",
-        _row(["runs", "methods", "commit", "versions", "machine"]),
-        _row(["---:", "---", "---", "---", "---"]),
-    ]
+    rows = []
     for made, group in runs.groupby(MADE):
         methods = ", ".join(sorted(set(group["method"])))
-        lines.append(_row([len(group), methods, *(text or "not recorded" for text in made)]))
-    return "\n".join(lines)
+        rows.append([len(group), methods, *(text or "not recorded" for text in made)])
+    table = markdown_table(["runs", "methods", "commit", "versions", "machine"], rows, {0})
+    return f"### What the runs were made with\n\n{table}"
 
 
-def _row(cells: Sequence[object]) -> str:
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+def _table(columns: Sequence[object], rows: Iterable[Iterable[object]]) -> str:
+    """A table with names first and numbers behind."""
+    return markdown_table(columns, rows, range(1, len(columns)))
 
 
 def _bold(text: str, condition: object) -> str:

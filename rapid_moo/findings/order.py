@@ -89,6 +89,10 @@ def spikes(name: str, values: FloatArray, score: FloatArray, seen: Explained) ->
 
     The last is for values without noise: what a predictor misses of those is its own doing.
     A group of nearly equal values is a pile (networks that learnt nothing), no spikes.
+
+    In a long tail the largest residual alone may be far beyond the next, but the logarithm of the gap below the k-th
+    largest has a mean that falls as 1/k (A. Rényi, "On the theory of order statistics", Acta Math. Acad. Sci. Hung. 4,
+    1953): that several lie beyond a wide gap is no tail's doing.
     """
     rows = np.flatnonzero(np.isfinite(score))
     if len(rows) < FEWEST_ROWS:
@@ -100,9 +104,10 @@ def spikes(name: str, values: FloatArray, score: FloatArray, seen: Explained) ->
     top = size[order]
     most = max(1, int(SPIKES * len(rows)))
     ratio = top[:most] / np.maximum(top[1 : most + 1], 1.0)
-    # Where the others' errors have a long tail of their own, more is asked.
-    asked = np.where(top[1 : most + 1] > LONG_TAIL, LONG_GAP, SPIKE_GAP)
-    far = np.flatnonzero((ratio > asked) & (top[:most] > SPIKE))
+    # Where the others' errors have a long tail of their own, more is asked, the less the more rows lie beyond the gap.
+    beyond = np.arange(1, most + 1)
+    asked = np.where(top[1 : most + 1] > LONG_TAIL, LONG_GAP ** np.minimum(1.0, 2.0 / beyond), SPIKE_GAP)
+    far = np.flatnonzero((ratio > np.maximum(asked, SPIKE_GAP)) & (top[:most] > SPIKE))
     if not len(far):
         return []
     wild = np.sort(rows[order[: int(far[-1]) + 1]])

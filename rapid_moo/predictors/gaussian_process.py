@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator
+from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator, squared_distances
 from rapid_moo.errors import InputError
 
 KERNELS = ("matern52", "rbf")
@@ -151,7 +151,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         size = max(16, _BLOCK // len(self._z))
         for start in range(0, len(inputs), size):
             block = slice(start, start + size)
-            cross = _squared_distances(scaled[block], self._scaled)
+            cross = squared_distances(scaled[block], self._scaled)
             _correlate(cross, self.kernel)
             cross *= self.amplitude_**2
             mean[block] += cross @ self._alpha
@@ -271,7 +271,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     def _prior(self, A: FloatArray, scaled_a: FloatArray, B: FloatArray, scaled_b: FloatArray) -> FloatArray:
         """Prior covariance of the latent function between standardised inputs, shape (n_a, n_b)."""
-        covariance = _squared_distances(scaled_a, scaled_b)
+        covariance = squared_distances(scaled_a, scaled_b)
         _correlate(covariance, self.kernel)
         covariance *= self.amplitude_**2
         if self._slopes.any():
@@ -323,7 +323,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         n, d = len(Z), Z.shape[1] - self.n_prior
         self._unpack(theta, Z.shape[1])
         scaled = Z[:, :d] / self._scales[:d]
-        shape = _squared_distances(scaled, scaled)
+        shape = squared_distances(scaled, scaled)
         mixed = _correlate(shape, self.kernel, slope=True)
         covariance = self.amplitude_**2 * shape
         covariance += self.slope_**2 * grams[0]
@@ -384,14 +384,6 @@ def _correlate(squared: FloatArray, name: str, slope: bool = False) -> Any:
     r *= decay
     r *= -5.0 / 6.0
     return r
-
-
-def _squared_distances(A: FloatArray, B: FloatArray) -> FloatArray:
-    squared = A @ B.T
-    squared *= -2.0
-    squared += np.einsum("ij,ij->i", A, A)[:, None]
-    squared += np.einsum("ij,ij->i", B, B)[None, :]
-    return np.asarray(np.maximum(squared, 0.0, out=squared))
 
 
 def _inverse(factor: FloatArray) -> FloatArray:

@@ -14,6 +14,7 @@ from rapid_moo.errors import InputError
 
 BANDS = (1, 5, 10)
 COVERAGES = (50, 80, 95)
+ROUNDING = float(np.finfo(np.float64).eps)
 
 
 def prediction_metrics(true: ArrayLike, predicted: ArrayLike, std: ArrayLike | None = None) -> dict[str, float]:
@@ -23,9 +24,9 @@ def prediction_metrics(true: ArrayLike, predicted: ArrayLike, std: ArrayLike | N
     -------
     dict
         ``within_1pct``, ``within_5pct``, ``within_10pct`` (share of predictions whose error is at most that share of
-        the true value), ``mse``, ``mape`` (share; zero true values are left out), ``r2``, ``kendall_tau``,
-        ``spearman``, ``pearson`` (0 where a side is constant), and with ``std`` the share of true values inside the
-        central 50, 80 and 95 % interval: ``coverage_50``, ``coverage_80``, ``coverage_95``.
+        the true value), ``mse``, ``mape`` (share; true values that are zero to rounding are left out), ``r2``,
+        ``kendall_tau``, ``spearman``, ``pearson`` (0 where a side is constant), and with ``std`` the share of true
+        values inside the central 50, 80 and 95 % interval: ``coverage_50``, ``coverage_80``, ``coverage_95``.
     """
     truth, guess = np.asarray(true, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     if truth.shape != guess.shape or truth.ndim != 1 or len(truth) == 0:
@@ -33,7 +34,7 @@ def prediction_metrics(true: ArrayLike, predicted: ArrayLike, std: ArrayLike | N
     error = np.abs(guess - truth)
     metrics = {f"within_{band}pct": float((error <= band / 100.0 * np.abs(truth)).mean()) for band in BANDS}
     metrics["mse"] = float((error**2).mean())
-    nonzero = truth != 0.0
+    nonzero = np.abs(truth) > ROUNDING * np.abs(truth).max()
     metrics["mape"] = float((error[nonzero] / np.abs(truth[nonzero])).mean()) if nonzero.any() else 0.0
     variance = float(truth.var())
     metrics["r2"] = 1.0 - metrics["mse"] / variance if variance > 0.0 else 0.0

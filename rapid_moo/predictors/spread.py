@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import ndtri
 
-from rapid_moo._util import FloatArray
+from rapid_moo._util import FloatArray, squared_distances
 
 LEVELS = (0.5, 0.8, 0.95)
 TINY = 1e-12
@@ -86,7 +86,7 @@ class ResidualSpread:
         self._center, self._width = inputs.mean(axis=0), np.maximum(inputs.std(axis=0), 1e-9)
         self._inputs = (inputs - self._center) / self._width
         self._squared, self._overall = residuals**2, float(np.mean(residuals**2))
-        squared = self._distances(self._inputs)
+        squared = squared_distances(self._inputs, self._inputs)
         near = int(np.clip(np.sqrt(len(inputs)), 1, len(inputs) - 1)) if len(inputs) > 1 else 0
         self._bandwidth = max(float(np.median(np.partition(squared, near, axis=1)[:, near])), TINY)
         # A row's own residual says nothing about a new row: the calibration must not see it.
@@ -99,15 +99,8 @@ class ResidualSpread:
         size = max(16, _BLOCK // len(self._inputs))
         for start in range(0, len(inputs), size):
             block = (inputs[start : start + size] - self._center) / self._width
-            spread[start : start + size] = self._spread(self._distances(block))
+            spread[start : start + size] = self._spread(squared_distances(block, self._inputs))
         return spread
-
-    def _distances(self, block: FloatArray) -> FloatArray:
-        squared = block @ self._inputs.T
-        squared *= -2.0
-        squared += np.einsum("ij,ij->i", block, block)[:, None]
-        squared += np.einsum("ij,ij->i", self._inputs, self._inputs)[None, :]
-        return np.asarray(np.maximum(squared, 0.0, out=squared))
 
     def _spread(self, squared: FloatArray) -> FloatArray:
         squared *= -1.0 / self._bandwidth

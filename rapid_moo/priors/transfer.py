@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.linalg import cho_solve, cholesky
 
-from rapid_moo._util import FloatArray, one_blas_thread
+from rapid_moo._util import FloatArray, one_blas_thread, squared_distances
 from rapid_moo.errors import InputError
 from rapid_moo.priors.source import Source
 
@@ -130,6 +130,5 @@ class Transfer:
         measured, near = self._parts
         mean, mean_m = basis.mean(axis=1), measured.mean(axis=1)
         apart = (basis - mean[:, None]) @ (measured - mean_m[:, None]).T / basis.shape[1]
-        squared = (scaled**2).sum(axis=1)[:, None] + (near**2).sum(axis=1) - 2.0 * scaled @ near.T
-        r = np.sqrt(5.0 * np.maximum(squared, 0.0))
+        r = np.sqrt(5.0 * squared_distances(scaled, near))
         return np.outer(mean, mean_m), apart, (1.0 + r + r**2 / 3.0) * np.exp(-r)

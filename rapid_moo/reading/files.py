@@ -109,6 +109,8 @@ def read_sheet(source: Path | str | pd.DataFrame, columns: list[str] | None = No
 def _checked(sheet: Sheet) -> Sheet:
     if len(sheet.frame) == 0:
         refuse(sheet.path, "expected at least one row, got none")
+    if not sheet.columns:
+        refuse(sheet.path, "expected columns, got rows with nothing in them")
     if all(name.strip() for name in sheet.columns):
         return sheet
     frame = sheet.frame.copy(deep=False)

@@ -27,6 +27,7 @@ VECTOR = "vector"
 FEWEST = 3
 FEWEST_NUMBERS, NEARLY_ALL = 12, 0.9
 FEWEST_WORDS = 5
+DIGITS, FEWEST_OF_DIGITS = 3, 6
 _INTEGER = re.compile(r"[-+]?\d+")
 _HEAD, _TAIL = ("evaluation", "state"), ("seconds", "reason", "who", "when")
 _SAID = "say which columns are genes with --genes A,B, or leave one out with --ignore"
@@ -375,6 +376,12 @@ def refuse_identifiers(raw: RawTable) -> None:
             f"column {name!r}: expected genes, got one value with {told} of {n} rows, which is an identifier; {_SAID}"
             f"{digits_}",
         )
+    if width == 1 and n >= FEWEST and _digits_in_one(_numbers(raw)):
+        refuse(
+            raw.path,
+            f"column {name!r}: expected genes, got one number such as {_numbers(raw)[0]}, of which each digit may be a"
+            f" gene; say --vector {name} if so, or --genes {name} if it is one gene",
+        )
     if raw.columns is None:
         return
     for k, gene in enumerate(raw.columns.genes):
@@ -386,6 +393,26 @@ def refuse_identifiers(raw: RawTable) -> None:
                 f"column {gene.name!r}: expected a gene, got {several} values in {n} rows, which is an identifier or a"
                 f" measurement; {_SAID} {gene.name}",
             )
+
+
+def _numbers(raw: RawTable) -> list[int]:
+    """The distinct integers of a table's only column, increasing; none where it holds anything else."""
+    found = np.unique(raw.vectors[:, 0]).tolist() if raw.columns is None else raw.columns.genes[0].choices
+    return sorted(found) if all(type(number) is int for number in found) else []
+
+
+def _digits_in_one(numbers: Sequence[int]) -> bool:
+    """Whether integers are rather several digits than one number.
+
+    They have as many digits, no regular step, and are many more than there are different digits at any place.
+    """
+    texts = [str(number) for number in numbers]
+    alike = len({len(text) for text in texts}) == 1 and len(texts[0]) >= DIGITS
+    if len(texts) < FEWEST_OF_DIGITS or not alike or numbers[0] < 0:
+        return False
+    several = [len(set(digits)) for digits in zip(*texts, strict=True)]
+    regular = len(np.unique(np.diff(numbers))) == 1
+    return not regular and len(texts) >= 2 * max(several) and sum(count > 1 for count in several) > 1
 
 
 # ---------------------------------------------------------------- vectors

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import write_text
+from rapid_moo._util import FloatArray, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
+from rapid_moo.objectives import Objective, to_minimised
 
 REPORT_FILE, PAGE_FILE = "report.json", "report.html"
 FORMAT = 1
@@ -75,7 +76,7 @@ class Architectures:
         ``"sample"``, ``"chosen"``, ``"known"`` (beforehand), ``"partial"``, ``"failed"`` or ``"running"``.
     reason : list of str
         Why something failed; empty where nothing did.
-    feasible, front : list of bool
+    feasible, on_front : list of bool
         Whether it meets all bounds, and whether it is on the front of what was measured.
     drawings : mapping of str to str
         SVG of architectures by position in the lists, where the space draws them.
@@ -90,11 +91,16 @@ class Architectures:
     state: list[str]
     reason: list[str]
     feasible: list[bool]
-    front: list[bool]
+    on_front: list[bool]
     drawings: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.number)
+
+    def front(self, objectives: Sequence[Objective]) -> FloatArray:
+        """Minimised values of those on the front, shape (n, n_objectives)."""
+        rows = [values for values, on in zip(self.raw, self.on_front, strict=True) if on]
+        return to_minimised(np.array(rows, dtype=np.float64).reshape(-1, len(objectives)), objectives)
 
 
 @dataclass(frozen=True)

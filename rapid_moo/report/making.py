@@ -133,7 +133,7 @@ def architecture_facts(
         state=[state[row] for row in rows],
         reason=[reasons[row] for row in rows],
         feasible=allowed[rows].tolist(),
-        front=front[rows].tolist(),
+        on_front=front[rows].tolist(),
         drawings=_drawings(space, X[rows], front[rows]) if draw else {},
     )
     return found, rows
@@ -308,7 +308,7 @@ def picks_of(
     facts: Architectures, objectives: Sequence[Objective], weights: Sequence[float] | None = None
 ) -> tuple[Pick, ...]:
     """The knee of the front, and what the weights prefer."""
-    rows = np.flatnonzero(facts.front)
+    rows = np.flatnonzero(facts.on_front)
     if not len(rows):
         return ()
     F = to_minimised(np.array([facts.raw[row] for row in rows], dtype=np.float64), objectives)

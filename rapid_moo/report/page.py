@@ -96,7 +96,7 @@ def write_page(report: Report, folder: Path | str) -> Path:
 
 def _drawn(report: Report) -> bool:
     """Whether the page has plots."""
-    front = report.architectures is not None and any(report.architectures.front)
+    front = report.architectures is not None and any(report.architectures.on_front)
     calibrated = any(p.measured for p in report.predictors)
     return front or calibrated or report.progress is not None or report.comparison is not None
 
@@ -152,7 +152,7 @@ def _columns(facts: Architectures, n_objectives: int, n_genes: int) -> dict[str,
     rows = list(range(len(facts)))
     if each * len(rows) > MOST_CHARACTERS:
         # More than a page can hold: the front first, then evenly many of the others.
-        front, others = [r for r in rows if facts.front[r]], [r for r in rows if not facts.front[r]]
+        front, others = [r for r in rows if facts.on_front[r]], [r for r in rows if not facts.on_front[r]]
         most = max(1, MOST_CHARACTERS // each)
         rows = sorted([*_some(front, most), *_some(others, most - min(most, len(front)))])
     states = sorted(set(facts.state))
@@ -170,7 +170,7 @@ def _columns(facts: Architectures, n_objectives: int, n_genes: int) -> dict[str,
         "state": [state_at[facts.state[r]] for r in rows],
         "reasons": reasons,
         "reason": [reason_at[facts.reason[r]] for r in rows],
-        "front": "".join("1" if facts.front[r] else "0" for r in rows),
+        "front": "".join("1" if facts.on_front[r] else "0" for r in rows),
         "feasible": "".join("1" if facts.feasible[r] else "0" for r in rows),
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from rapid_moo._shown import markdown_table
 from rapid_moo.costs import cost_text
 from rapid_moo.report.facts import Architectures, Pick, PredictorFacts, Report
 
@@ -205,7 +206,7 @@ def front_rows(report: Report) -> list[int]:
     facts = report.architectures
     if facts is None:
         return []
-    rows = [row for row, on in enumerate(facts.front) if on]
+    rows = [row for row, on in enumerate(facts.on_front) if on]
     return sorted(rows, key=lambda row: tuple(value if value is not None else 0.0 for value in facts.raw[row]))
 
 
@@ -489,9 +490,8 @@ def _markdown(block: Block) -> str:
         return f"```\n{block.text}\n```"
     if isinstance(block, Markup):
         return block.text.strip()
-    rule = ["---:" if k in block.numbers else "---" for k in range(len(block.columns))]
-    lines = [block.columns, rule, *block.rows]
-    return "\n".join("| " + " | ".join(escaped(str(cell)) for cell in line) + " |" for line in lines)
+    columns, *rows = ([escaped(str(cell)) for cell in line] for line in (block.columns, *block.rows))
+    return markdown_table(columns, rows, block.numbers)
 
 
 def escaped(text: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import draw_truths, probability_nondominated
 from rapid_moo.objectives import Objective, signs, to_minimised
-from rapid_moo.pareto import front_indices
+from rapid_moo.pareto import front_indices, front_range
 from rapid_moo.predictors import GaussianProcess
 from rapid_moo.predictors.predictor_set import features_of
 from rapid_moo.store import Store
@@ -47,7 +47,7 @@ class Expected:
         Expected raw values and how sure they are.
     noise : ndarray of shape (n_objectives,)
         Standard deviation of a single measurement, raw; 0 where none was found.
-    front, expected_front : ndarray
+    front_rows, expected_front_rows : ndarray
         Positions among ``rows`` of the front of the measured and of the expected values.
     again : ndarray
         Positions worth measuring again, the most open question first: does it belong to the front?
@@ -60,8 +60,8 @@ class Expected:
     mean: FloatArray
     std: FloatArray
     noise: FloatArray
-    front: IntArray
-    expected_front: IntArray
+    front_rows: IntArray
+    expected_front_rows: IntArray
     again: IntArray
     doubtful: BoolArray
 
@@ -91,15 +91,9 @@ def expected_values(store: Store, objectives: Sequence[Objective], feasible: Boo
     allowed = np.arange(len(rows)) if feasible is None else np.flatnonzero(feasible[rows])
     front = _front(to_minimised(measured, objectives), allowed)
     expected_front = _front(to_minimised(mean, objectives), allowed)
-    doubt = std / _scale(mean, expected_front) if len(rows) else std
+    doubt = std / front_range(mean, expected_front) if len(rows) else std
     again = _again(store, objectives, rows, mean, std, np.union1d(front, expected_front), doubt, allowed)
     return Expected(rows, measured, mean, std, noise, front, expected_front, again, doubt > UNSURE)
-
-
-def _scale(mean: FloatArray, front: IntArray) -> FloatArray:
-    """Range of each objective over the front; never zero."""
-    span, whole = np.ptp(mean[front], axis=0) if len(front) else np.zeros(mean.shape[1]), np.ptp(mean, axis=0)
-    return np.asarray(np.where(span > 0, span, np.where(whole > 0, whole, 1.0)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -364,7 +364,7 @@ class Tables:
         return self._line(evaluation_columns(store)) + "".join(self._lines)
 
     def _front(self) -> str:
-        store, front = self.store, self.board.front
+        store, front = self.store, self.board.front_rows
         genes = [gene.name for gene in store.space.genes]
         head = [own_name("evaluation", [*genes, *store.objectives]), *genes, *store.objectives]
         raw = store.raw_of(front)
@@ -425,7 +425,7 @@ def choice_texts(store: Store) -> list[list[str]]:
 def choice_text(gene: Any, choice: Any) -> str:
     """A choice in a table: itself, in quotes where another choice looks the same or nothing would be seen."""
     text = str(choice)
-    alike = sum(str(other) == text for other in gene.choices) > 1
+    alike = text in gene.shared_texts
     hidden = text != text.strip() or not text or text.startswith('"') or not text.isprintable()
     return json.dumps(choice) if isinstance(choice, str) and (alike or hidden) else text
 

@@ -67,7 +67,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         # What was measured in part first, and later in full, counts when it was complete.
         order = np.searchsorted(rows, store.in_order_told(rows[order]))
     progress = progress_facts(F[order], None, "found", _prices(study, rows[order])) if billed.any() else None
-    front = np.array([line for line, on in zip(facts.raw, facts.front, strict=True) if on], dtype=np.float64)
+    front = facts.front(objectives)
     algorithm = study._algorithm
     return Report(
         kind="study",
@@ -84,11 +84,11 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
                 else {"budget": status.budget}
             ),
             **{key: getattr(status, key) for key in ("failed", "partial", "running", "repeats", "imported")},
-            "front_size": status.front,
+            "front_size": status.front_size,
         },
         quality={"hypervolume_box": status.hypervolume},
         architectures=facts,
-        reference=reference_facts("found", front * signs(objectives), objectives) if len(front) else None,
+        reference=reference_facts("found", front, objectives) if len(front) else None,
         progress=progress,
         predictors=predictor_facts(predictors, members_of) if predictors is not None else (),
         choice=choice_facts(algorithm.tuned if algorithm is not None else None) if predictors is not None else None,

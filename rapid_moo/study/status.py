@@ -42,7 +42,7 @@ class Status:
         Reasons of failures and how often each came, the most frequent first.
     best : dict
         Best raw value of each objective among the feasible ones.
-    front : int
+    front_size : int
         Architectures on the measured front.
     hypervolume : float or None
         In units of the bounding box of the first 16 complete architectures; None before there are as many.
@@ -69,7 +69,7 @@ class Status:
     imported: int
     reasons: Mapping[str, int]
     best: Mapping[str, float]
-    front: int
+    front_size: int
     hypervolume: float | None
     cost: float
     by_cost: bool
@@ -104,11 +104,11 @@ class Status:
         lines += [f"failed {n} times: {reason}" for reason, n in list(self.reasons.items())[:SHOWN_REASONS]]
         if self.best:
             lines.append("best: " + ", ".join(f"{name} {value:.6g}" for name, value in self.best.items()))
-        if self.front:
+        if self.front_size:
             box = ""
             if self.hypervolume is not None:
                 box = f", hypervolume {self.hypervolume:.4f} (1 is the box of the first {BOX_ROWS})"
-            lines.append(f"front: {self.front} architectures{box}")
+            lines.append(f"front: {self.front_size} architectures{box}")
         elif self.begun or self.imported:
             why = "none that has every objective meets all bounds" if self.done else "none has every objective"
             lines.append(f"no front yet: of the architectures known, {why}")
@@ -150,7 +150,7 @@ class Board:
 
     def _clear(self) -> None:
         self._feasible: BoolArray = np.zeros(0, dtype=np.bool_)
-        self._front: IntArray = np.zeros(0, dtype=np.int64)
+        self._front_rows: IntArray = np.zeros(0, dtype=np.int64)
         self._states: dict[int, str] = {}
         self._counts: Counter[str] = Counter()
         self._reasons: dict[int, str] = {}
@@ -190,20 +190,20 @@ class Board:
         good: BoolArray = np.asarray(~np.isnan(raw).any(axis=1), dtype=np.bool_)
         if problem.constraints and good.any():
             good[good] = (problem.violations(store.X[changed[good]], raw[good]) <= 0.0).all(axis=1)
-        touched = np.isin(changed, self._front).any()
+        touched = np.isin(changed, self._front_rows).any()
         feasible[changed] = good
         self._feasible = feasible
         # What was on the front and has changed may let others back.
-        rows = np.flatnonzero(feasible) if touched else np.union1d(self._front, changed[good])
-        self._front = rows[front_indices(self._minimised(rows))] if len(rows) else rows.astype(np.int64)
+        rows = np.flatnonzero(feasible) if touched else np.union1d(self._front_rows, changed[good])
+        self._front_rows = rows[front_indices(self._minimised(rows))] if len(rows) else rows.astype(np.int64)
 
     def _minimised(self, rows: IntArray) -> FloatArray:
         return to_minimised(self.problem.store.raw_of(rows), self.problem.objectives)
 
     @property
-    def front(self) -> IntArray:
+    def front_rows(self) -> IntArray:
         """Rows of the front of the measured values, increasing, shape (n,)."""
-        return self._front
+        return self._front_rows
 
     @property
     def feasible(self) -> BoolArray:
@@ -213,7 +213,7 @@ class Board:
     def status(self, budget: float | None, holder: str = "") -> Status:
         """The status of the study; :meth:`update` before."""
         store = self.problem.store
-        F = self._minimised(self._front)
+        F = self._minimised(self._front_rows)
         signs = [objective.sign for objective in self.problem.objectives]
         names = [objective.name for objective in self.problem.objectives]
         best = dict(zip(names, (F.min(axis=0) * signs).tolist(), strict=True)) if len(F) else {}
@@ -231,7 +231,7 @@ class Board:
             imported=len(self._imports),
             reasons=counted({reason: n for reason, n in self._told.items() if n > 0}),
             best=best,
-            front=len(self._front),
+            front_size=len(self._front_rows),
             hypervolume=self._hypervolume(F),
             cost=cost,
             by_cost=by_cost,

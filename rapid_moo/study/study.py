@@ -682,7 +682,7 @@ class Study(Shown):
         frame[own_name("architecture", [*frame.columns])] = [self.space.to_string(x) for x in self.store.X[rows]]
         return frame
 
-    def front(self, *, expected: bool = False) -> pd.DataFrame:
+    def front_frame(self, *, expected: bool = False) -> pd.DataFrame:
         """The front: genes and raw objectives, one row per architecture.
 
         Parameters
@@ -694,8 +694,8 @@ class Study(Shown):
         self._tables.take_in()
         if expected:
             found = self.expected()
-            return self._expected_frame(found, found.expected_front)
-        rows = self._board.front
+            return self._expected_frame(found, found.expected_front_rows)
+        rows = self._board.front_rows
         frame = evaluations_frame(self.store, rows)
         names = [*(gene.name for gene in self.space.genes), *self.store.objectives]
         frame = frame[[str(frame.columns[0]), *names]]
@@ -756,8 +756,8 @@ class Study(Shown):
             frame[f"expected_{name}"] = found.mean[positions, k]
             frame[f"unsure_{name}"] = found.std[positions, k]
             frame[f"repeats_{name}"] = self.store.repeats[rows, k]
-        frame["measured_front"] = np.isin(positions, found.front)
-        frame["expected_front"] = np.isin(positions, found.expected_front)
+        frame["measured_front"] = np.isin(positions, found.front_rows)
+        frame["expected_front"] = np.isin(positions, found.expected_front_rows)
         frame["measure_again"] = np.isin(positions, found.again)
         return frame
 
@@ -766,7 +766,7 @@ class Study(Shown):
         if not self.store.complete.any():
             return
         found = self.expected()
-        either = np.union1d(found.front, found.expected_front)
+        either = np.union1d(found.front_rows, found.expected_front_rows)
         text = self._expected_frame(found, either).to_csv(index=False, lineterminator="\n")
         try:
             write_text(self.folder / files.EXPECTED, text)
@@ -799,7 +799,7 @@ class Study(Shown):
         status = self.status()
         lines: list[tuple[str, Any]] = [
             ("evaluations", f"{status.begun}" + (f" of {status.budget:g}" if status.budget is not None else "")),
-            ("front", f"{status.front} architectures"),
+            ("front", f"{status.front_size} architectures"),
             *((f"best {name}", float(value)) for name, value in status.best.items()),
             ("failed", status.failed),
             ("folder", self.folder),
@@ -810,7 +810,7 @@ class Study(Shown):
     def __repr__(self) -> str:
         status = self.status()
         goal = f" of {status.budget}" if status.budget is not None else ""
-        told = f"{status.begun}{goal} evaluations, front of {status.front}"
+        told = f"{status.begun}{goal} evaluations, front of {status.front_size}"
         return f"<Study {str(self.folder)!r} of {self.space.name!r}: {told}>"
 
 

@@ -6,11 +6,13 @@ from functools import cached_property
 
 import moocore
 import numpy as np
+from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.indicators import adrs
 from rapid_moo.pareto import front_points, pareto_ranks
 
+_crowding = get_crowding_function("cd")
 FEWEST_PICKS = 3
 PAIRS_OF_HALVES = 10
 
@@ -21,29 +23,8 @@ def pick_order(predicted: FloatArray) -> IntArray:
     crowding = np.zeros(len(predicted))
     order = np.argsort(ranks, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(ranks[order])) + 1):
-        crowding[rows] = crowding_distance(predicted[rows])
+        crowding[rows] = _crowding.do(predicted[rows])
     return np.lexsort((-crowding, ranks)).astype(np.int64)
-
-
-def crowding_distance(points: FloatArray) -> FloatArray:
-    """Crowding distance of each point, shape (n,), infinite at the ends.
-
-    Source: K. Deb, A. Pratap, S. Agarwal, T. Meyarivan, "A fast and elitist multiobjective genetic algorithm:
-    NSGA-II", IEEE TEC 6(2), 2002.
-    """
-    n, n_objectives = points.shape
-    if n <= 2:
-        return np.full(n, np.inf)
-    distance = np.zeros(n)
-    for values in points.T:
-        order = np.argsort(values, kind="stable")
-        ordered = values[order]
-        span = ordered[-1] - ordered[0]
-        if span > 0.0:
-            gap = np.full(n, np.inf)
-            gap[1:-1] = (ordered[2:] - ordered[:-2]) / span
-            distance[order] += gap
-    return np.asarray(distance / n_objectives)
 
 
 def pick_loss(true: FloatArray, predicted: FloatArray) -> float:
@@ -156,7 +137,7 @@ class _Part:
             inside, border = np.flatnonzero(fronts < last), np.flatnonzero(fronts == last)
             left = bill - len(inside)
             if left < len(border):
-                border = border[np.argsort(-crowding_distance(predicted[border]), kind="stable")[:left]]
+                border = border[np.argsort(-_crowding.do(predicted[border]), kind="stable")[:left]]
             picked = np.concatenate([inside, border])
             total += float(self.distance[:, picked].min(axis=1).mean())
         return total / len(self.bills)

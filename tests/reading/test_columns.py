@@ -162,6 +162,23 @@ def test_digits_are_genes_when_told(tmp_path):
         opened(tmp_path, "vector,a,b\n12,1,2\n123,1,2\n", vector="vector")
 
 
+@pytest.mark.parametrize("cell", ["[{}]", "{}"])
+@pytest.mark.parametrize("name", ["vector", "arch"])
+def test_one_number_of_several_digits_is_no_gene_unless_told(name, cell, tmp_path):
+    digits = [f"{a}{b}{c}" for a in (3, 5, 7) for b in (1, 2) for c in (0, 1)] * 2
+    text = f"{name},a,b\n" + "".join(f"{cell.format(number)},{i},{-i}\n" for i, number in enumerate(digits))
+    with pytest.raises(InputError, match=rf"--vector {name}"):
+        opened(tmp_path, text)
+    assert opened(tmp_path, text, vector=name).space.n_var == 3
+    assert opened(tmp_path, text, genes=name).space.n_var == 1
+
+
+@pytest.mark.parametrize("widths", [[64, 128, 256, 512], [*range(112, 257, 16)], [100, 150, 200, 300, 400, 600, 800]])
+def test_one_gene_of_widths_is_a_gene(widths, tmp_path):
+    text = "width,a,b\n" + "".join(f"{width},{i},{-i}\n" for i, width in enumerate(widths * 2))
+    assert opened(tmp_path, text).space.genes[0].choices == tuple(widths)
+
+
 @pytest.mark.parametrize("write", [repr, lambda value: str(value).replace("'", '"').replace("None", "null")])
 def test_dicts(write, tmp_path):
     dicts = [{"ks": [3, 5], "op": "x"}, {"ks": [3], "op": "y"}, {"ks": [5, 5], "op": None}, {"ks": [5, 5], "op": "x"}]

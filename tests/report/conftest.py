@@ -71,7 +71,7 @@ def make_report(kind: type[GridSpace] = GridSpace, n: int = 60, *, judged: bool 
             "rows": 96,
             "sample": 16,
             "chosen": n - 16,
-            "front_size": sum(facts.front),
+            "front_size": sum(facts.on_front),
         },
         quality=dict.fromkeys(("adrs", "adrs_predictor", "adrs_search", "hypervolume"), 0.1),
         architectures=facts,

@@ -70,7 +70,7 @@ def test_a_search_leaves_its_page(searched, capsys):
     assert report.progress.adrs[-1] == pytest.approx(summary["adrs"])
     assert report.progress.hypervolume[-1] == pytest.approx(summary["hypervolume"])
     assert [line[0] for line in facts.raw] == pytest.approx(billed["accuracy"].tolist())
-    assert sum(facts.front) == len(pd.read_csv(searched / "front.csv"))
+    assert sum(facts.on_front) == len(pd.read_csv(searched / "front.csv"))
     assert report.picks[1].weights == (1.0, 0.0, 0.0)
     assert facts.raw[report.picks[1].row][0] == max(line[0] for line in facts.raw)
     assert report.fingerprint == summary["data_fingerprint"]

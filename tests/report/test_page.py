@@ -77,7 +77,7 @@ def front_of(report: Report) -> list[int]:
     """Rows of the front in the page's order: by the first objective."""
     facts = report.architectures
     assert facts is not None
-    return sorted(np.flatnonzero(facts.front).tolist(), key=lambda row: facts.raw[row][0])
+    return sorted(np.flatnonzero(facts.on_front).tolist(), key=lambda row: facts.raw[row][0])
 
 
 @pytest.mark.parametrize(("width", "scheme"), SIZES)
@@ -353,7 +353,7 @@ def of_values(raw: np.ndarray) -> Report:
         name="values",
         objectives=objective_facts(goals),
         space=space_facts(space),
-        bill={"evaluations": len(raw), "front_size": sum(facts.front)},
+        bill={"evaluations": len(raw), "front_size": sum(facts.on_front)},
         architectures=facts,
         progress=progress_facts(F, None, ""),
     )
@@ -379,7 +379,7 @@ def test_odd_values_are_shown(browser, tmp_path, name):
     path.write_text(to_html(report), encoding="utf-8")
     page = Page(browser, path)
     assert page.errors == []
-    n_front = sum(report.architectures.front)
+    n_front = sum(report.architectures.on_front)
     if n_front:
         assert page.told("kept") == str(n_front)
         page.tab.locator(".front-table tbody tr").last.click()

@@ -26,7 +26,7 @@ def test_facts_survive_their_file(report, tmp_path):
     again = read_report(tmp_path)
     assert again.to_dict() == report.to_dict()
     assert to_markdown(again) == to_markdown(report)
-    assert again.architectures.front == report.architectures.front
+    assert again.architectures.on_front == report.architectures.on_front
 
 
 def test_the_json_holds_no_nan(tmp_path):
@@ -85,7 +85,7 @@ def test_the_front_is_that_of_what_is_known_and_feasible():
     F = to_minimised(raw, GOALS)
     F[~feasible | np.isnan(F).any(axis=1)] = np.inf
     better = [[bool((F[b] <= F[a]).all() and (F[b] < F[a]).any()) for b in range(40)] for a in range(40)]
-    assert facts.front == [bool(np.isfinite(F[a]).all() and not any(better[a])) for a in range(40)]
+    assert facts.on_front == [bool(np.isfinite(F[a]).all() and not any(better[a])) for a in range(40)]
     assert facts.raw[3][1] is None
     assert rows.tolist() == list(range(40))
 

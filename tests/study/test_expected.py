@@ -47,7 +47,7 @@ def test_without_noise_nothing_changes() -> None:
     assert (found.noise == 0.0).all()
     assert (found.mean == found.measured).all()
     assert (found.std == 0.0).all()
-    assert found.expected_front.tolist() == found.front.tolist()
+    assert found.expected_front_rows.tolist() == found.front_rows.tolist()
     assert len(found.again) == 0
 
 
@@ -68,7 +68,7 @@ def test_expected_front_is_worth_more_than_the_measured_one() -> None:
     gains = []
     for seed in range(4):
         found = expected_values(measured(0.1, seed), GOALS)
-        gains.append(worth(found.expected_front) - worth(found.front))
+        gains.append(worth(found.expected_front_rows) - worth(found.front_rows))
     assert np.mean(gains) > 0.0
     assert min(gains) > -0.01
 
@@ -119,7 +119,7 @@ def test_repeats_that_agree_show_that_there_is_no_noise() -> None:
 
 def test_what_is_unsure_and_near_the_front_is_worth_measuring_again() -> None:
     found = expected_values(measured(0.1), GOALS)
-    either = np.union1d(found.front, found.expected_front)
+    either = np.union1d(found.front_rows, found.expected_front_rows)
     assert len(found.again)
     assert np.isin(found.again, either).all()
     assert len(set(found.again.tolist())) == len(found.again)
@@ -137,10 +137,10 @@ def test_what_was_measured_often_is_not_measured_again() -> None:
 def test_infeasible_rows_are_on_no_front() -> None:
     store = measured(0.05)
     feasible: BoolArray = np.ones(len(store), dtype=np.bool_)
-    feasible[expected_values(store, GOALS).front] = False
+    feasible[expected_values(store, GOALS).front_rows] = False
     found: Expected = expected_values(store, GOALS, feasible)
-    assert feasible[found.rows[found.front]].all()
-    assert feasible[found.rows[found.expected_front]].all()
+    assert feasible[found.rows[found.front_rows]].all()
+    assert feasible[found.rows[found.expected_front_rows]].all()
 
 
 @pytest.mark.parametrize("n", [0, 1, 7, 8])

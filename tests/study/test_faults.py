@@ -93,7 +93,7 @@ def test_a_wrong_result_fails_the_objectives_concerned(kind, tmp_path):
     assert "\n" not in row["reason"]
     for name in BOTH:
         assert np.isnan(row[name]) == (name in lacking)
-    assert set(study.front()["depth"]) == {1, 2, 4, 5, 6}
+    assert set(study.front_frame()["depth"]) == {1, 2, 4, 5, 6}
 
 
 def test_surplus_names_are_told_and_harm_nothing(tmp_path):

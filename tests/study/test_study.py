@@ -89,7 +89,7 @@ def test_an_open_study_sees_what_another_one_did(tmp_path):
     assert first.status().running == 1
     first.tell(trial.number, {"error": 1.0, "latency": 1.0})
     assert second.status().done == 6
-    assert len(second.front()) == len(first.front())
+    assert len(second.front_frame()) == len(first.front_frame())
 
 
 # -------------------------------------------------------------------- imports
@@ -554,7 +554,7 @@ def test_bounds_known_beforehand_are_never_broken(tmp_path):
     status = study.run(18)
     assert {(a["depth"], a["op"]) for a in seen} == {(d, "mlp") for d in (1, 2, 3, 4)}
     assert status.begun == 4
-    assert study.front()["latency"].max() <= 3.0
+    assert study.front_frame()["latency"].max() <= 3.0
     assert study.best()["latency"] <= 3.0
 
 
@@ -610,6 +610,15 @@ def test_texts_of_odd_choices_are_understood_again():
             assert (found, type(found)) == (choice, type(choice))
 
 
+def test_texts_of_twenty_thousand_choices_take_no_time():
+    gene = Gene("x", (*range(20_000), "7"))
+    start = time.perf_counter()
+    texts = [choice_text(gene, choice) for choice in gene.choices]
+    assert time.perf_counter() - start < 5.0
+    assert texts[6:9] == ["6", "7", "8"]
+    assert texts[-1] == '"7"'
+
+
 def test_choices_that_are_equal_are_refused():
     for pair in ((True, 1), (False, 0), (1, 1.0), ("a", "a"), (None, None)):
         with pytest.raises(InputError, match="distinct"):
@@ -635,7 +644,7 @@ def test_tables_come_back_as_they_were(which, tmp_path, capsys):
         path.write_bytes((tmp_path / "a" / which).read_bytes())
     other = Study(tmp_path / "b", space, objectives=GOALS)
     n = other.import_known(path)
-    assert n == (60 if "front" not in which else len(study.front()))
+    assert n == (60 if "front" not in which else len(study.front_frame()))
     rows = study.store.find(other.store.X)
     assert (rows >= 0).all()
     np.testing.assert_array_equal(other.store.raw, study.store.raw[rows])

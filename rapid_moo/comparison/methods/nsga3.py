@@ -6,6 +6,8 @@ approach, part I", IEEE TEC 18(4), 2014.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from pymoo.algorithms.moo.nsga3 import NSGA3
 from pymoo.core.algorithm import Algorithm
 
@@ -18,8 +20,9 @@ class NSGA3Method(EvolutionaryMethod):
 
     name = "nsga3"
     pop_size = 20
+    algorithm: ClassVar[type[Algorithm]] = NSGA3
 
     def _make(self) -> Algorithm:
         size = self._pop_size
         directions = reference_directions(self.problem.n_obj, size)
-        return NSGA3(directions, pop_size=size, **genotype_operators(self.problem))
+        return self.algorithm(directions, pop_size=size, **genotype_operators(self.problem))

@@ -7,19 +7,12 @@ H. Seada, K. Deb, "A unified evolutionary optimization procedure for single, mul
 from __future__ import annotations
 
 from pymoo.algorithms.moo.unsga3 import UNSGA3
-from pymoo.core.algorithm import Algorithm
 
-from rapid_moo.comparison.methods._pymoo import EvolutionaryMethod, reference_directions
-from rapid_moo.operators import genotype_operators
+from rapid_moo.comparison.methods.nsga3 import NSGA3Method
 
 
-class UNSGA3Method(EvolutionaryMethod):
+class UNSGA3Method(NSGA3Method):
     """U-NSGA-III with genotype operators."""
 
     name = "u-nsga3"
-    pop_size = 20
-
-    def _make(self) -> Algorithm:
-        size = self._pop_size
-        directions = reference_directions(self.problem.n_obj, size)
-        return UNSGA3(directions, pop_size=size, **genotype_operators(self.problem))
+    algorithm = UNSGA3
