@@ -40,6 +40,7 @@ class Page:
             viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True, **options
         )
         self.tab = self.context.new_page()
+        self.tab.set_default_timeout(120_000)  # where others use the machine too
         self.errors: list[str] = []
         self.requests: list[str] = []
         self.tab.on("console", lambda m: self.errors.append(m.text) if m.type in ("error", "warning") else None)
@@ -47,7 +48,7 @@ class Page:
         self.tab.on("dialog", lambda dialog: (self.errors.append(f"dialog {dialog.message}"), dialog.dismiss()))
         self.tab.on("request", lambda request: self.requests.append(request.url))
         self.tab.goto(path.as_uri())
-        self.tab.wait_for_selector("body[data-ready]", timeout=60_000)
+        self.tab.wait_for_selector("body[data-ready]")
 
     def told(self, name: str) -> str:
         return str(self.tab.evaluate(f"document.body.dataset.{name} ?? ''"))
