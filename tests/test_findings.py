@@ -15,9 +15,12 @@ import pytest
 from rapid_moo.audit import audit, odd_things
 from rapid_moo.findings import KINDS, Finding
 from rapid_moo.findings.columns import dependent_objectives, duplicated_genes, identifiers
+from rapid_moo.findings.explained import Explained
+from rapid_moo.findings.order import spikes
 from rapid_moo.findings.repeats import lossy_coding
 from rapid_moo.findings.values import failure_codes, pile
 from rapid_moo.genes import Gene
+from rapid_moo.problems.registry import get_space, open_raw
 from rapid_moo.reading import RawTable
 
 SCRIPT = Path(__file__).parents[1] / "benchmarks" / "audit_findings.py"
@@ -120,6 +123,41 @@ class TestRows:
         (found,) = odd_things(made.table(), None, tables.OBJECTIVES)
         assert (found.kind, found.rows) == ("mixed_units", tuple(range(0, 160, 20)))
         assert found.evidence["factor"] in (1000.0, 1024.0)
+
+
+class TestSpikes:
+    """Single residuals far beyond all others, of 400 rows whose usual error is 1."""
+
+    @staticmethod
+    def found(top: list[float], values: Callable[[np.ndarray], np.ndarray] = np.asarray) -> tuple[int, ...]:
+        rng = np.random.default_rng(2)
+        score = np.clip(rng.normal(size=400), -3.0, 3.0)
+        score[: len(top)] = top
+        predicted = rng.permutation(np.linspace(-20.0, 20.0, 400))
+        goal = predicted + score
+        seen = Explained(score, goal, predicted, np.zeros((400, 1)), 0)
+        return tuple(row for finding in spikes("latency", values(goal), score, seen) for row in finding.rows)
+
+    def test_one_far_beyond_a_long_tail_may_be_of_it(self) -> None:
+        assert self.found([25.0, 10.0, 8.0, 7.0, 6.0]) == ()
+        assert self.found([31.0, 10.0, 8.0, 7.0, 6.0]) == (0,)
+
+    def test_several_beyond_a_gap_are_not_of_it(self) -> None:
+        assert self.found([25.0, 24.0, 23.0, 22.0, 21.0, 8.0, 7.0, 6.0]) == (0, 1, 2, 3, 4)
+        assert self.found([25.0, 24.0, 23.0, 22.0, 14.0, 8.0, 7.0, 6.0]) == ()
+
+    def test_what_a_logarithm_blows_up_near_its_origin_is_none(self) -> None:
+        """Residuals of logarithms: downwards a thousandth of the raw values' spread, upwards many times of it."""
+        logarithm = lambda goal: np.exp(0.25 * goal)  # noqa: E731
+        assert self.found([30.0, 30.0, 30.0], logarithm) == (0, 1, 2)
+        down = self.found([-30.0, -30.0, -30.0])
+        assert down == (0, 1, 2)
+        assert self.found([-30.0, -30.0, -30.0], logarithm) == ()
+
+
+def test_the_embedded_table_has_nothing_odd() -> None:
+    raw, space, _ = open_raw("digits")
+    assert odd_things(raw, space, get_space("digits").objectives) == ()
 
 
 class TestValues:

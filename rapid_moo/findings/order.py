@@ -87,7 +87,8 @@ def blocks(name: str, seen: Explained) -> list[Finding]:
 def spikes(name: str, values: FloatArray, score: FloatArray, seen: Explained) -> list[Finding]:
     """Rows whose residuals are ten times the usual ones, far beyond all others and at least half a standard deviation.
 
-    The last is for values without noise: what a predictor misses of those is its own doing.
+    The last is for values without noise: what a predictor misses of those is its own doing. It holds of raw values too
+    where a bent scale is steep: near its origin a logarithm makes much of little.
     A group of nearly equal values is a pile (networks that learnt nothing), no spikes.
 
     In a long tail the largest residual alone may be far beyond the next, but the logarithm of the gap below the k-th
@@ -98,8 +99,7 @@ def spikes(name: str, values: FloatArray, score: FloatArray, seen: Explained) ->
     if len(rows) < FEWEST_ROWS:
         return []
     size = np.abs(score[rows])
-    missed = np.abs(seen.goal[rows] - seen.predicted[rows])
-    size = np.where(missed < LEAST * float(seen.goal[rows].std()), np.minimum(size, SPIKE), size)
+    size = np.where(_slight(values[rows], seen.goal[rows], seen.predicted[rows]), np.minimum(size, SPIKE), size)
     order = np.argsort(-size, kind="stable")
     top = size[order]
     most = max(1, int(SPIKES * len(rows)))
@@ -127,6 +127,20 @@ def spikes(name: str, values: FloatArray, score: FloatArray, seen: Explained) ->
             {"rows": float(len(wild)), "largest": float(top[0]), "others": float(top[len(wild)])},
         )
     ]
+
+
+def _slight(values: FloatArray, goal: FloatArray, predicted: FloatArray) -> BoolArray:
+    """Rows that are missed by less than half a standard deviation."""
+    missed = goal - predicted
+    order = np.argsort(values, kind="stable")
+    at, to = values[order], goal[order]
+    middle = len(order) // 2
+    below, above = at[middle] - at[0], at[-1] - at[middle]
+    # The scale is steep below its median, or above.
+    bend = float(np.sign((to[-1] - to[middle]) * below - (to[middle] - to[0]) * above))
+    raw = values - np.interp(predicted, to, at)
+    steep = (bend * missed > 0.0) & (np.abs(raw) < LEAST * float(values.std()))
+    return np.asarray((np.abs(missed) < LEAST * float(goal.std())) | steep)
 
 
 def alternation(name: str, score: FloatArray, features: FloatArray, seed: int) -> list[Finding]:
