@@ -27,6 +27,7 @@ from rapid_moo import (
     adrs,
     get_problem,
 )
+from rapid_moo.algorithm import default_batch_size, default_tuner
 from rapid_moo.errors import InputError
 
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
@@ -534,6 +535,88 @@ class TestImports:
         result = minimize(problem, RAPID(specs=FAST), ("n_eval", 20), seed=1)
         assert problem.n_evaluations == 0
         assert len(result.F) == len(table.front)
+
+
+@pytest.fixture(scope="module")
+def hundred():
+    """A table of a hundred architectures, on which a round is quick."""
+    return get_problem("digits").table.sample(100, seed=0)
+
+
+def told(algorithm, table, n):
+    """The algorithm after a proposal at which the first ``n`` rows of a table are known."""
+    store = algorithm.problem.store
+    new = np.arange(len(store), n)
+    store.add(table.X[new], table.raw[new], free=False)
+    algorithm.follow()
+    return algorithm.propose()
+
+
+class TestSchedule:
+    @pytest.mark.parametrize(
+        ("n", "size"), [(1, 2), (16, 2), (30, 2), (50, 4), (80, 7), (100, 10), (200, 20), (300, 30), (1000, 100)]
+    )
+    def test_of_batches_is_two_at_first_and_a_tenth_from_a_hundred_on(self, n, size):
+        assert default_batch_size(n) == size
+
+    def test_of_batches_never_falls_and_never_passes_a_tenth(self):
+        sizes = [default_batch_size(n) for n in range(1, 400)]
+        assert sizes == sorted(sizes)
+        assert all(size <= max(2.0, n / 10 + 0.5) for n, size in enumerate(sizes, 1))
+
+    def test_is_that_of_a_run(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        assert [len(told(algorithm, hundred, n)) for n in (16, 50, 80)] == [2, 4, 7]
+
+    def test_of_early_choices_is_at_every_growth_by_four_tenths(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID()
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        chosen_at = []
+        for n in (16, 22, 23, 32, 33):
+            told(algorithm, hundred, n)
+            chosen_at.append(algorithm.state()["chosen_at"])
+        assert chosen_at == [16, 16, 23, 23, 33]
+        assert {spec.family for spec in algorithm.predictors.specs[:2]} == {"gaussian_process"}
+        assert algorithm.tuned is None
+
+    @pytest.mark.parametrize(("retune", "expected"), [(2.0, [48, 96]), (np.inf, [48])])
+    def test_of_tunings_is_at_48_and_at_every_growth_by_the_factor(self, retune, expected, hundred, monkeypatch):
+        tuned_at, tune = [], ADRSTuner.tune
+        monkeypatch.setattr(
+            ADRSTuner, "tune", lambda self, sample, **more: tuned_at.append(len(sample)) or tune(self, sample, **more)
+        )
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(retune=retune, tuner=ADRSTuner(1, families=["bayesian_ridge"], committee=False))
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        # As if the early choice had just been made: another would only take time.
+        algorithm.restore({**algorithm.state(), "chosen": [None] * 3, "chosen_at": 40})
+        for n in (47, 48, 95, 96):
+            told(algorithm, hundred, n)
+        assert tuned_at == expected
+
+    def test_of_specs_that_were_given_is_no_tuning_at_all(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        told(algorithm, hundred, 60)
+        assert algorithm.tuned is None
+        assert algorithm.predictors.specs[:2] == tuple(FAST[:2])
+
+
+class TestDefaultTuner:
+    def test_is_quick_and_prefers_what_reaches_beyond_its_data(self):
+        tuner = RAPID().tuner
+        assert (tuner.budget, tuner.committee, tuner.prefer) == (8, False, ("gaussian_process",))
+        assert tuner.max_rows == 250
+        assert OneShotRAPID().tuner.budget > tuner.budget
+        assert OneShotRAPID().tuner.committee
+
+    def test_takes_settings_instead_of_its_own(self):
+        tuner = default_tuner(budget=3, n_jobs=2)
+        assert (tuner.budget, tuner.n_jobs, tuner.prefer) == (3, 2, ("gaussian_process",))
 
 
 class TestSmallThings:

@@ -194,6 +194,16 @@ class TestTuner:
         assert _tied_on(lots, 0, ("sgd",)) == [0, 2]
         assert _tied_on(lots, 0, ("xgboost",)) == [0, 1, 2]
 
+    @pytest.mark.parametrize("shortlist", [1, 2])
+    def test_all_triplets_of_the_shortlists_are_ranked(self, sample, shortlist):
+        tuner = ADRSTuner(4, families=["bayesian_ridge"], shortlist=shortlist, committee=False, seed=0)
+        ranking = tuner.tune(sample.sample(40, 0)).ranking
+        parts = ("hyperparams", "features", "transform")
+        counts = [len(ranking[[f"{o.name}_{part}" for part in parts]].drop_duplicates()) for o in OBJECTIVES]
+        # Of some objectives fewer configurations are worth a second fold.
+        assert max(counts) == shortlist
+        assert len(ranking) == np.prod(counts)
+
     @pytest.mark.parametrize("n", [4, 5, 10, 25])
     def test_tiny_samples(self, n):
         result = ADRSTuner(4, seed=0).tune(grid_table(n))

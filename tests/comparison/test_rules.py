@@ -1,0 +1,223 @@
+"""What each method's own rule says, on tables small enough to check it by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rapid_moo import ArchitectureProblem, ArchitectureTable, Gene, GridSpace, Objective
+from rapid_moo.comparison import get_method
+from rapid_moo.comparison.methods._genes import mutate_one, neighbours
+from rapid_moo.comparison.methods._pymoo import reference_directions
+from rapid_moo.comparison.methods.stratified_random import free_axis
+from rapid_moo.pareto import is_nondominated
+
+GOALS = (Objective("a", "min"), Objective("b", "min"))
+CHAIN = GridSpace(
+    "chain",
+    [
+        Gene("depth", (1, 2, 3)),
+        Gene("op", ("x", "y", "z"), when={"depth": (2, 3)}),
+        Gene("width", (8, 16, 32, 64)),
+        Gene("tail", (1, 2), when={"depth": (3,)}),
+        Gene("fixed", (7,)),
+    ],
+    GOALS,
+)
+
+
+def problem_of(space, seed=0):
+    X = space.enumerate()
+    raw = np.random.default_rng(seed).random((len(X), len(space.objectives)))
+    return ArchitectureProblem(space, ArchitectureTable.build(space, space.objectives, X, raw))
+
+
+def differing(space, x, y):
+    """How many genes that are active in both differ."""
+    on = space.is_active(np.array([x, y]))
+    return int(((x != y) & on.all(axis=0)).sum())
+
+
+class TestGenes:
+    @pytest.mark.parametrize("row", range(0, 40, 5))
+    def test_neighbours_are_all_that_differ_in_one_active_gene(self, row):
+        everyone = CHAIN.enumerate()
+        x = everyone[row]
+        found = neighbours(CHAIN, x)
+        active = CHAIN.is_active(x[None])[0]
+        by_hand = set()
+        for k in np.flatnonzero(active):
+            for code in range(len(CHAIN.genes[k].choices)):
+                changed = x.copy()
+                changed[k] = code
+                by_hand.add(CHAIN.repair(changed[None])[0].tobytes())
+        by_hand.discard(x.tobytes())
+        assert {y.tobytes() for y in found} == by_hand
+        assert len(found) == len(by_hand)
+        assert {y.tobytes() for y in found} <= {y.tobytes() for y in everyone}
+
+    def test_a_space_of_one_architecture_has_no_neighbours(self):
+        one = GridSpace("one", [Gene("only", (1,))], GOALS)
+        assert neighbours(one, np.array([0])).shape == (0, 1)
+        assert mutate_one(one, np.array([0]), np.random.default_rng(0)).tolist() == [0]
+
+    def test_a_mutant_is_any_neighbour_and_nothing_else(self):
+        rng = np.random.default_rng(0)
+        for x in CHAIN.enumerate()[::7]:
+            mutants = {mutate_one(CHAIN, x, rng).tobytes() for _ in range(300)}
+            assert mutants == {y.tobytes() for y in neighbours(CHAIN, x)}
+
+    def test_a_mutation_leaves_its_parent_alone(self):
+        x = CHAIN.enumerate()[20]
+        before = x.copy()
+        mutate_one(CHAIN, x, np.random.default_rng(0))
+        neighbours(CHAIN, x)
+        assert (x == before).all()
+
+
+class TestStratified:
+    def of(self, seed, n=400):
+        space = GridSpace("line", [Gene("width", tuple(range(400)))], GOALS)
+        problem = problem_of(space)
+        method = get_method("stratified-random")(problem, n, seed)
+        asked = []
+        while len(batch := method.ask()):
+            asked.append(batch)
+            method.tell(batch, np.zeros((len(batch), 2)))
+        return space, np.vstack(asked)
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_every_beginning_is_spread_evenly_over_the_sizes(self, seed):
+        space, X = self.of(seed)
+        size = free_axis(space, X)
+        ranks = np.searchsorted(np.sort(size), size, side="left") / len(size)
+        for n in (8, 13, 34, 89):
+            counts = np.histogram(ranks[:n], bins=[0.0, 0.25, 0.5, 0.75, 1.0])[0]
+            # In a random sample of 89 the quarters differ by eight or so.
+            assert np.abs(counts - n / 4).max() <= 2.0, (n, counts)
+
+    def test_it_is_every_member_once_in_another_order_for_another_seed(self):
+        runs = [self.of(seed)[1] for seed in (0, 1)]
+        for X in runs:
+            assert len(np.unique(X, axis=0)) == len(X) == 400
+        assert (runs[0] != runs[1]).any()
+
+    def test_batches_are_of_64(self):
+        method = get_method("stratified-random")(problem_of(CHAIN), 40, 0)
+        assert len(method.ask()) == 40
+        space = GridSpace("line", [Gene("width", tuple(range(100)))], GOALS)
+        method = get_method("stratified-random")(problem_of(space), 100, 0)
+        assert [len(method.ask()) for _ in range(3)] == [64, 36, 0]
+
+    def test_the_axis_is_the_first_principal_component_of_the_features(self):
+        space = GridSpace("line", [Gene("w", tuple(range(6))), Gene("d", tuple(range(4))), Gene("one", (3,))], GOALS)
+        X = space.sample(15, 0)
+        features = space.features(X)
+        spread = features.std(axis=0)
+        Z = (features - features.mean(axis=0))[:, spread > 0] / spread[spread > 0]
+        expected = Z @ np.linalg.svd(Z, full_matrices=False)[2][0]
+        found = free_axis(space, X)
+        assert abs(np.corrcoef(found, expected)[0, 1]) == pytest.approx(1.0)
+
+    def test_the_axis_is_what_the_space_computes_where_it_does(self, table):
+        assert (free_axis(table.space, table.X) == table.space.compute(table.X, table.space.computed[0].name)).all()
+
+    def test_without_a_feature_that_varies_every_size_is_the_same(self):
+        space = GridSpace("one", [Gene("only", (1,))], GOALS)
+        assert free_axis(space, np.zeros((3, 1), dtype=np.int64)).tolist() == [0.0, 0.0, 0.0]
+
+
+class TestLocalSearch:
+    def test_asks_for_all_neighbours_of_a_non_dominated_architecture_and_restarts_when_none_is_left(self):
+        problem = problem_of(CHAIN)
+        method = get_method("local-search")(problem, 40, 1)
+        known, values, explored, restarts = [], [], set(), 0
+        first = method.ask()
+        assert len(np.unique(first, axis=0)) == 10
+        method.tell(first, problem.evaluate(first))
+        known, values = [x.tobytes() for x in first], list(problem.evaluate(first))
+        for _ in range(25):
+            asked = method.ask()
+            F = np.array(values)
+            front = {key for key, on in zip(known, is_nondominated(F), strict=True) if on}
+            if len(asked) == 1:
+                # A restart: nothing on the front was unexplored (what restarts brought may be off it).
+                restarts += 1
+                assert front <= explored
+            else:
+                origins = {
+                    key
+                    for key in set(known) - explored
+                    if {y.tobytes() for y in neighbours(CHAIN, np.frombuffer(key, dtype=np.int64))}
+                    == {y.tobytes() for y in asked}
+                }
+                assert len(origins) == 1
+                explored |= origins
+            method.tell(asked, problem.evaluate(asked))
+            new = [i for i, x in enumerate(asked) if x.tobytes() not in known]
+            known += [asked[i].tobytes() for i in new]
+            values += list(problem.evaluate(asked[new])) if new else []
+        assert restarts
+        assert explored
+
+
+class TestEvolution:
+    def test_a_child_is_one_gene_from_the_best_of_its_tournament(self):
+        space = GridSpace("grid", [Gene(f"g{k}", tuple(range(5))) for k in range(5)], GOALS)
+        problem = problem_of(space)
+        method = get_method("mo-rea")(problem, 200, 0)
+        first = method.ask()
+        assert len(np.unique(first, axis=0)) == 20
+        # One dominates all: whenever it is in a tournament it wins, and half of the population is.
+        F = np.ones((20, 2))
+        F[7] = 0.0
+        method.tell(first, F)
+        problem.evaluate(first)
+        children = np.vstack([method.ask() for _ in range(60)])
+        steps = np.array([[differing(space, child, x) for x in first] for child in children])
+        assert (steps.min(axis=1) == 1).all()
+        assert 0.3 < (steps[:, 7] == 1).mean() < 0.8
+
+    def test_the_oldest_leave(self):
+        problem = problem_of(CHAIN)
+        method = get_method("mo-rea")(problem, 40, 0)
+        first = method.ask()
+        assert len(first) == 20
+        method.tell(first, np.zeros((20, 2)))
+        younger = CHAIN.enumerate()[:20]
+        method.tell(younger, np.ones((20, 2)))
+        # Everything is known and all that are left are the younger: a child comes of one of them.
+        problem.evaluate(first)
+        children = np.vstack([method.ask() for _ in range(20)])
+        near = {y.tobytes() for x in younger for y in neighbours(CHAIN, x)}
+        assert np.mean([child.tobytes() in near for child in children]) > 0.5
+
+    def test_where_all_is_known_a_random_member_comes(self):
+        problem = problem_of(CHAIN)
+        method = get_method("mo-rea")(problem, 40, 0)
+        first = method.ask()
+        method.tell(first, problem.evaluate(first))
+        everyone = CHAIN.enumerate()
+        problem.evaluate(everyone)
+        found = {method.ask()[0].tobytes() for _ in range(60)}
+        assert len(found) > 20
+        assert found <= {x.tobytes() for x in everyone}
+
+
+@pytest.mark.parametrize(("n_objectives", "at_most"), [(2, 40), (3, 40), (3, 50), (4, 40), (3, 3)])
+def test_reference_directions_are_as_many_as_fit(n_objectives, at_most):
+    directions = reference_directions(n_objectives, at_most)
+    assert len(directions) <= at_most
+    assert directions.sum(axis=1) == pytest.approx(1.0)
+    # One partition more would be too many.
+    partitions = round(1 / np.unique(directions[:, 0])[1])
+    more = np.prod([partitions + 1 + i for i in range(1, n_objectives)]) / np.prod(range(1, n_objectives))
+    assert more > at_most
+
+
+def test_random_search_takes_the_members_in_batches_until_none_is_left():
+    method = get_method("random")(problem_of(GridSpace("line", [Gene("w", tuple(range(100)))], GOALS)), 100, 0)
+    batches = [method.ask() for _ in range(3)]
+    assert [len(batch) for batch in batches] == [64, 36, 0]
+    assert sorted(np.vstack(batches)[:, 0]) == list(range(100))
+    assert np.vstack(batches)[:, 0].tolist() != list(range(100))
