@@ -9,19 +9,21 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 
 from rapid_moo import ArchitectureTable, open_table
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import adrs
 from rapid_moo.objectives import Objective
-from rapid_moo.pareto import front_points, is_nondominated
-from rapid_moo.predictors import PredictorSpec
+from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
+from rapid_moo.predictors import PredictorSpec, members_of
 from rapid_moo.problems.hw_gpt import HWGPT
 from rapid_moo.space import Gene, GridSpace
 from rapid_moo.tuning import ADRSTuner, Bench, ResampledLoss, early_specs, load_triplet, pick_loss, pick_order
 from rapid_moo.tuning import bench as bench_module
-from rapid_moo.tuning.bench import FrontOrder
-from rapid_moo.tuning.selection import Judged, _tied_on
+from rapid_moo.tuning.bench import FrontOrder, Trial
+from rapid_moo.tuning.loss import crowding_distance
+from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise
 
 GP = PredictorSpec()
 FOREST = PredictorSpec("random_forest", {"max_features": 0.5})
@@ -84,7 +86,76 @@ class TestLoss:
         assert set(order[: first.sum()]) == set(np.flatnonzero(first))
 
 
+class TestPicks:
+    @pytest.mark.parametrize("n", [1, 2, 3, 9, 40])
+    def test_crowding_distance_is_pymoos(self, n):
+        points = np.random.default_rng(n).random((n, 3)) * [1.0, 10.0, 100.0]
+        expected = get_crowding_function("cd").do(points, n_remove=0)
+        assert crowding_distance(points) == pytest.approx(expected)
+
+    def test_an_objective_without_range_crowds_nobody(self):
+        points = np.column_stack([np.arange(5.0), -np.arange(5.0), np.ones(5)])
+        expected = crowding_distance(points[:, :2]) * 2 / 3
+        assert crowding_distance(points) == pytest.approx(expected)
+        assert crowding_distance(np.ones((5, 2))).tolist() == [0.0] * 5
+
+    def test_order_is_by_front_then_by_the_widest_gap(self):
+        front = np.array([[0.0, 10.0], [1.0, 9.0], [5.0, 4.0], [10.0, 0.0]])
+        order = pick_order(np.vstack([front + 20.0, front])).tolist()
+        assert set(order[:2]) == {4, 7}
+        assert order[2:4] == [6, 5]
+        assert set(order[4:6]) == {0, 3}
+
+    @pytest.mark.parametrize(
+        ("front", "n", "expected"), [(5, 100, [5, 10]), (1, 100, [3]), (2, 100, [3, 4]), (9, 10, [9, 10])]
+    )
+    def test_bills_are_the_front_s_size_and_its_double(self, front, n, expected):
+        F = np.vstack([np.column_stack([np.arange(front), -np.arange(front)]), np.full((n - front, 2), 1e3)])
+        predicted = np.random.default_rng(0).random((n, 2))
+        order = pick_order(predicted)
+        by_hand = np.mean([adrs(F[order[:bill]], reference=F[:front]) for bill in expected])
+        assert pick_loss(F, predicted) == pytest.approx(by_hand)
+        assert ResampledLoss(F, 0).whole(predicted) == pytest.approx(by_hand)
+
+    def test_halves_are_ten_pairs_and_their_losses_those_of_their_rows(self, sample):
+        loss = ResampledLoss(sample.F, 1)
+        predicted = sample.F + np.random.default_rng(0).normal(size=sample.F.shape)
+        assert len(loss) == len(loss.losses(predicted)) == 20
+        assert {len(half) for half in loss.halves} == {len(sample) // 2}
+        for i in (0, 1, 7):
+            expected = pick_loss(sample.F[loss.halves[i]], predicted[loss.halves[i]])
+            assert loss.losses(predicted)[i] == pytest.approx(expected)
+            assert loss.on_half(predicted, i) == pytest.approx(expected)
+        assert loss.losses(predicted, 3).tolist() == loss.losses(predicted)[:3].tolist()
+        assert len({half.tobytes() for half in loss.halves}) == 20
+
+    def test_one_objective(self):
+        F = np.arange(12.0)[:, None]
+        assert ResampledLoss(F, 0).whole(F) == pick_loss(F, F) == 0.0
+        assert ResampledLoss(F, 0).whole(-F) == pick_loss(F, -F) == 1.0
+
+
 class TestFrontOrder:
+    def test_is_a_kendall_tau_weighted_by_ranks(self):
+        rng = np.random.default_rng(0)
+        F, predicted = rng.integers(0, 5, (14, 2)).astype(float), rng.integers(0, 5, 14).astype(float)
+        ranks = pareto_ranks(F)
+        right = total = 0.0
+        for i in range(14):
+            for j in range(14):
+                weight = 1.0 / (1.0 + ranks[i]) / (1.0 + ranks[j])
+                total += weight * (F[i, 1] != F[j, 1])
+                right += weight * np.sign(F[i, 1] - F[j, 1]) * np.sign(predicted[i] - predicted[j])
+        assert FrontOrder(F).error(1, predicted) == pytest.approx(1.0 - right / total)
+
+    def test_on_some_rows_is_of_those_pairs_alone(self):
+        F = np.column_stack([np.arange(6.0), -np.arange(6.0)])
+        predicted = np.array([0.0, 1.0, 2.0, 9.0, 8.0, 7.0])
+        order = FrontOrder(F)
+        assert order.error(0, predicted, np.array([0, 1, 2])) == pytest.approx(0.0)
+        assert order.error(0, predicted, np.array([3, 4, 5])) == pytest.approx(2.0)
+        assert order.error(0, predicted, np.array([2])) == 1.0
+
     def test_truth_reversal_and_constant(self, sample):
         order = FrontOrder(sample.F)
         for k in range(3):
@@ -100,7 +171,164 @@ class TestFrontOrder:
         assert order.error(0, near) > 10 * order.error(0, far)
 
 
+class Invented:
+    """A bench whose trials are made up: what the selection sees of one."""
+
+    def __init__(self, F, columns):
+        self.F, self.order = F, FrontOrder(F)
+        self.trials = [
+            [
+                Trial(PredictorSpec(family, {"max_depth": i}), mean, self.order.error(k, mean), True, 0.0)
+                for i, (family, mean) in enumerate(column)
+            ]
+            for k, column in enumerate(columns)
+        ]
+
+    predicted = Bench.predicted
+
+
+def invented(seed=0, n=60, spread=(0.1, 0.3, 0.6)):
+    rng = np.random.default_rng(seed)
+    F = rng.random((n, 2))
+    names = ("xgboost", "random_forest", "gradient_boosting")
+    columns = [
+        [(name, F[:, k] + s * rng.normal(size=n)) for name, s in zip(names, spread, strict=True)] for k in range(2)
+    ]
+    return Invented(F, columns)
+
+
+class TestSelection:
+    def test_every_combination_is_judged_and_the_tied_come_first_by_their_errors(self):
+        bench = invented(spread=(0.02, 0.3, 1.5))
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, bench.trials)
+        assert len({t.trials for t in judged}) == len(judged) == 9
+        flags = [t.tied for t in judged]
+        assert flags == sorted(flags, reverse=True)
+        assert 1 <= sum(flags) < 9
+        tied, others = judged[: sum(flags)], judged[sum(flags) :]
+        assert [t.error for t in tied] == sorted(t.error for t in tied)
+        assert [t.losses.mean() for t in others] == sorted(t.losses.mean() for t in others)
+
+    def test_a_tie_is_a_mean_difference_of_no_more_than_its_standard_error(self):
+        bench = invented(1, spread=(0.02, 0.3, 1.5))
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, bench.trials)
+        losses = {t.trials: loss.losses(bench.predicted(t.trials)) for t in judged}
+        best = min(losses.values(), key=np.mean)
+        for t in judged:
+            difference = losses[t.trials] - best
+            assert t.losses == pytest.approx(losses[t.trials])
+            assert t.se == pytest.approx(difference.std())
+            assert t.tied == (difference.mean() <= difference.std())
+            assert t.adrs == pytest.approx(pick_loss(bench.F, bench.predicted(t.trials)))
+            unit = [min(trial.error for trial in column) for column in bench.trials]
+            assert t.error == pytest.approx(sum(trial.error / u for trial, u in zip(t.trials, unit, strict=True)))
+
+    def test_the_preferred_are_first_of_the_tied_and_no_others_are(self):
+        bench = invented(2, spread=(0.2, 0.2, 0.2))
+        loss = ResampledLoss(bench.F, 0)
+        prefer = ("gradient_boosting",)
+        judged = judge(bench, loss, bench.trials, prefer)
+        tied = [t for t in judged if t.tied]
+        others = [sum(trial.spec.family not in prefer for trial in t.trials) for t in tied]
+        assert others == sorted(others)
+        assert len(set(others)) > 1
+
+    def test_a_committee_is_the_mean_of_the_tied(self):
+        bench = invented(3, spread=(0.2, 0.2, 0.6))
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, bench.trials)
+        tied = [t for t in judged if t.tied]
+        assert len(tied) > 1
+        found = committee(bench, loss, judged)
+        for k in range(2):
+            mean = np.mean([t.trials[k].mean for t in tied], axis=0)
+            assert found.trials[k].mean == pytest.approx(mean)
+            assert found.trials[k].error == pytest.approx(bench.order.error(k, mean))
+            shares = {member.label: share for member, share in members_of(found.trials[k].spec)}
+            labels = [t.trials[k].spec.label for t in tied]
+            assert shares == pytest.approx({label: labels.count(label) / len(tied) for label in set(labels)})
+        predicted = bench.predicted(found.trials)
+        assert found.adrs == pytest.approx(pick_loss(bench.F, predicted))
+        best = min((t.losses for t in judged), key=np.mean)
+        assert found.se == pytest.approx((loss.losses(predicted) - best).std())
+        assert found.tied == ((loss.losses(predicted) - best).mean() <= found.se)
+
+    def test_of_preferred_families_the_committee_has_no_others_where_one_such_is_tied(self):
+        bench = invented(2, spread=(0.2, 0.2, 0.2))
+        loss = ResampledLoss(bench.F, 0)
+        prefer = ("gradient_boosting",)
+        judged = judge(bench, loss, bench.trials, prefer)
+        fewest = min(sum(trial.spec.family not in prefer for trial in t.trials) for t in judged if t.tied)
+        found = committee(bench, loss, judged, prefer)
+        strangers = [any(member.family not in prefer for member, _ in members_of(trial.spec)) for trial in found.trials]
+        assert sum(strangers) <= 2 * fewest
+        assert fewest < 2
+
+    def test_an_objective_that_is_computed_stays_so(self):
+        bench = invented()
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, [bench.trials[0], [None]])
+        assert len(judged) == 3
+        found = committee(bench, loss, judged)
+        assert found.trials[1] is None
+        assert found.specs[1] is None
+        assert (bench.predicted(found.trials)[:, 1] == bench.F[:, 1]).all()
+
+    def test_a_promise_is_what_was_seen_and_what_being_chosen_is_worth(self):
+        """Of equally good triplets the luckiest promises too much by itself: fresh rows say what it is worth."""
+        promised, luck, fresh = [], [], []
+        for seed in range(8):
+            bench = invented(seed, n=50, spread=(0.3, 0.3, 0.3))
+            loss = ResampledLoss(bench.F, seed)
+            judged = judge(bench, loss, bench.trials)
+            expected, (low, high) = promise(bench, loss, judged, judged[0])
+            assert judged[0].adrs <= expected
+            assert high - expected == pytest.approx(1.645 * np.sqrt(2.0) * judged[0].losses.std())
+            assert low == pytest.approx(max(0.0, expected - (high - expected)))
+            promised.append(expected)
+            luck.append(min(t.adrs for t in judged))
+            rng = np.random.default_rng(1000 + seed)
+            for _ in range(20):
+                F = rng.random((50, 2))
+                fresh.append(pick_loss(F, F + 0.3 * rng.normal(size=F.shape)))
+        assert np.mean(luck) < np.mean(promised)
+        assert abs(np.mean(promised) - np.mean(fresh)) < 0.5 * abs(np.mean(luck) - np.mean(fresh))
+
+    @pytest.mark.parametrize(("n", "tau", "expected"), [(200, 0.02, False), (200, 0.5, True), (10, 0.0, True)])
+    def test_an_objective_is_given_up_only_where_something_is_proven(self, n, tau, expected):
+        rng = np.random.default_rng(0)
+        F = rng.random((n, 2))
+        mean = F[:, 0] if tau == 0.5 else rng.random(n)
+        trial = Trial(PredictorSpec("xgboost"), mean, 1.0, True, 0.0)
+        bench = SimpleNamespace(sample=range(n), F=F, best=lambda k, count: [trial])
+        assert learnable(bench, 0) is expected
+
+
 class TestBench:
+    def test_a_computed_objective_is_exact_and_a_stopped_configuration_predicts_the_mean(self):
+        bench = invented()
+        stopped = Trial(GP, np.full(60, np.nan), 1.0, False, 0.0)
+        predicted = Bench.predicted(bench, [None, stopped])
+        assert (predicted[:, 0] == bench.F[:, 0]).all()
+        assert predicted[:, 1] == pytest.approx(np.full(60, bench.F[:, 1].mean()))
+
+    def test_the_best_are_complete_in_order_of_their_errors_and_one_length_of_each_ensemble(self, sample):
+        bench = Bench(sample)
+        bench.evaluate([(1, GP), (1, RIDGE), (1, FOREST), (1, TREES)])
+        found = bench.best(1)
+        assert [t.error for t in found] == sorted(t.error for t in found)
+        assert len({t.spec.family for t in found}) == len(found)
+        assert all(t.complete for t in found)
+        assert [t.spec for t in bench.best(1, 2)] == [t.spec for t in found[:2]]
+        assert bench.best(0) == []
+        for t in found:
+            assert t.error == pytest.approx(bench.order.error(1, t.mean))
+        assert bench.best_version(1, TREES).error == min(
+            t.error for (k, _), t in bench.trials.items() if k == 1 and t.spec.family == "xgboost"
+        )
+
     def test_nothing_is_fitted_twice(self, sample, monkeypatch):
         bench = Bench(sample)
         bench.evaluate([(0, GP), (0, TREES), (0, GP)])
