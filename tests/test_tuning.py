@@ -187,9 +187,15 @@ class Invented:
     predicted = Bench.predicted
 
 
+def behind_a_curve(rng, n):
+    """Points whose front always spans about as much."""
+    x = rng.random(n)
+    return np.column_stack([x, (1.0 - x) ** 2 + 0.5 * rng.random(n)])
+
+
 def invented(seed=0, n=60, spread=(0.1, 0.3, 0.6)):
     rng = np.random.default_rng(seed)
-    F = rng.random((n, 2))
+    F = behind_a_curve(rng, n)
     names = ("xgboost", "random_forest", "gradient_boosting")
     columns = [
         [(name, F[:, k] + s * rng.normal(size=n)) for name, s in zip(names, spread, strict=True)] for k in range(2)
@@ -291,10 +297,10 @@ class TestSelection:
             luck.append(min(t.adrs for t in judged))
             rng = np.random.default_rng(1000 + seed)
             for _ in range(20):
-                F = rng.random((50, 2))
+                F = behind_a_curve(rng, 50)
                 fresh.append(pick_loss(F, F + 0.3 * rng.normal(size=F.shape)))
-        assert np.mean(luck) < np.mean(promised)
-        assert abs(np.mean(promised) - np.mean(fresh)) < 0.5 * abs(np.mean(luck) - np.mean(fresh))
+        assert np.mean(luck) < 0.8 * np.mean(fresh)
+        assert 0.9 * np.mean(fresh) < np.mean(promised) < 1.4 * np.mean(fresh)
 
     @pytest.mark.parametrize(("n", "tau", "expected"), [(200, 0.02, False), (200, 0.5, True), (10, 0.0, True)])
     def test_an_objective_is_given_up_only_where_something_is_proven(self, n, tau, expected):
