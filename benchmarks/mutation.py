@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import ast
 import contextlib
+import fcntl
 import hashlib
 import importlib
 import json
@@ -513,7 +514,10 @@ def main() -> int:
     os.environ.pop("RAPID_MOO_DATA", None)
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     WORK.mkdir(parents=True, exist_ok=True)
+    lock = (WORK / "lock").open("w")
     if options.command != "report":
+        # Two at a time would work on one copy.
+        fcntl.flock(lock, fcntl.LOCK_EX)
         preload()
     if options.command == "learn":
         learn(options.modules)

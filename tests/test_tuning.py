@@ -3,27 +3,44 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
+from scipy.stats import norm
 
 from rapid_moo import ArchitectureTable, open_table
-from rapid_moo.errors import InputError
+from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.indicators import adrs
 from rapid_moo.objectives import Objective
 from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
-from rapid_moo.predictors import PredictorSpec, members_of
+from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, members_of
+from rapid_moo.predictors.predictor import assign_folds
 from rapid_moo.problems.hw_gpt import HWGPT
 from rapid_moo.space import Gene, GridSpace
-from rapid_moo.tuning import ADRSTuner, Bench, ResampledLoss, early_specs, load_triplet, pick_loss, pick_order
+from rapid_moo.tuning import (
+    ADRSTuner,
+    Bench,
+    ResampledLoss,
+    Triplet,
+    TunerResult,
+    adapt,
+    early_specs,
+    load_triplet,
+    pick_loss,
+    pick_order,
+)
 from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder, Trial
+from rapid_moo.tuning.early import CANDIDATES
 from rapid_moo.tuning.loss import crowding_distance
 from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise
+from rapid_moo.tuning.tuner import _screening
 
 GP = PredictorSpec()
 FOREST = PredictorSpec("random_forest", {"max_features": 0.5})
@@ -480,6 +497,152 @@ class TestTuner:
     def test_too_small_a_sample(self):
         with pytest.raises(InputError, match="at least 4 architectures"):
             ADRSTuner().tune(grid_table(3))
+
+
+class TestTriplets:
+    @pytest.fixture(scope="class")
+    def saved(self, tmp_path_factory):
+        folder = tmp_path_factory.mktemp("triplet")
+        ADRSTuner(1, families=["bayesian_ridge"], committee=False, seed=0).tune(grid_table(20)).save(folder)
+        return json.loads((folder / "triplet.json").read_text())
+
+    def triplet(self, folder, saved, changes):
+        (folder / "triplet.json").write_text(json.dumps({**saved, **changes}))
+        return folder
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"adrs": -0.1},
+            {"adrs": 1e31},
+            {"adrs": "x"},
+            {"interval": [0.2, 0.1]},
+            {"interval": [-0.1, 0.1]},
+            {"interval": [0.1, 1e31]},
+            {"interval": [0.1]},
+            {"seed": -1},
+            {"seed": 2**63},
+            {"seed": True},
+            {"seed": 1.5},
+            {"specs": []},
+            {"specs": [None] * 1000},
+            {"specs": [3, None, None]},
+            {"objectives": [{"name": "a"}] * 3},
+        ],
+    )
+    def test_that_cannot_be_are_refused_with_their_file(self, changes, saved, tmp_path):
+        folder = self.triplet(tmp_path, saved, changes)
+        with pytest.raises(InputError, match=r"triplet.json: expected a triplet that 'rapid-moo tune' wrote, got: "):
+            load_triplet(folder)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"adrs": 0.0}, {"interval": [0.0, 0.0]}, {"interval": None}, {"seed": 0}, {"seed": 2**63 - 1}, {"adrs": 1e30}],
+    )
+    def test_at_the_edge_are_read(self, changes, saved, tmp_path):
+        found = load_triplet(self.triplet(tmp_path, saved, changes))
+        ((name, value),) = changes.items()
+        assert getattr(found, name) == (tuple(value) if isinstance(value, list) else value)
+
+    def test_without_an_interval_are_as_sure_as_their_adrs(self):
+        bare = Triplet((None,), OBJECTIVES[:1], 0.25, 0)
+        result = TunerResult(pd.DataFrame(), (bare,), (), 0, (), 0.0, {}, {})
+        assert result.interval == (0.25, 0.25)
+        assert result.families == ("exact",)
+
+    def test_nothing_there_says_how_to_make_one(self, tmp_path):
+        with pytest.raises(DataNotFoundError, match=f"rapid-moo tune --dir {tmp_path}"):
+            load_triplet(tmp_path)
+
+    def test_are_adapted_by_position(self):
+        table = grid_table(10)
+        default = PredictorSpec("gaussian_process", {}, "engineered", "none")
+        assert adapt([RIDGE], table) == [RIDGE, default, default]
+        assert adapt([None, RIDGE, None, FOREST], table) == [default, RIDGE, default]
+        digits = open_table("digits").sample(10, 0)
+        assert adapt([RIDGE, None, FOREST], digits) == [RIDGE, default, None]
+
+    def test_a_report_has_the_facts(self, sample):
+        result = ADRSTuner(2, families=["bayesian_ridge"], seed=0).tune(sample.sample(30, 0))
+        found = result.report("a command")
+        assert (found.kind, found.command) == ("tuning", "a command")
+        assert [p.objective for p in found.predictors] == ["accuracy", "latency", "memory"]
+        assert [p.family for p in found.predictors] == list(result.families)
+        assert sum(member["share"] for member in found.predictors[0].members) == pytest.approx(1.0)
+        text = repr(result)
+        assert f"{result.adrs:.4f}" in text
+        assert "unlearnable" not in text
+        assert "unlearnable" in repr(replace(result, unlearnable=("memory",)))
+
+
+class TestSteps:
+    def test_progress_counts_configurations_up_to_the_budget(self, sample):
+        seen = []
+        result = ADRSTuner(6, families=["bayesian_ridge", "sgd"], seed=0).tune(sample.sample(40, 0), seen.append)
+        assert len(seen) == len(result.trace)
+        done = [item.done for item in seen]
+        assert done == sorted(done)
+        assert 1 <= done[0] <= done[-1] <= 6
+        assert {item.total for item in seen} == {6}
+        assert [item.adrs for item in seen] == list(result.trace) == sorted(result.trace, reverse=True)
+        assert result.n_fits <= 18
+
+    @pytest.mark.parametrize(("budget", "expected"), [(1, 1), (4, 3), (8, 6)])
+    def test_three_quarters_of_the_budget_screen_shortlists(self, budget, expected, sample, monkeypatch):
+        asked = []
+        monkeypatch.setattr(ADRSTuner, "_refine", lambda self, bench, loss, tell: asked.append(bench.n_fits))
+        ADRSTuner(budget, committee=False, seed=0).tune(sample.sample(12, 0))
+        assert asked == [3 * expected]
+
+    def test_each_familys_first_is_screened_before_any_others(self):
+        names = ("xgboost", "gaussian_process", "random_forest")
+        order = _screening(names)
+        heads = sum(FAMILIES[name].first for name in names)
+        assert sorted(spec.family for spec in order[:heads]) == sorted(
+            name for name in names for _ in range(FAMILIES[name].first)
+        )
+        assert len(order) == sum(len(FAMILIES[name].shortlist) for name in names)
+        for name in names:
+            mine = [(dict(s.params), s.features, s.transform) for s in order if s.family == name]
+            assert mine == [(dict(params), features, kind) for params, features, kind in FAMILIES[name].shortlist]
+        # Then they take turns.
+        rest = [spec.family for spec in order[heads:]]
+        assert len(set(rest[:2])) == 2
+
+    def test_no_more_rows_than_stated_are_tuned_on(self, sample):
+        settings = {"families": ["bayesian_ridge"], "committee": False, "seed": 0}
+        assert ADRSTuner(1, max_rows=30, **settings).tune(sample).settings["rows"] == 30
+        assert ADRSTuner(1, max_rows=120, **settings).tune(sample).settings["rows"] == 120
+
+    def test_the_likeliest_of_the_early_processes_serves(self, sample):
+        table = sample.sample(30, 1)
+        folds = assign_folds(30, 3)
+        chosen = early_specs(table, 3)
+        for k in range(3):
+            surprise = {}
+            for spec in CANDIDATES:
+                process = GaussianProcess(**spec.params, max_iter=25)
+                inputs, y = table.space.features(table.X, spec.features), table.raw[:, k]
+                mean, std, _ = process.cross_predict(inputs, y, folds)
+                surprise[spec.label] = -norm.logpdf(y, mean, std).mean()
+            assert surprise[chosen[k].label] == pytest.approx(min(surprise.values()))
+        assert len(CANDIDATES) == 4
+
+    @pytest.mark.parametrize(("n", "long"), [(80, [10, 20, 40, 80]), (3, [1, 3]), (1, [1]), (64, [8, 16, 32, 64])])
+    def test_an_ensemble_is_tried_whole_half_quarter_and_eighth(self, n, long, sample):
+        bench = Bench(sample.sample(12, 0))
+        bench.evaluate([(1, TREES.replace(n_estimators=n))])
+        assert sorted({t.spec.params["n_estimators"] for t in bench.trials.values()}) in (long, [1])
+        assert bench.n_fits == 1
+
+    def test_without_a_length_an_ensemble_has_64(self, sample):
+        bench = Bench(sample.sample(40, 0))
+        bench.evaluate([(1, TREES)])
+        counts = {t.spec.params["n_estimators"] for t in bench.trials.values()}
+        assert counts == {8, 16, 32, 64}
+        assert bench.new([(1, TREES), (1, TREES.replace(n_estimators=64)), (0, TREES)]) == [
+            (0, TREES.replace(n_estimators=64))
+        ]
 
 
 def test_a_generator_seeds_each_tuning(sample):
