@@ -129,7 +129,8 @@ def made(module: str, source: str, tree: ast.AST, line: int, name: str, operator
             return None
     except SyntaxError:
         return None
-    first, last = _innermost(_statements(tree), line)
+    # What an import runs belongs to no test, or to the one that happened to import first: all tests are asked.
+    first, last = _innermost(_statements(tree), line) if _in_a_function(tree, line) else (0, -1)
     lines, changed = source.splitlines(), code.splitlines()
     after = changed[line - 1].strip() if len(changed) == len(lines) else "(removed)"
     return Fault(module, line, first, last, name.partition("/")[2] or name, lines[line - 1].strip(), after, code)
@@ -158,6 +159,11 @@ def _statements(tree: ast.AST) -> list[tuple[int, int]]:
             last = max(first, body[0].lineno - 1) if isinstance(body, list) else node.end_lineno
             found.append((first, last or node.lineno))
     return found
+
+
+def _in_a_function(tree: ast.AST, line: int) -> bool:
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
+    return any(node.body[0].lineno <= line <= (node.end_lineno or 0) for node in functions)
 
 
 def _innermost(spans: Iterable[tuple[int, int]], line: int) -> tuple[int, int]:

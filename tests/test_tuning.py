@@ -499,13 +499,15 @@ class TestTuner:
             ADRSTuner().tune(grid_table(3))
 
 
-class TestTriplets:
-    @pytest.fixture(scope="class")
-    def saved(self, tmp_path_factory):
-        folder = tmp_path_factory.mktemp("triplet")
-        ADRSTuner(1, families=["bayesian_ridge"], committee=False, seed=0).tune(grid_table(20)).save(folder)
-        return json.loads((folder / "triplet.json").read_text())
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """What a tuner wrote."""
+    folder = tmp_path_factory.mktemp("triplet")
+    ADRSTuner(1, families=["bayesian_ridge"], committee=False, seed=0).tune(grid_table(20)).save(folder)
+    return json.loads((folder / "triplet.json").read_text())
 
+
+class TestTriplets:
     def triplet(self, folder, saved, changes):
         (folder / "triplet.json").write_text(json.dumps({**saved, **changes}))
         return folder
