@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
-from scipy.stats import norm
+from scipy.stats import kendalltau, norm
 
 from rapid_moo import ArchitectureTable, open_table
 from rapid_moo.errors import DataNotFoundError, InputError
@@ -39,7 +39,7 @@ from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder, Trial
 from rapid_moo.tuning.early import CANDIDATES
 from rapid_moo.tuning.loss import crowding_distance
-from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise
+from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise, ranking_frame
 from rapid_moo.tuning.tuner import _screening
 
 GP = PredictorSpec()
@@ -483,6 +483,9 @@ class TestTuner:
         ("options", "message"),
         [
             ({"budget": 0}, "expected 1 to 10000, got 0"),
+            ({"budget": 10_001}, "tuner budget: expected 1 to 10000, got 10001"),
+            ({"shortlist": 10_001}, "shortlist: expected 1 to 10000, got 10001"),
+            ({"n_jobs": 0}, "n_jobs"),
             ({"shortlist": 0}, "expected 1 to 10000, got 0"),
             ({"families": ["oracle"]}, "oracle"),
             ({"prefer": ["oracle"]}, "oracle"),
@@ -493,6 +496,40 @@ class TestTuner:
     def test_bad_options(self, options, message):
         with pytest.raises(InputError, match=message):
             ADRSTuner(**options)
+
+    def test_options_at_the_edge_are_taken(self):
+        tuner = ADRSTuner(10_000, shortlist=10_000, max_rows=4)
+        assert (tuner.budget, tuner.shortlist, tuner.max_rows) == (10_000, 10_000, 4)
+        assert ADRSTuner(1, shortlist=1).with_seed(7).seed == 7
+        assert ADRSTuner(1).families == tuple(FAMILIES)
+
+    def test_the_ranking_says_how_good_each_predictor_of_each_triplet_is(self, sample):
+        table = sample.sample(40, 0)
+        bench = Bench(table)
+        # One after the other, so that none is stopped for being worse.
+        for job in ((0, RIDGE), (1, RIDGE), (1, GP)):
+            bench.evaluate([job])
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, [[bench.trial(0, RIDGE)], [bench.trial(1, RIDGE), bench.trial(1, GP)], [None]])
+        frame = ranking_frame(bench, judged)
+        assert len(frame) == 2
+        for (_, row), triplet in zip(frame.iterrows(), judged, strict=True):
+            assert (row["adrs"], row["tied"], row["order_error"]) == (triplet.adrs, triplet.tied, triplet.error)
+            assert row["adrs_se"] == pytest.approx(triplet.losses.std())
+            assert row["front"] == is_nondominated(bench.predicted(triplet.trials)).sum()
+            assert [row[f"{o.name}_model"] for o in OBJECTIVES] == [
+                "bayesian_ridge",
+                triplet.trials[1].spec.family,
+                "exact",
+            ]
+            raw = bench.predicted(triplet.trials) * [-1.0, 1.0, 1.0]
+            for k, o in enumerate(OBJECTIVES):
+                assert row[f"{o.name}_kendall"] == pytest.approx(kendalltau(table.raw[:, k], raw[:, k])[0])
+                error = float(((table.raw[:, k] - raw[:, k]) ** 2).mean())
+                assert json.loads(row["mse"])[k] == pytest.approx(error, rel=1e-4, abs=1e-12)
+            assert json.loads(row["accuracy_hyperparams"]) == {"quadratic": True}
+            assert (row["accuracy_features"], row["accuracy_transform"]) == (RIDGE.features, RIDGE.transform)
+            assert (row["memory_features"], row["memory_hyperparams"]) == ("", "{}")
 
     def test_too_small_a_sample(self):
         with pytest.raises(InputError, match="at least 4 architectures"):
