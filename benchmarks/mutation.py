@@ -456,9 +456,13 @@ def again(seed: int, longest: float, only: list[str]) -> None:
         lost = {entry["key"] for entry in item["faults"] if entry["outcome"] == "survived"}
         if not lost:
             continue
-        by_key = {fault.key: fault for fault in drawn(module, len(item["faults"]) / item["positions"], seed)[1]}
+        lines = (ROOT / module).read_text().splitlines()
+        texts = {entry["before"] for entry in item["faults"] if entry["key"] in lost}
+        # Other lines may have come or gone since: the text says which fault it was.
+        places = [makers for (line, _), makers in faults(module).items() if lines[line - 1].strip() in texts]
+        by_key = {fault.key: fault for makers in places for make in makers if (fault := make()) and fault.key in lost}
         for k, entry in enumerate(item["faults"]):
-            if entry["key"] in lost and entry["key"] in by_key:
+            if entry["key"] in by_key:
                 item["faults"][k] = tried(by_key[entry["key"]], learnt, longest)
                 print(item["faults"][k]["outcome"], module, entry["line"], entry["after"], flush=True)
                 path.write_text(json.dumps(kept, indent=1))

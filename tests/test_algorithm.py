@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import sys
 import time
 
 import numpy as np
@@ -697,6 +698,29 @@ class TestProposals:
         algorithm = self.started(hundred, candidates="space")
         assert len(algorithm.propose()) == 16
         assert algorithm.view.n_members == hundred.space.size
+
+
+class TestConstraintsOfForeignProblems:
+    def test_their_predictors_are_chosen_anew_at_every_growth_by_four_tenths(self, monkeypatch):
+        chosen_at, module = [], sys.modules[RAPID._learn_constraints.__module__]
+        early_specs = module.early_specs
+
+        def watched(values, *rest):
+            chosen_at.append(len(values))
+            return early_specs(values, *rest)
+
+        monkeypatch.setattr(module, "early_specs", watched)
+        algorithm = RAPID(n_initial=20, batch_size=4, specs=[RIDGE] * 2)
+        algorithm.setup(Foreign(limit=20, n_var=4), termination=("n_eval", 40), seed=0)
+        limits = []
+        while algorithm.has_next():
+            algorithm.next()
+            limits.append(algorithm.limits)
+        # At 20 evaluations, at 28, and not before 40 (1.4 times 28 are 39.2).
+        assert chosen_at == [20, 28]
+        assert limits[0] is None
+        assert len({id(found) for found in limits[1:]}) == 5
+        assert [len(found.sample_) for found in limits[1:]] == [20, 24, 28, 32, 36]
 
 
 class TestBatchError:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pymoo.algorithms.moo.nsga2 import NSGA2
 
 from rapid_moo import ArchitectureProblem, ArchitectureTable, Gene, GridSpace, Objective
 from rapid_moo.comparison import get_method
 from rapid_moo.comparison.methods._genes import mutate_one, neighbours
-from rapid_moo.comparison.methods._pymoo import reference_directions
+from rapid_moo.comparison.methods._pymoo import as_method, reference_directions
+from rapid_moo.comparison.methods.linas import _best_regressor
 from rapid_moo.comparison.methods.stratified_random import free_axis
+from rapid_moo.errors import InputError
+from rapid_moo.operators import genotype_operators
 from rapid_moo.pareto import is_nondominated
 
 GOALS = (Objective("a", "min"), Objective("b", "min"))
@@ -221,3 +225,111 @@ def test_random_search_takes_the_members_in_batches_until_none_is_left():
     assert [len(batch) for batch in batches] == [64, 36, 0]
     assert sorted(np.vstack(batches)[:, 0]) == list(range(100))
     assert np.vstack(batches)[:, 0].tolist() != list(range(100))
+
+
+@pytest.mark.parametrize("name", ["nevergrad-de", "optuna-tpe", "mo-rea", "sms-emoa"])
+def test_methods_of_one_candidate_ask_for_one(name):
+    """Beyond a first sample; codes are those of the genes."""
+    problem = problem_of(CHAIN)
+    method = get_method(name)(problem, 40, 0)
+    for _ in range(4):
+        X = method.ask()
+        assert X.shape[1] == 5
+        assert X.dtype == np.int64
+        assert ((X >= 0) & (CHAIN.n_choices > X)).all()
+        method.tell(X, problem.evaluate(X))
+    assert len(X) == 1
+
+
+@pytest.mark.parametrize(("name", "first", "n"), [("nevergrad-de", 40, 120), ("optuna-tpe", 10, 30)])
+def test_methods_learn_from_what_they_are_told(name, first, n):
+    """The same seed, told other values, asks for others in the end."""
+    asked = []
+    for sign in (1.0, -1.0):
+        method = get_method(name)(problem_of(CHAIN), 40, 0)
+        rows = []
+        for _ in range(n):
+            X = method.ask()
+            rows.append(X)
+            method.tell(X, np.array([[float(X[0, 2]), float(X[0, 0])]]) * sign)
+        asked.append(np.vstack(rows))
+    # Where small widths are good they are asked for, and the other way round.
+    assert asked[0][first:, 2].mean() < asked[1][first:, 2].mean()
+
+
+def test_population_sizes_are_half_of_a_small_table_and_at_least_four():
+    for size, expected in ((6, 4), (12, 6), (100, 20)):
+        problem = problem_of(GridSpace("line", [Gene("w", tuple(range(size)))], GOALS))
+        assert len(get_method("nsga3")(problem, size, 0).ask()) <= max(expected, 4)
+        assert get_method("u-nsga3")(problem, size, 0)._pop_size == expected
+
+
+def test_linas_takes_the_regressor_of_the_smaller_error():
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(60, 4))
+    linear = _best_regressor(inputs, 10.0 + inputs @ [1.0, 2.0, 3.0, 0.0])
+    curved = _best_regressor(inputs, 10.0 + 3.0 * np.cos(2.0 * inputs[:, 0]))
+    assert [type(model.regressor_).__name__ for model in (linear, curved)] == ["Ridge", "SVR"]
+
+
+def test_one_shot_trains_on_a_random_sample_of_the_budget(table):
+    method = get_method("rapid-oneshot")(ArchitectureProblem(table.space, table), 60, 0)
+    assert (method.anytime, method.overruns) == (False, True)
+    assert (method._algorithm.n_initial, method._algorithm.sampling) == (60, "random")
+    assert len(method.ask()) == 60
+
+
+def test_anytime_methods_end_with_the_table_and_not_before():
+    problem = problem_of(CHAIN)
+    method = get_method("nsga2")(problem, 10, 0)
+    for _ in range(200):
+        X = method.ask()
+        if len(X) == 0 or problem.n_evaluations == 40:
+            break
+        method.tell(X, problem.evaluate(X))
+    assert problem.n_evaluations > 30
+
+
+class TestOwnAlgorithms:
+    def test_what_is_none_is_named(self):
+        with pytest.raises(InputError, match="method: expected a Method or a pymoo algorithm, got 3"):
+            as_method(3)
+        with pytest.raises(InputError, match="method: expected a Method or a pymoo algorithm, got <class 'dict'>"):
+            as_method(dict)
+
+        def wrong(problem):
+            return 3
+
+        with pytest.raises(InputError, match="method 'wrong': expected a pymoo algorithm, got int"):
+            as_method(wrong)(problem_of(CHAIN), 10, 0)
+
+    def test_a_method_stays_as_it_is(self):
+        method = get_method("random")
+        assert as_method(method) is method
+
+    def test_a_class_that_cannot_be_made_is_named(self):
+        class Picky(NSGA2):
+            def __init__(self, *, needed):
+                super().__init__()
+
+        with pytest.raises(InputError, match="method 'Picky': expected a class that can be made without arguments"):
+            as_method(Picky)(problem_of(CHAIN), 10, 0)
+
+    def test_a_class_gets_genotype_operators_as_far_as_it_takes_them(self):
+        made = as_method(NSGA2)(problem_of(CHAIN), 10, 0)._algorithm
+        ours = genotype_operators(problem_of(CHAIN))
+        assert type(made.mating.crossover) is type(ours["crossover"])
+
+        class Bare(NSGA2):
+            def __init__(self):
+                super().__init__(pop_size=7)
+
+        assert as_method(Bare)(problem_of(CHAIN), 10, 0)._algorithm.pop_size == 7
+
+    def test_an_instance_is_copied_for_each_run(self):
+        mine = NSGA2(pop_size=8)
+        runs = [as_method(mine)(problem_of(CHAIN), 10, seed)._algorithm for seed in (0, 1)]
+        assert runs[0] is not mine
+        assert runs[0] is not runs[1]
+        assert not mine.is_initialized
+        assert as_method(mine).name == "NSGA2"
