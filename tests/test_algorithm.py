@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import sys
 import time
 
 import numpy as np
@@ -28,8 +27,10 @@ from rapid_moo import (
     PredictorSpec,
     adrs,
     get_problem,
+    learning,
 )
-from rapid_moo.algorithm import RAPIDOutput, default_batch_size, default_tuner
+from rapid_moo.algorithm import default_batch_size, default_tuner
+from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import box_hypervolume
 from rapid_moo.pareto import front_points
@@ -702,14 +703,13 @@ class TestProposals:
 
 class TestConstraintsOfForeignProblems:
     def test_their_predictors_are_chosen_anew_at_every_growth_by_four_tenths(self, monkeypatch):
-        chosen_at, module = [], sys.modules[RAPID._learn_constraints.__module__]
-        early_specs = module.early_specs
+        chosen_at, early_specs = [], learning.early_specs
 
         def watched(values, *rest):
             chosen_at.append(len(values))
             return early_specs(values, *rest)
 
-        monkeypatch.setattr(module, "early_specs", watched)
+        monkeypatch.setattr(learning, "early_specs", watched)
         algorithm = RAPID(n_initial=20, batch_size=4, specs=[RIDGE] * 2)
         algorithm.setup(Foreign(limit=20, n_var=4), termination=("n_eval", 40), seed=0)
         limits = []
@@ -825,7 +825,7 @@ class TestRisk:
         assert algorithm.success is not None
         probability = algorithm.success.predict(algorithm.view.members)
         known = algorithm.view.knowledge(algorithm.bill, algorithm.view.members[:0])
-        risk = algorithm._risk(probability, 4, known)
+        risk = algorithm.chooser.risk(probability, 4, known)
         assert 0.02 <= risk < 0.5
 
     def test_is_the_smaller_the_more_has_failed_and_the_more_is_under_way(self):
@@ -835,7 +835,7 @@ class TestRisk:
             algorithm.propose(4)
             probability = np.linspace(0.0, 1.0, 101)
             known = algorithm.view.knowledge(algorithm.bill, algorithm.view.members[:0])
-            risks.append(algorithm._risk(probability, 4, known))
+            risks.append(algorithm.chooser.risk(probability, 4, known))
         assert risks == sorted(risks, reverse=True)
         assert all(0.02 <= risk <= 0.5 for risk in risks)
         assert risks[0] > risks[-1]
@@ -850,7 +850,7 @@ class TestRisk:
         algorithm.propose(4)
         foretold = algorithm.success.predict(algorithm.view.members).mean()
         expected = 1.0 - 0.5 * (algorithm.success.rate_ + foretold)
-        assert algorithm._failing_share() == pytest.approx(expected, abs=0.02)
+        assert algorithm.chooser.failing_share() == pytest.approx(expected, abs=0.02)
 
 
 class TestWhatItKeeps:
