@@ -192,6 +192,14 @@ def test_a_search_starts_from_the_best_known_and_its_pool_is_sorted_by_fronts():
     assert not np.array_equal(found, other)
 
 
+def test_half_of_a_search_s_beginning_are_strangers_however_much_is_known():
+    view = SpaceView(ArchitectureProblem(SPACE, values))
+    best = SPACE.sample(100, np.random.default_rng(0))
+    found = search_predictions(view, Sums(), best, "nsga2", 5, generations=1)
+    assert 50 <= len(set(SPACE.keys(found)) & set(SPACE.keys(best))) <= 52
+    assert 98 <= len(found) <= 100
+
+
 def test_a_search_on_a_table_proposes_members_of_the_first_fronts_first():
     rows = np.random.default_rng(1).permutation(len(X))[:300]
     table = ArchitectureTable.build(SPACE, GOALS, X[rows], values(X[rows]))

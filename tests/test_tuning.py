@@ -34,6 +34,7 @@ from rapid_moo.tuning import (
     load_triplet,
     pick_loss,
     pick_order,
+    selection,
 )
 from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder, Trial
@@ -327,6 +328,22 @@ class TestSelection:
         trial = Trial(PredictorSpec("xgboost"), mean, 1.0, True, 0.0)
         bench = SimpleNamespace(sample=range(n), F=F, best=lambda k, count: [trial])
         assert learnable(bench, 0) is expected
+
+    @pytest.mark.parametrize(
+        ("n", "tau", "expected"), [(200, 0.12, False), (200, 0.16, True), (50, 0.08, False), (50, 0.13, True)]
+    )
+    def test_chance_is_three_standard_deviations_and_a_tau_of_three_tenths_must_be_two_away(
+        self, n, tau, expected, monkeypatch
+    ):
+        """Of 200 rows tau has a standard deviation of 0.048 by chance, of 50 one of 0.098."""
+        monkeypatch.setattr(selection, "prediction_metrics", lambda truth, mean: {"kendall_tau": tau})
+        trial = Trial(PredictorSpec("xgboost"), np.zeros(n), 1.0, True, 0.0)
+        bench = SimpleNamespace(sample=range(n), F=np.zeros((n, 1)), best=lambda k, count: [trial])
+        assert learnable(bench, 0) is expected
+
+    def test_an_objective_of_which_nothing_is_complete_is_not_learnable_on_many_rows(self):
+        bench = SimpleNamespace(sample=range(200), F=np.zeros((200, 1)), best=lambda k, count: [])
+        assert learnable(bench, 0) is False
 
 
 class TestBench:
@@ -632,6 +649,15 @@ class TestSteps:
         monkeypatch.setattr(ADRSTuner, "_refine", lambda self, bench, loss, tell: asked.append(bench.n_fits))
         ADRSTuner(budget, committee=False, seed=0).tune(sample.sample(12, 0))
         assert asked == [3 * expected]
+
+    def test_nevergrad_goes_on_where_the_shortlists_end_as_far_as_the_budget_goes(self, sample):
+        few = len(FAMILIES["bayesian_ridge"].shortlist)
+        tuner = ADRSTuner(few + 4, families=["bayesian_ridge"], committee=False, seed=0)
+        result = tuner.tune(sample.sample(40, 0))
+        screened = min(few, round(0.75 * (few + 4)))
+        assert 3 * screened + 6 <= result.n_fits <= 3 * (few + 4)
+        nothing_left = ADRSTuner(1, families=["bayesian_ridge"], committee=False, seed=0).tune(sample.sample(40, 0))
+        assert nothing_left.n_fits == 3
 
     def test_each_familys_first_is_screened_before_any_others(self):
         names = ("xgboost", "gaussian_process", "random_forest")
