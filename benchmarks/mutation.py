@@ -59,7 +59,7 @@ LIBRARIES = (
     "sklearn.kernel_ridge", "sklearn.linear_model", "sklearn.neighbors", "sklearn.svm", "threadpoolctl", "xgboost",
 )  # fmt: skip
 MEMORY = 8 * 2**30
-FEWEST = 3
+FEWEST = 2
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ def drawn(module: str, share: float, seed: int) -> tuple[int, list[Fault]]:
         else:
             # Nothing compiles, as at the star of a signature: no position, as far as can be told from those drawn.
             useless += 1
-    return round(len(positions) * len(taken) / (len(taken) + useless)), taken
+    return round(len(positions) * len(taken) / max(1, len(taken) + useless)), taken
 
 
 # ---------------------------------------------------------------- running tests
@@ -435,6 +435,8 @@ def sample(share: float, seed: int, longest: float, only: list[str]) -> None:
         if only and not any(word in module for word in only):
             continue
         n, found = drawn(module, share, seed)
+        if not found:
+            continue
         before = {item["key"]: item for item in kept.get(module, {}).get("faults", [])}
         done = []
         for fault in found:

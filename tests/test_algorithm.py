@@ -121,6 +121,20 @@ def test_a_round_in_parts_costs_as_much_and_finds_no_less():
     assert quality[3] <= quality[1]
 
 
+@pytest.mark.parametrize("budget", [60, 61, 63])
+def test_parts_keep_to_the_budget(budget):
+    problem = get_problem("digits")
+    algorithm = OneShotRAPID(specs=FAST, n_initial=60, sampling="random", parts=3)
+    algorithm.setup(problem, termination=("n_eval", budget), seed=0)
+    asked = 0
+    for _ in range(6):
+        X = algorithm.propose()
+        asked += len(X)
+        problem.evaluate(X)
+        algorithm.follow()
+    assert asked == problem.n_evaluations == budget
+
+
 def test_a_round_in_parts_is_tuned_once(monkeypatch):
     tuned = []
     tune = ADRSTuner.tune

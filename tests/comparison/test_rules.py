@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pymoo.algorithms.moo.nsga2 import NSGA2
+from pymoo.algorithms.moo.unsga3 import UNSGA3
 
 from rapid_moo import ArchitectureProblem, ArchitectureTable, Gene, GridSpace, Objective
 from rapid_moo.comparison import get_method
+from rapid_moo.comparison.methods import linas
 from rapid_moo.comparison.methods._genes import mutate_one, neighbours
 from rapid_moo.comparison.methods._pymoo import as_method, reference_directions
 from rapid_moo.comparison.methods.linas import _best_regressor
 from rapid_moo.comparison.methods.stratified_random import free_axis
 from rapid_moo.errors import InputError
-from rapid_moo.operators import genotype_operators
+from rapid_moo.operators import evolutionary, genotype_operators
 from rapid_moo.pareto import is_nondominated
 
 GOALS = (Objective("a", "min"), Objective("b", "min"))
@@ -270,6 +272,23 @@ def test_linas_takes_the_regressor_of_the_smaller_error():
     linear = _best_regressor(inputs, 10.0 + inputs @ [1.0, 2.0, 3.0, 0.0])
     curved = _best_regressor(inputs, 10.0 + 3.0 * np.cos(2.0 * inputs[:, 0]))
     assert [type(model.regressor_).__name__ for model in (linear, curved)] == ["Ridge", "SVR"]
+
+
+@pytest.mark.parametrize(("n_objectives", "expected"), [(2, "nsga2"), (3, "u-nsga3")])
+def test_linas_searches_two_objectives_with_nsga2_and_more_with_u_nsga3(n_objectives, expected, monkeypatch):
+    goals = tuple(Objective(f"f{k}", "min") for k in range(n_objectives))
+    space = GridSpace("grid", [Gene(f"g{k}", tuple(range(4))) for k in range(4)], goals)
+    problem = problem_of(space)
+    seen = []
+    monkeypatch.setattr(linas, "evolutionary", lambda name, *rest: seen.append(name) or evolutionary(name, *rest))
+    monkeypatch.setattr(linas, "UNSGA3", lambda *args, **more: seen.append("u-nsga3") or UNSGA3(*args, **more))
+    method = get_method("linas")(problem, 200, 0)
+    monkeypatch.setattr(type(method), "generations", 2)
+    first = method.ask()
+    assert len(np.unique(first, axis=0)) == 50
+    problem.evaluate(first)
+    assert method.ask().shape[1] == 4
+    assert seen == [expected]
 
 
 def test_one_shot_trains_on_a_random_sample_of_the_budget(table):
