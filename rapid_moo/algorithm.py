@@ -328,7 +328,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.pop = Population.merge(self.pop, self._told(infills))
         elif not self._under_way:
             self.termination.terminate()
-        if self.rounds is not None and self._rounds >= self._last_round and not self._under_way:
+        if self.rounds is not None and self._rounds >= self.rounds and not self._under_way:
             self.termination.terminate()
 
     def result(self) -> RunResult:
@@ -351,10 +351,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if self.tuned is not None:
             lines.append(("tuner's ADRS", float(self.tuned.adrs)))
         return type(self).__name__, lines
-
-    @property
-    def _last_round(self) -> int:
-        return self.rounds if self.rounds is not None else 0
 
     @property
     def _under_way(self) -> bool:

@@ -177,7 +177,7 @@ def evolve_predictions(
         # The last generation's children compete with the parents of the former.
         pool = np.union1d(parents, np.arange(len(X) - len(fresh), len(X)))
         order = pick_order(F[pool])
-        order = order[np.argsort(np.maximum(violation[pool[order]], 0.0), kind="stable")]
+        order = order[np.argsort(violation[pool[order]], kind="stable")]
         parents = pool[order[:children]]
     order = np.lexsort((pareto_ranks(F), violation > 0.0))
     return X[order[:POOL]]

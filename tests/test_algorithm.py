@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import time
 
 import numpy as np
 import pytest
@@ -26,8 +27,13 @@ from rapid_moo import (
     PredictorSpec,
     adrs,
     get_problem,
+    learning,
 )
+from rapid_moo.algorithm import default_batch_size, default_tuner
+from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
+from rapid_moo.indicators import box_hypervolume
+from rapid_moo.pareto import front_points
 
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
 FAST = [RIDGE, RIDGE, None]
@@ -113,6 +119,20 @@ def test_a_round_in_parts_costs_as_much_and_finds_no_less():
     assert (found[1][:60] == found[3][:60]).all()
     quality = {parts: adrs(table.F[table.find(X)], reference=table.front) for parts, X in found.items()}
     assert quality[3] <= quality[1]
+
+
+@pytest.mark.parametrize("budget", [60, 61, 63])
+def test_parts_keep_to_the_budget(budget):
+    problem = get_problem("digits")
+    algorithm = OneShotRAPID(specs=FAST, n_initial=60, sampling="random", parts=3)
+    algorithm.setup(problem, termination=("n_eval", budget), seed=0)
+    asked = 0
+    for _ in range(6):
+        X = algorithm.propose()
+        asked += len(X)
+        problem.evaluate(X)
+        algorithm.follow()
+    assert asked == problem.n_evaluations == budget
 
 
 def test_a_round_in_parts_is_tuned_once(monkeypatch):
@@ -534,6 +554,354 @@ class TestImports:
         result = minimize(problem, RAPID(specs=FAST), ("n_eval", 20), seed=1)
         assert problem.n_evaluations == 0
         assert len(result.F) == len(table.front)
+
+
+@pytest.fixture(scope="module")
+def hundred():
+    """A table of a hundred architectures, on which a round is quick."""
+    return get_problem("digits").table.sample(100, seed=0)
+
+
+def told(algorithm, table, n):
+    """The algorithm after a proposal at which the first ``n`` rows of a table are known."""
+    store = algorithm.problem.store
+    new = np.arange(len(store), n)
+    store.add(table.X[new], table.raw[new], free=False)
+    algorithm.follow()
+    return algorithm.propose()
+
+
+class TestSchedule:
+    @pytest.mark.parametrize(
+        ("n", "size"), [(1, 2), (16, 2), (30, 2), (50, 4), (80, 7), (100, 10), (200, 20), (300, 30), (1000, 100)]
+    )
+    def test_of_batches_is_two_at_first_and_a_tenth_from_a_hundred_on(self, n, size):
+        assert default_batch_size(n) == size
+
+    def test_of_batches_never_falls_and_never_passes_a_tenth(self):
+        sizes = [default_batch_size(n) for n in range(1, 400)]
+        assert sizes == sorted(sizes)
+        assert all(size <= max(2.0, n / 10 + 0.5) for n, size in enumerate(sizes, 1))
+
+    def test_is_that_of_a_run(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        assert [len(told(algorithm, hundred, n)) for n in (16, 50, 80)] == [2, 4, 7]
+
+    def test_of_early_choices_is_at_every_growth_by_four_tenths(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID()
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        chosen_at = []
+        for n in (16, 22, 23, 32, 33):
+            told(algorithm, hundred, n)
+            chosen_at.append(algorithm.state()["chosen_at"])
+        assert chosen_at == [16, 16, 23, 23, 33]
+        assert {spec.family for spec in algorithm.predictors.specs[:2]} == {"gaussian_process"}
+        assert algorithm.tuned is None
+
+    @pytest.mark.parametrize(("retune", "expected"), [(2.0, [48, 96]), (np.inf, [48])])
+    def test_of_tunings_is_at_48_and_at_every_growth_by_the_factor(self, retune, expected, hundred, monkeypatch):
+        tuned_at, tune = [], ADRSTuner.tune
+        monkeypatch.setattr(
+            ADRSTuner, "tune", lambda self, sample, **more: tuned_at.append(len(sample)) or tune(self, sample, **more)
+        )
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(retune=retune, tuner=ADRSTuner(1, families=["bayesian_ridge"], committee=False))
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        # As if the early choice had just been made: another would only take time.
+        algorithm.restore({**algorithm.state(), "chosen": [None] * 3, "chosen_at": 40})
+        for n in (47, 48, 95, 96):
+            told(algorithm, hundred, n)
+        assert tuned_at == expected
+
+    def test_of_specs_that_were_given_is_no_tuning_at_all(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        told(algorithm, hundred, 60)
+        assert algorithm.tuned is None
+        assert algorithm.predictors.specs[:2] == tuple(FAST[:2])
+
+
+class TestDefaultTuner:
+    def test_is_quick_and_prefers_what_reaches_beyond_its_data(self):
+        tuner = RAPID().tuner
+        assert (tuner.budget, tuner.committee, tuner.prefer) == (8, False, ("gaussian_process",))
+        assert tuner.max_rows == 250
+        assert OneShotRAPID().tuner.budget > tuner.budget
+        assert OneShotRAPID().tuner.committee
+
+    def test_takes_settings_instead_of_its_own(self):
+        tuner = default_tuner(budget=3, n_jobs=2)
+        assert (tuner.budget, tuner.n_jobs, tuner.prefer) == (3, 2, ("gaussian_process",))
+
+
+class TestRounds:
+    @pytest.mark.parametrize("rounds", [1, 3])
+    def test_end_the_run(self, rounds, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        result = minimize(problem, RAPID(rounds=rounds, batch_size=4, specs=FAST), ("n_eval", 90), seed=1)
+        assert problem.n_evaluations == 16 + 4 * rounds
+        assert result.algorithm.n_iter == 2 + rounds
+
+    def test_that_are_under_way_are_waited_for(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(rounds=1, batch_size=4, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 90), seed=1)
+        first = algorithm.ask()
+        algorithm.evaluator.eval(problem, first)
+        algorithm.tell(infills=first)
+        batch = algorithm.ask()
+        algorithm.evaluator.eval(problem, batch)
+        algorithm.tell(infills=batch[:3])
+        assert algorithm.has_next()
+        algorithm.tell(infills=batch[3:])
+        assert not algorithm.has_next()
+
+    def test_a_larger_first_sample_than_there_are_candidates_is_all_of_them(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        result = minimize(problem, RAPID(n_initial=500, specs=FAST), ("n_eval", 500), seed=1)
+        assert problem.n_evaluations == 100
+        assert len(result.F) == len(hundred.front)
+
+
+class TestProposals:
+    def started(self, table, **options):
+        problem = ArchitectureProblem(table.space, table)
+        algorithm = RAPID(specs=FAST, **options)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        return algorithm
+
+    def test_sizes_and_limits_are_kept(self, hundred):
+        algorithm = self.started(hundred)
+        assert len(algorithm.propose(limit=5)) == 5
+        assert len(algorithm.propose(size=3)) == 3
+        assert len(algorithm.propose()) == 8
+        told(algorithm, hundred, 50)
+        assert [len(algorithm.propose(size=n, limit=m)) for n, m in ((6, 4), (2, 9), (3, None))] == [4, 2, 3]
+        assert len(algorithm.propose(limit=0)) == 0
+
+    def test_what_was_searched_holds_what_is_known_and_what_was_chosen(self, hundred):
+        algorithm = self.started(hundred)
+        X = told(algorithm, hundred, 40)
+        keys = set(hundred.space.keys(algorithm.searched))
+        assert set(hundred.space.keys(X)) <= keys
+        assert set(hundred.space.keys(hundred.X[:40])) <= keys
+
+    def test_all_objectives_are_wanted_where_nothing_is_known(self, hundred):
+        algorithm = self.started(hundred)
+        X = algorithm.propose()
+        assert algorithm.wanted.shape == (len(X), 3)
+        assert algorithm.wanted.all()
+
+    def test_an_exhaustive_search_proposes_new_members(self, hundred):
+        algorithm = self.started(hundred, search="exhaustive", batch_size=6)
+        X = told(algorithm, hundred, 40)
+        assert len(X) == 6
+        assert (hundred.find(X) >= 40).all()
+
+    def test_a_space_that_cannot_be_listed_is_not_searched_exhaustively(self):
+        large = GridSpace("large", [Gene(f"g{k}", tuple(range(10))) for k in range(7)])
+        goals = (Objective("a", "min"), Objective("b", "min"))
+        problem = ArchitectureProblem(large, lambda X: [float(X.sum()), float(-X[0, 0])], goals)
+        with pytest.raises(InputError, match=r"search: 1e\+07 architectures are too many for 'exhaustive'"):
+            minimize(problem, RAPID(search="exhaustive", specs=[RIDGE] * 2), ("n_eval", 20), seed=1)
+
+    def test_the_whole_space_may_be_searched_for_a_table(self, hundred):
+        algorithm = self.started(hundred, candidates="space")
+        assert len(algorithm.propose()) == 16
+        assert algorithm.view.n_members == hundred.space.size
+
+
+class TestConstraintsOfForeignProblems:
+    def test_their_predictors_are_chosen_anew_at_every_growth_by_four_tenths(self, monkeypatch):
+        chosen_at, early_specs = [], learning.early_specs
+
+        def watched(values, *rest):
+            chosen_at.append(len(values))
+            return early_specs(values, *rest)
+
+        monkeypatch.setattr(learning, "early_specs", watched)
+        algorithm = RAPID(n_initial=20, batch_size=4, specs=[RIDGE] * 2)
+        algorithm.setup(Foreign(limit=20, n_var=4), termination=("n_eval", 40), seed=0)
+        limits = []
+        while algorithm.has_next():
+            algorithm.next()
+            limits.append(algorithm.limits)
+        # At 20 evaluations, at 28, and not before 40 (1.4 times 28 are 39.2).
+        assert chosen_at == [20, 28]
+        assert limits[0] is None
+        assert len({id(found) for found in limits[1:]}) == 5
+        assert [len(found.sample_) for found in limits[1:]] == [20, 24, 28, 32, 36]
+
+
+class TestBatchError:
+    def test_is_the_mean_distance_from_what_was_predicted_in_ranges_of_the_front(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(batch_size=5, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        infills = algorithm.ask()
+        algorithm.evaluator.eval(problem, infills)
+        algorithm.tell(infills=infills)
+        assert algorithm.batch_error is None
+        known = algorithm.pop.get("F")
+        infills = algorithm.ask()
+        predicted = algorithm.predictors.predict_minimised(problem.genotypes(infills.get("X")))
+        algorithm.evaluator.eval(problem, infills)
+        algorithm.tell(infills=infills)
+        span = np.ptp(front_points(known), axis=0)
+        expected = (np.abs(predicted - infills.get("F")) / span).max(axis=1).mean()
+        assert algorithm.batch_error == pytest.approx(expected)
+
+    def test_of_failures_alone_is_none(self):
+        fails = [False]
+        problem = get_problem(
+            "digits", source=lambda x: [np.nan] * 3 if fails[0] else [90.0 + x.sum(), 1.0 + x[0, 0], 2.0]
+        )
+        algorithm = RAPID(n_initial=6, batch_size=3, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 100), seed=0)
+        errors = []
+        for _ in range(3):
+            infills = algorithm.ask()
+            algorithm.evaluator.eval(problem, infills)
+            algorithm.tell(infills=infills)
+            errors.append(algorithm.batch_error)
+            fails[0] = len(errors) == 2
+        assert errors[0] is None
+        assert errors[1] > 0.0
+        assert errors[2] is None
+
+
+class TestOutput:
+    def run(self, problem, **options):
+        algorithm = RAPID(batch_size=4, specs=FAST[: problem.n_obj], **options)
+        algorithm.setup(problem, termination=("n_eval", 24), seed=1, verbose=False)
+        output = RAPIDOutput()
+        values = []
+        while algorithm.has_next():
+            algorithm.next()
+            output(algorithm)
+            values.append({column.name: column.value for column in output.columns})
+        return algorithm, values
+
+    def test_says_front_predictors_and_adrs(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm, values = self.run(problem)
+        assert values[0]["predictors"] is None
+        assert values[-1]["predictors"] == "bayesian_ridge/bayesian_ridge/exact"
+        assert values[-1]["n_nds"] == len(algorithm.opt)
+        assert values[-1]["adrs"] == pytest.approx(adrs(algorithm.pop.get("F"), reference=hundred.front))
+        assert values[-1]["pred_err"] == algorithm.batch_error
+        assert values[-1]["tuner_adrs"] is None
+
+    def test_without_a_front_it_is_the_hypervolume_in_the_first_samples_box(self):
+        algorithm, values = self.run(Foreign(n_var=4))
+        first = algorithm.pop.get("F")[:16]
+        assert values[0]["hv"] == pytest.approx(box_hypervolume(first, first.min(axis=0), first.max(axis=0)))
+        whole = box_hypervolume(algorithm.pop.get("F"), first.min(axis=0), first.max(axis=0))
+        assert values[-1]["hv"] == pytest.approx(whole)
+        assert "adrs" not in values[-1]
+
+
+class TestRisk:
+    """Failures may be as many as random search would have had by then."""
+
+    def fitted(self, n_good, n_bad, n_pending=0):
+        space = GridSpace("grid", [Gene(f"g{k}", tuple(range(6))) for k in range(4)])
+        goals = (Objective("a", "min"), Objective("b", "min"))
+        problem = ArchitectureProblem(space, lambda x: [1.0, 1.0], goals)
+        X = space.enumerate()
+        bad = X[:, 0] == 5
+        rng = np.random.default_rng(0)
+        good, poor = rng.permutation(X[~bad])[:n_good], rng.permutation(X[bad])[:n_bad]
+        for x in good:
+            problem.store.tell(int(problem.store.ask(x[None])[0]), {"a": float(x.sum()), "b": float(-x[1])}, {})
+        for x in poor:
+            problem.store.tell(int(problem.store.ask(x[None])[0]), {}, {"a": "out of memory", "b": "out of memory"})
+        if n_pending:
+            problem.store.ask(rng.permutation(X[bad])[-n_pending:])
+        algorithm = RAPID(specs=[RIDGE] * 2)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        algorithm.follow()
+        return algorithm
+
+    def shares(self, algorithm, size=4):
+        """Share of the batch that is where everything fails."""
+        X = algorithm.propose(size)
+        return float((X[:, 0] == 5).mean())
+
+    def test_what_fails_is_left_alone_once_as_many_failed_as_would_have_by_chance(self):
+        algorithm = self.fitted(40, 12)
+        assert algorithm.success is None
+        assert self.shares(algorithm) == 0.0
+        assert algorithm.success is not None
+        probability = algorithm.success.predict(algorithm.view.members)
+        known = algorithm.view.knowledge(algorithm.bill, algorithm.view.members[:0])
+        risk = algorithm.chooser.risk(probability, 4, known)
+        assert 0.02 <= risk < 0.5
+
+    def test_is_the_smaller_the_more_has_failed_and_the_more_is_under_way(self):
+        risks = []
+        for n_bad, n_pending in ((2, 0), (8, 0), (30, 0)):
+            algorithm = self.fitted(40, n_bad, n_pending)
+            algorithm.propose(4)
+            probability = np.linspace(0.0, 1.0, 101)
+            known = algorithm.view.knowledge(algorithm.bill, algorithm.view.members[:0])
+            risks.append(algorithm.chooser.risk(probability, 4, known))
+        assert risks == sorted(risks, reverse=True)
+        assert all(0.02 <= risk <= 0.5 for risk in risks)
+        assert risks[0] > risks[-1]
+
+    def test_never_shuts_everybody_out(self):
+        algorithm = self.fitted(10, 30)
+        X = algorithm.propose(5)
+        assert len(X) == 5
+
+    def test_failing_share_is_half_what_the_sample_and_half_what_the_model_says(self):
+        algorithm = self.fitted(40, 12)
+        algorithm.propose(4)
+        foretold = algorithm.success.predict(algorithm.view.members).mean()
+        expected = 1.0 - 0.5 * (algorithm.success.rate_ + foretold)
+        assert algorithm.chooser.failing_share() == pytest.approx(expected, abs=0.02)
+
+
+class TestWhatItKeeps:
+    def test_other_objectives_choose_predictors_anew_and_keep_the_rest(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(specs=FAST, batch_size=4)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        told(algorithm, hundred, 20)
+        state = json.loads(json.dumps(algorithm.state()))
+        assert (state["rounds"], state["chosen_at"], state["tuned_at"]) == (1, 0, 0)
+        other = RAPID(specs=FAST, batch_size=4)
+        other.setup(ArchitectureProblem(hundred.space, hundred), termination=("n_eval", 1000), seed=9)
+        other.restore({**state, "chosen": [RIDGE.to_dict()] * 2, "chosen_at": 20, "tuned_at": 20})
+        assert other.predictors is None
+        assert other.state()["rounds"] == 1
+        assert (other.state()["chosen_at"], other.state()["tuned_at"]) == (0, 0)
+        assert other.random_state.random() == algorithm.random_state.random()
+
+    def test_seconds_are_those_of_its_phases(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(tuner=ADRSTuner(1, families=["bayesian_ridge"], committee=False))
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        start = time.perf_counter()
+        told(algorithm, hundred, 50)
+        assert set(algorithm.seconds) == {"tune", "fit", "search"}
+        assert all(value > 0.0 for value in algorithm.seconds.values())
+        assert sum(algorithm.seconds.values()) <= time.perf_counter() - start
+
+    def test_it_says_what_it_is(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(specs=FAST)
+        assert "first sample 16" in repr(algorithm)
+        assert "predictors" not in repr(algorithm)
+        algorithm = minimize(problem, algorithm, ("n_eval", 20), seed=0).algorithm
+        assert "evaluations 20" in repr(algorithm)
+        assert f"front {len(algorithm.opt)}" in repr(algorithm)
+        assert "bayesian_ridge" in repr(algorithm)
 
 
 class TestSmallThings:

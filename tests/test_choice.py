@@ -14,6 +14,9 @@ from rapid_moo.acquisition import (
     coverage_batch,
     draw_truths,
     expected_coverage,
+    probability_nondominated,
+    promising,
+    with_failures,
     within_reach,
 )
 from rapid_moo.design import designed_sample
@@ -59,6 +62,51 @@ def test_a_first_sample_needs_a_size_and_takes_all_of_a_small_pool():
     assert {*space.keys(designed_sample(space, pool, 9, 0))} == {*space.keys(pool)}
     with pytest.raises(InputError, match="first sample: expected at least one architecture, got 0"):
         designed_sample(space, pool, 0)
+
+
+class OnALine(GridSpace):
+    """Three groups of five architectures, a hundred apart; the third of each group is in its middle."""
+
+    def _features(self, X):
+        return 100.0 * (X[:, :1] // 5) + X[:, :1] % 5
+
+    _one_hot = _features
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_first_sample_is_the_middle_of_each_group(seed):
+    space = OnALine("line", [Gene("x", tuple(range(15)))])
+    assert sorted(designed_sample(space, space.enumerate(), 3, seed)[:, 0]) == [2, 7, 12]
+
+
+def test_every_feature_counts_alike_in_the_first_sample():
+    """One in thousands and one in thousandths: four corners are four groups."""
+
+    class Corners(GridSpace):
+        def _features(self, X):
+            return np.column_stack([1e4 * (X[:, 0] // 3), 1e-4 * (X[:, 1] // 3), np.ones(len(X))]) + 1e-6 * X[:, :1]
+
+        _one_hot = _features
+
+    space = Corners("corners", [Gene("x", tuple(range(6))), Gene("y", tuple(range(6)))])
+    for seed in range(3):
+        found = designed_sample(space, space.enumerate(), 4, seed)
+        assert {tuple(x) for x in found // 3} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
+def test_a_first_sample_weighs_two_thousand_of_a_large_pool():
+    seen = []
+
+    class Watched(GridSpace):
+        def _features(self, X):
+            seen.append(len(X))
+            return X.astype(float)
+
+        _one_hot = _features
+
+    space = Watched("large", [Gene(f"x{k}", tuple(range(10))) for k in range(4)])
+    assert len(designed_sample(space, space.enumerate(), 4, 0)) == 4
+    assert max(seen) == 2_000
 
 
 def front_points(n, rng):
@@ -149,3 +197,90 @@ def test_draws_reach_three_nths_of_the_range_beyond_the_best_value():
 def test_a_batch_of_all_candidates_is_all_of_them():
     draws = np.random.default_rng(0).random((4, 6, 2))
     assert coverage_batch(draws, draws[0][:0], 6).tolist() == list(range(6))
+
+
+def test_draws_come_in_opposite_pairs_of_the_stated_spread():
+    mean, std = np.array([[1.0, -2.0]] * 500), np.array([[0.5, 3.0]] * 500)
+    draws = draw_truths(mean, std, 40, np.random.default_rng(0))
+    assert draws.shape == (40, 500, 2)
+    assert draws[:20] + draws[20:] == pytest.approx(2.0 * np.broadcast_to(mean, (20, 500, 2)))
+    assert draws.std(axis=(0, 1)) == pytest.approx([0.5, 3.0], rel=0.05)
+
+
+def test_the_unit_is_the_range_of_the_front_else_of_all_else_one():
+    known = np.array([[0.0, 4.0, 1.0], [2.0, 0.0, 1.0]])
+    behind = np.array([[9.0, 9.0, 9.0]])
+    assert front_range(np.vstack([known, behind])).tolist() == [2.0, 4.0, 8.0]
+    assert front_range(np.vstack([known, known])).tolist() == [2.0, 4.0, 1.0]
+    assert front_range(known).tolist() == [2.0, 4.0, 1.0]
+
+
+def test_the_share_of_draws_on_the_front_is_counted():
+    draws = np.array([[[0.0, 1.0], [1.0, 0.0]], [[0.0, 1.0], [1.0, 2.0]], [[5.0, 5.0], [0.0, 0.0]], [[0.4, 0.4]] * 2])
+    known = np.array([[0.5, 0.5]])
+    assert probability_nondominated(draws, known).tolist() == [0.75, 0.75]
+    assert probability_nondominated(draws, known[:0]).tolist() == [0.75, 0.75]
+
+
+def test_the_promising_are_likely_on_the_front_and_then_the_deeper():
+    rng = np.random.default_rng(0)
+    mean = rng.random((200, 2))
+    mean[:20] = np.column_stack([np.linspace(-1.0, 0.0, 20), np.linspace(0.0, -1.0, 20)])
+    std = np.full_like(mean, 1e-3)
+    none = np.empty((0, 2))
+    assert promising(mean, std, none, 20, seed=0).tolist() == list(range(20))
+    # Of those that are never on the front the nearest to it come first, in units of each objective.
+    scaled = mean * [1e6, 1.0]
+    depth = ((mean - mean.min(axis=0)) / mean.std(axis=0)).sum(axis=1)
+    next_ten = 20 + np.argsort(depth[20:])[:10]
+    assert promising(scaled, std * [1e6, 1.0], none, 30, seed=0).tolist() == sorted([*range(20), *next_ten])
+    assert promising(mean, std, none, 200, seed=0).tolist() == list(range(200))
+    # What is known to be dominated is not promising.
+    known = np.array([[-0.6, -2.0]])
+    kept = set(promising(mean, std, known, 8, seed=0).tolist())
+    assert kept == set(np.flatnonzero(mean[:, 0] < -0.6).tolist())
+
+
+def test_the_wide_are_promising_where_the_sure_are_dominated():
+    mean = np.vstack([np.full((50, 2), 1.0), np.full((50, 2), 1.2)])
+    std = np.vstack([np.full((50, 2), 1e-6), np.full((50, 2), 2.0)])
+    kept = promising(mean, std, np.array([[0.9, 0.9]]), 25, n_draws=400, seed=0)
+    assert (kept >= 50).all()
+
+
+def test_what_will_probably_fail_is_not_counted_on():
+    x = np.linspace(0.0, 1.0, 10)
+    mean = np.vstack([np.column_stack([x, 1.0 - x]), np.column_stack([x, 1.0 - x]) - 0.3])
+    known = np.array([[2.0, 2.0]])
+    success = np.where(np.arange(20) < 10, 1.0, 0.0)
+
+    def draw(rows, n):
+        return np.repeat(mean[rows][None], n, axis=0)
+
+    sure = Candidates(mean, 0.0 * mean, known, draw)
+    doubtful = Candidates(mean, 0.0 * mean, known, draw, success=success)
+    assert (expected_coverage(sure, 3, np.random.default_rng(0)) >= 10).all()
+    assert (expected_coverage(doubtful, 3, np.random.default_rng(0)) < 10).all()
+
+
+def test_a_failure_is_worse_than_everything_in_every_objective():
+    draws = np.random.default_rng(0).normal(size=(50, 4, 2)) * [1.0, 1e3]
+    found = with_failures(draws, np.zeros(4), np.random.default_rng(0))
+    assert (found > draws.max(axis=(0, 1))).all()
+    assert (found == found[0, 0]).all()
+    assert (with_failures(draws, np.ones(4), np.random.default_rng(0)) == draws).all()
+
+
+def test_fronts_longer_than_the_limit_are_covered_all_the_same():
+    x = np.linspace(0.0, 1.0, 300)
+    draws = np.repeat(np.column_stack([x, 1.0 - x])[None], 8, axis=0)
+    batch = coverage_batch(draws, np.array([[1.5, 1.5]]), 5, max_front=20, seed=0)
+    assert np.diff(np.sort(x[batch])).max() < 0.4
+    assert len(set(batch.tolist())) == 5
+
+
+def test_nothing_known_is_no_hindrance():
+    x = np.linspace(0.0, 1.0, 30)
+    draws = np.repeat(np.column_stack([x, 1.0 - x])[None], 4, axis=0)
+    # The one in the middle is nearest to all.
+    assert abs(x[coverage_batch(draws, np.empty((0, 2)), 1, exponent=1.0)[0]] - 0.5) < 0.05

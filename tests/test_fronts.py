@@ -23,7 +23,7 @@ from rapid_moo import (
 )
 from rapid_moo._util import squared_distances
 from rapid_moo.errors import InputError
-from rapid_moo.indicators import nearest_distances
+from rapid_moo.indicators import box_hypervolume, nearest_distances
 from rapid_moo.pareto import front_range
 
 
@@ -228,3 +228,51 @@ def test_the_nearest_distance_ignores_what_failed():
     points = np.array([[0.25, 1.0], [np.inf, 0.0], [1.0, 0.5]])
     assert nearest_distances(reference, points).tolist() == [0.25, 0.5]
     assert np.isinf(nearest_distances(reference, points[1:2])).all()
+
+
+class TestBoxHypervolume:
+    def test_is_the_share_of_the_box_that_is_dominated(self):
+        low, high = [1.0, 10.0], [3.0, 50.0]
+        assert box_hypervolume([[1.0, 10.0]], low, high) == pytest.approx(1.0)
+        assert box_hypervolume([[2.0, 30.0]], low, high) == pytest.approx(0.25)
+        assert box_hypervolume([[2.0, 10.0], [1.0, 30.0]], low, high) == pytest.approx(0.75)
+
+    def test_exceeds_one_beyond_the_lower_corner_and_is_nothing_beyond_the_upper(self):
+        assert box_hypervolume([[-1.0, 10.0]], [1.0, 10.0], [3.0, 50.0]) == pytest.approx(2.0)
+        assert box_hypervolume([[3.0, 10.0], [1.0, 60.0]], [1.0, 10.0], [3.0, 50.0]) == 0.0
+
+    def test_of_a_box_without_width_takes_one_as_its_unit(self):
+        assert box_hypervolume([[1.0, 0.5]], [1.0, 0.0], [1.0, 1.0]) == pytest.approx(0.5)
+        assert box_hypervolume([[-1.0, 0.5]], [1.0, 0.0], [1.0, 1.0]) == pytest.approx(1.5)
+
+
+def test_ranks_of_nothing_and_of_one_objective():
+    assert pareto_ranks(np.empty((0, 2))).tolist() == []
+    assert is_nondominated(np.empty((0, 2))).tolist() == []
+    assert front_points(np.empty((0, 2))).shape == (0, 2)
+    assert pareto_ranks([[3.0], [1.0], [3.0], [2.0]]).tolist() == [2, 0, 2, 1]
+    assert pareto_ranks([[np.inf, 1.0], [0.0, np.inf], [np.inf, np.inf]]).tolist() == [0, 0, 1]
+
+
+def test_what_has_no_finite_value_covers_nothing():
+    assert adrs([[np.inf, 0.0], [0.0, np.inf]], reference=[[0.0, 1.0], [1.0, 0.0]]) == np.inf
+    assert adrs([[np.inf, 0.0], [0.0, 1.0]], reference=[[0.0, 1.0], [1.0, 0.0]]) == 0.5
+
+
+def test_nothing_is_worth_nothing():
+    for indicator, worst in ((adrs, np.inf), (igd_plus, np.inf), (hypervolume, 0.0)):
+        assert indicator([], reference=[[0.0, 1.0], [1.0, 0.0]]) == worst
+    for kind, worst in ((ADRS, np.inf), (IGDPlus, np.inf), (NormalisedHypervolume, 0.0)):
+        assert kind([[0.0, 1.0], [1.0, 0.0]])(np.empty((0, 2))) == worst
+
+
+def test_the_margin_of_the_hypervolume_is_a_tenth():
+    # The corner is at 1.1: of two ends that are covered half, areas are known.
+    reference = [[0.0, 1.0], [1.0, 0.0]]
+    whole = 1.1 * 0.1 + 0.1 * 1.1 - 0.1 * 0.1
+    assert hypervolume([[0.5, 0.5]], reference=reference) == pytest.approx(0.6 * 0.6 / whole)
+
+
+def test_other_numbers_of_objectives_are_refused():
+    with pytest.raises(InputError, match="points: expected 2 objectives like the reference, got 3"):
+        adrs([[1.0, 2.0, 3.0]], reference=[[1.0, 2.0]])

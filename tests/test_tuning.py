@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
+from scipy.stats import kendalltau, norm
 
 from rapid_moo import ArchitectureTable, open_table
-from rapid_moo.errors import InputError
+from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.indicators import adrs
 from rapid_moo.objectives import Objective
-from rapid_moo.pareto import front_points, is_nondominated
-from rapid_moo.predictors import PredictorSpec
+from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
+from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, members_of
+from rapid_moo.predictors.predictor import assign_folds
 from rapid_moo.problems.hw_gpt import HWGPT
 from rapid_moo.space import Gene, GridSpace
-from rapid_moo.tuning import ADRSTuner, Bench, ResampledLoss, early_specs, load_triplet, pick_loss, pick_order
+from rapid_moo.tuning import (
+    ADRSTuner,
+    Bench,
+    ResampledLoss,
+    Triplet,
+    TunerResult,
+    adapt,
+    early_specs,
+    load_triplet,
+    pick_loss,
+    pick_order,
+    selection,
+)
 from rapid_moo.tuning import bench as bench_module
-from rapid_moo.tuning.bench import FrontOrder
-from rapid_moo.tuning.selection import Judged, _tied_on
+from rapid_moo.tuning.bench import FrontOrder, Trial
+from rapid_moo.tuning.early import CANDIDATES
+from rapid_moo.tuning.loss import crowding_distance
+from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise, ranking_frame
+from rapid_moo.tuning.tuner import _screening
 
 GP = PredictorSpec()
 FOREST = PredictorSpec("random_forest", {"max_features": 0.5})
@@ -84,7 +104,76 @@ class TestLoss:
         assert set(order[: first.sum()]) == set(np.flatnonzero(first))
 
 
+class TestPicks:
+    @pytest.mark.parametrize("n", [1, 2, 3, 9, 40])
+    def test_crowding_distance_is_pymoos(self, n):
+        points = np.random.default_rng(n).random((n, 3)) * [1.0, 10.0, 100.0]
+        expected = get_crowding_function("cd").do(points, n_remove=0)
+        assert crowding_distance(points) == pytest.approx(expected)
+
+    def test_an_objective_without_range_crowds_nobody(self):
+        points = np.column_stack([np.arange(5.0), -np.arange(5.0), np.ones(5)])
+        expected = crowding_distance(points[:, :2]) * 2 / 3
+        assert crowding_distance(points) == pytest.approx(expected)
+        assert crowding_distance(np.ones((5, 2))).tolist() == [0.0] * 5
+
+    def test_order_is_by_front_then_by_the_widest_gap(self):
+        front = np.array([[0.0, 10.0], [1.0, 9.0], [5.0, 4.0], [10.0, 0.0]])
+        order = pick_order(np.vstack([front + 20.0, front])).tolist()
+        assert set(order[:2]) == {4, 7}
+        assert order[2:4] == [6, 5]
+        assert set(order[4:6]) == {0, 3}
+
+    @pytest.mark.parametrize(
+        ("front", "n", "expected"), [(5, 100, [5, 10]), (1, 100, [3]), (2, 100, [3, 4]), (9, 10, [9, 10])]
+    )
+    def test_bills_are_the_front_s_size_and_its_double(self, front, n, expected):
+        F = np.vstack([np.column_stack([np.arange(front), -np.arange(front)]), np.full((n - front, 2), 1e3)])
+        predicted = np.random.default_rng(0).random((n, 2))
+        order = pick_order(predicted)
+        by_hand = np.mean([adrs(F[order[:bill]], reference=F[:front]) for bill in expected])
+        assert pick_loss(F, predicted) == pytest.approx(by_hand)
+        assert ResampledLoss(F, 0).whole(predicted) == pytest.approx(by_hand)
+
+    def test_halves_are_ten_pairs_and_their_losses_those_of_their_rows(self, sample):
+        loss = ResampledLoss(sample.F, 1)
+        predicted = sample.F + np.random.default_rng(0).normal(size=sample.F.shape)
+        assert len(loss) == len(loss.losses(predicted)) == 20
+        assert {len(half) for half in loss.halves} == {len(sample) // 2}
+        for i in (0, 1, 7):
+            expected = pick_loss(sample.F[loss.halves[i]], predicted[loss.halves[i]])
+            assert loss.losses(predicted)[i] == pytest.approx(expected)
+            assert loss.on_half(predicted, i) == pytest.approx(expected)
+        assert loss.losses(predicted, 3).tolist() == loss.losses(predicted)[:3].tolist()
+        assert len({half.tobytes() for half in loss.halves}) == 20
+
+    def test_one_objective(self):
+        F = np.arange(12.0)[:, None]
+        assert ResampledLoss(F, 0).whole(F) == pick_loss(F, F) == 0.0
+        assert ResampledLoss(F, 0).whole(-F) == pick_loss(F, -F) == 1.0
+
+
 class TestFrontOrder:
+    def test_is_a_kendall_tau_weighted_by_ranks(self):
+        rng = np.random.default_rng(0)
+        F, predicted = rng.integers(0, 5, (14, 2)).astype(float), rng.integers(0, 5, 14).astype(float)
+        ranks = pareto_ranks(F)
+        right = total = 0.0
+        for i in range(14):
+            for j in range(14):
+                weight = 1.0 / (1.0 + ranks[i]) / (1.0 + ranks[j])
+                total += weight * (F[i, 1] != F[j, 1])
+                right += weight * np.sign(F[i, 1] - F[j, 1]) * np.sign(predicted[i] - predicted[j])
+        assert FrontOrder(F).error(1, predicted) == pytest.approx(1.0 - right / total)
+
+    def test_on_some_rows_is_of_those_pairs_alone(self):
+        F = np.column_stack([np.arange(6.0), -np.arange(6.0)])
+        predicted = np.array([0.0, 1.0, 2.0, 9.0, 8.0, 7.0])
+        order = FrontOrder(F)
+        assert order.error(0, predicted, np.array([0, 1, 2])) == pytest.approx(0.0)
+        assert order.error(0, predicted, np.array([3, 4, 5])) == pytest.approx(2.0)
+        assert order.error(0, predicted, np.array([2])) == 1.0
+
     def test_truth_reversal_and_constant(self, sample):
         order = FrontOrder(sample.F)
         for k in range(3):
@@ -100,7 +189,186 @@ class TestFrontOrder:
         assert order.error(0, near) > 10 * order.error(0, far)
 
 
+class Invented:
+    """A bench whose trials are made up: what the selection sees of one."""
+
+    def __init__(self, F, columns):
+        self.F, self.order = F, FrontOrder(F)
+        self.trials = [
+            [
+                Trial(PredictorSpec(family, {"max_depth": i}), mean, self.order.error(k, mean), True, 0.0)
+                for i, (family, mean) in enumerate(column)
+            ]
+            for k, column in enumerate(columns)
+        ]
+
+    predicted = Bench.predicted
+
+
+def behind_a_curve(rng, n):
+    """Points whose front always spans about as much."""
+    x = rng.random(n)
+    return np.column_stack([x, (1.0 - x) ** 2 + 0.5 * rng.random(n)])
+
+
+def invented(seed=0, n=60, spread=(0.1, 0.3, 0.6)):
+    rng = np.random.default_rng(seed)
+    F = behind_a_curve(rng, n)
+    names = ("xgboost", "random_forest", "gradient_boosting")
+    columns = [
+        [(name, F[:, k] + s * rng.normal(size=n)) for name, s in zip(names, spread, strict=True)] for k in range(2)
+    ]
+    return Invented(F, columns)
+
+
+class TestSelection:
+    def test_every_combination_is_judged_and_the_tied_come_first_by_their_errors(self):
+        bench = invented(spread=(0.02, 0.3, 1.5))
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, bench.trials)
+        assert len({t.trials for t in judged}) == len(judged) == 9
+        flags = [t.tied for t in judged]
+        assert flags == sorted(flags, reverse=True)
+        assert 1 <= sum(flags) < 9
+        tied, others = judged[: sum(flags)], judged[sum(flags) :]
+        assert [t.error for t in tied] == sorted(t.error for t in tied)
+        assert [t.losses.mean() for t in others] == sorted(t.losses.mean() for t in others)
+
+    def test_a_tie_is_a_mean_difference_of_no_more_than_its_standard_error(self):
+        bench = invented(1, spread=(0.02, 0.3, 1.5))
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, bench.trials)
+        losses = {t.trials: loss.losses(bench.predicted(t.trials)) for t in judged}
+        best = min(losses.values(), key=np.mean)
+        for t in judged:
+            difference = losses[t.trials] - best
+            assert t.losses == pytest.approx(losses[t.trials])
+            assert t.se == pytest.approx(difference.std())
+            assert t.tied == (difference.mean() <= difference.std())
+            assert t.adrs == pytest.approx(pick_loss(bench.F, bench.predicted(t.trials)))
+            unit = [min(trial.error for trial in column) for column in bench.trials]
+            assert t.error == pytest.approx(sum(trial.error / u for trial, u in zip(t.trials, unit, strict=True)))
+
+    def test_the_preferred_are_first_of_the_tied_and_no_others_are(self):
+        bench = invented(2, spread=(0.2, 0.2, 0.2))
+        loss = ResampledLoss(bench.F, 0)
+        prefer = ("gradient_boosting",)
+        judged = judge(bench, loss, bench.trials, prefer)
+        tied = [t for t in judged if t.tied]
+        others = [sum(trial.spec.family not in prefer for trial in t.trials) for t in tied]
+        assert others == sorted(others)
+        assert len(set(others)) > 1
+
+    def test_a_committee_is_the_mean_of_the_tied(self):
+        bench = invented(3, spread=(0.2, 0.2, 0.6))
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, bench.trials)
+        tied = [t for t in judged if t.tied]
+        assert len(tied) > 1
+        found = committee(bench, loss, judged)
+        for k in range(2):
+            mean = np.mean([t.trials[k].mean for t in tied], axis=0)
+            assert found.trials[k].mean == pytest.approx(mean)
+            assert found.trials[k].error == pytest.approx(bench.order.error(k, mean))
+            shares = {member.label: share for member, share in members_of(found.trials[k].spec)}
+            labels = [t.trials[k].spec.label for t in tied]
+            assert shares == pytest.approx({label: labels.count(label) / len(tied) for label in set(labels)})
+        predicted = bench.predicted(found.trials)
+        assert found.adrs == pytest.approx(pick_loss(bench.F, predicted))
+        best = min((t.losses for t in judged), key=np.mean)
+        assert found.se == pytest.approx((loss.losses(predicted) - best).std())
+        assert found.tied == ((loss.losses(predicted) - best).mean() <= found.se)
+
+    def test_of_preferred_families_the_committee_has_no_others_where_one_such_is_tied(self):
+        bench = invented(2, spread=(0.2, 0.2, 0.2))
+        loss = ResampledLoss(bench.F, 0)
+        prefer = ("gradient_boosting",)
+        judged = judge(bench, loss, bench.trials, prefer)
+        fewest = min(sum(trial.spec.family not in prefer for trial in t.trials) for t in judged if t.tied)
+        found = committee(bench, loss, judged, prefer)
+        strangers = [any(member.family not in prefer for member, _ in members_of(trial.spec)) for trial in found.trials]
+        assert sum(strangers) <= 2 * fewest
+        assert fewest < 2
+
+    def test_an_objective_that_is_computed_stays_so(self):
+        bench = invented()
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, [bench.trials[0], [None]])
+        assert len(judged) == 3
+        found = committee(bench, loss, judged)
+        assert found.trials[1] is None
+        assert found.specs[1] is None
+        assert (bench.predicted(found.trials)[:, 1] == bench.F[:, 1]).all()
+
+    def test_a_promise_is_what_was_seen_and_what_being_chosen_is_worth(self):
+        """Of equally good triplets the luckiest promises too much by itself: fresh rows say what it is worth."""
+        promised, luck, fresh = [], [], []
+        for seed in range(8):
+            bench = invented(seed, n=50, spread=(0.3, 0.3, 0.3))
+            loss = ResampledLoss(bench.F, seed)
+            judged = judge(bench, loss, bench.trials)
+            expected, (low, high) = promise(bench, loss, judged, judged[0])
+            assert judged[0].adrs <= expected
+            assert high - expected == pytest.approx(1.645 * np.sqrt(2.0) * judged[0].losses.std())
+            assert low == pytest.approx(max(0.0, expected - (high - expected)))
+            promised.append(expected)
+            luck.append(min(t.adrs for t in judged))
+            rng = np.random.default_rng(1000 + seed)
+            for _ in range(20):
+                F = behind_a_curve(rng, 50)
+                fresh.append(pick_loss(F, F + 0.3 * rng.normal(size=F.shape)))
+        assert np.mean(luck) < 0.8 * np.mean(fresh)
+        assert 0.9 * np.mean(fresh) < np.mean(promised) < 1.4 * np.mean(fresh)
+
+    @pytest.mark.parametrize(("n", "tau", "expected"), [(200, 0.02, False), (200, 0.5, True), (10, 0.0, True)])
+    def test_an_objective_is_given_up_only_where_something_is_proven(self, n, tau, expected):
+        rng = np.random.default_rng(0)
+        F = rng.random((n, 2))
+        mean = F[:, 0] if tau == 0.5 else rng.random(n)
+        trial = Trial(PredictorSpec("xgboost"), mean, 1.0, True, 0.0)
+        bench = SimpleNamespace(sample=range(n), F=F, best=lambda k, count: [trial])
+        assert learnable(bench, 0) is expected
+
+    @pytest.mark.parametrize(
+        ("n", "tau", "expected"), [(200, 0.12, False), (200, 0.16, True), (50, 0.08, False), (50, 0.13, True)]
+    )
+    def test_chance_is_three_standard_deviations_and_a_tau_of_three_tenths_must_be_two_away(
+        self, n, tau, expected, monkeypatch
+    ):
+        """Of 200 rows tau has a standard deviation of 0.048 by chance, of 50 one of 0.098."""
+        monkeypatch.setattr(selection, "prediction_metrics", lambda truth, mean: {"kendall_tau": tau})
+        trial = Trial(PredictorSpec("xgboost"), np.zeros(n), 1.0, True, 0.0)
+        bench = SimpleNamespace(sample=range(n), F=np.zeros((n, 1)), best=lambda k, count: [trial])
+        assert learnable(bench, 0) is expected
+
+    def test_an_objective_of_which_nothing_is_complete_is_not_learnable_on_many_rows(self):
+        bench = SimpleNamespace(sample=range(200), F=np.zeros((200, 1)), best=lambda k, count: [])
+        assert learnable(bench, 0) is False
+
+
 class TestBench:
+    def test_a_computed_objective_is_exact_and_a_stopped_configuration_predicts_the_mean(self):
+        bench = invented()
+        stopped = Trial(GP, np.full(60, np.nan), 1.0, False, 0.0)
+        predicted = Bench.predicted(bench, [None, stopped])
+        assert (predicted[:, 0] == bench.F[:, 0]).all()
+        assert predicted[:, 1] == pytest.approx(np.full(60, bench.F[:, 1].mean()))
+
+    def test_the_best_are_complete_in_order_of_their_errors_and_one_length_of_each_ensemble(self, sample):
+        bench = Bench(sample)
+        bench.evaluate([(1, GP), (1, RIDGE), (1, FOREST), (1, TREES)])
+        found = bench.best(1)
+        assert [t.error for t in found] == sorted(t.error for t in found)
+        assert len({t.spec.family for t in found}) == len(found)
+        assert all(t.complete for t in found)
+        assert [t.spec for t in bench.best(1, 2)] == [t.spec for t in found[:2]]
+        assert bench.best(0) == []
+        for t in found:
+            assert t.error == pytest.approx(bench.order.error(1, t.mean))
+        assert bench.best_version(1, TREES).error == min(
+            t.error for (k, _), t in bench.trials.items() if k == 1 and t.spec.family == "xgboost"
+        )
+
     def test_nothing_is_fitted_twice(self, sample, monkeypatch):
         bench = Bench(sample)
         bench.evaluate([(0, GP), (0, TREES), (0, GP)])
@@ -194,6 +462,16 @@ class TestTuner:
         assert _tied_on(lots, 0, ("sgd",)) == [0, 2]
         assert _tied_on(lots, 0, ("xgboost",)) == [0, 1, 2]
 
+    @pytest.mark.parametrize("shortlist", [1, 2])
+    def test_all_triplets_of_the_shortlists_are_ranked(self, sample, shortlist):
+        tuner = ADRSTuner(4, families=["bayesian_ridge"], shortlist=shortlist, committee=False, seed=0)
+        ranking = tuner.tune(sample.sample(40, 0)).ranking
+        parts = ("hyperparams", "features", "transform")
+        counts = [len(ranking[[f"{o.name}_{part}" for part in parts]].drop_duplicates()) for o in OBJECTIVES]
+        # Of some objectives fewer configurations are worth a second fold.
+        assert max(counts) == shortlist
+        assert len(ranking) == np.prod(counts)
+
     @pytest.mark.parametrize("n", [4, 5, 10, 25])
     def test_tiny_samples(self, n):
         result = ADRSTuner(4, seed=0).tune(grid_table(n))
@@ -222,6 +500,9 @@ class TestTuner:
         ("options", "message"),
         [
             ({"budget": 0}, "expected 1 to 10000, got 0"),
+            ({"budget": 10_001}, "tuner budget: expected 1 to 10000, got 10001"),
+            ({"shortlist": 10_001}, "shortlist: expected 1 to 10000, got 10001"),
+            ({"n_jobs": 0}, "n_jobs"),
             ({"shortlist": 0}, "expected 1 to 10000, got 0"),
             ({"families": ["oracle"]}, "oracle"),
             ({"prefer": ["oracle"]}, "oracle"),
@@ -233,9 +514,200 @@ class TestTuner:
         with pytest.raises(InputError, match=message):
             ADRSTuner(**options)
 
+    def test_options_at_the_edge_are_taken(self):
+        tuner = ADRSTuner(10_000, shortlist=10_000, max_rows=4)
+        assert (tuner.budget, tuner.shortlist, tuner.max_rows) == (10_000, 10_000, 4)
+        assert ADRSTuner(1, shortlist=1).with_seed(7).seed == 7
+        assert ADRSTuner(1).families == tuple(FAMILIES)
+
+    def test_the_ranking_says_how_good_each_predictor_of_each_triplet_is(self, sample):
+        table = sample.sample(40, 0)
+        bench = Bench(table)
+        # One after the other, so that none is stopped for being worse.
+        for job in ((0, RIDGE), (1, RIDGE), (1, GP)):
+            bench.evaluate([job])
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, [[bench.trial(0, RIDGE)], [bench.trial(1, RIDGE), bench.trial(1, GP)], [None]])
+        frame = ranking_frame(bench, judged)
+        assert len(frame) == 2
+        for (_, row), triplet in zip(frame.iterrows(), judged, strict=True):
+            assert (row["adrs"], row["tied"], row["order_error"]) == (triplet.adrs, triplet.tied, triplet.error)
+            assert row["adrs_se"] == pytest.approx(triplet.losses.std())
+            assert row["front"] == is_nondominated(bench.predicted(triplet.trials)).sum()
+            assert [row[f"{o.name}_model"] for o in OBJECTIVES] == [
+                "bayesian_ridge",
+                triplet.trials[1].spec.family,
+                "exact",
+            ]
+            raw = bench.predicted(triplet.trials) * [-1.0, 1.0, 1.0]
+            for k, o in enumerate(OBJECTIVES):
+                assert row[f"{o.name}_kendall"] == pytest.approx(kendalltau(table.raw[:, k], raw[:, k])[0])
+                error = float(((table.raw[:, k] - raw[:, k]) ** 2).mean())
+                assert json.loads(row["mse"])[k] == pytest.approx(error, rel=1e-4, abs=1e-12)
+            assert json.loads(row["accuracy_hyperparams"]) == {"quadratic": True}
+            assert (row["accuracy_features"], row["accuracy_transform"]) == (RIDGE.features, RIDGE.transform)
+            assert (row["memory_features"], row["memory_hyperparams"]) == ("", "{}")
+
     def test_too_small_a_sample(self):
         with pytest.raises(InputError, match="at least 4 architectures"):
             ADRSTuner().tune(grid_table(3))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """What a tuner wrote."""
+    folder = tmp_path_factory.mktemp("triplet")
+    ADRSTuner(1, families=["bayesian_ridge"], committee=False, seed=0).tune(grid_table(20)).save(folder)
+    return json.loads((folder / "triplet.json").read_text())
+
+
+class TestTriplets:
+    def triplet(self, folder, saved, changes):
+        (folder / "triplet.json").write_text(json.dumps({**saved, **changes}))
+        return folder
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"adrs": -0.1},
+            {"adrs": 1e31},
+            {"adrs": "x"},
+            {"interval": [0.2, 0.1]},
+            {"interval": [-0.1, 0.1]},
+            {"interval": [0.1, 1e31]},
+            {"interval": [0.1]},
+            {"seed": -1},
+            {"seed": 2**63},
+            {"seed": True},
+            {"seed": 1.5},
+            {"specs": []},
+            {"specs": [None] * 1000},
+            {"specs": [3, None, None]},
+            {"objectives": [{"name": "a"}] * 3},
+        ],
+    )
+    def test_that_cannot_be_are_refused_with_their_file(self, changes, saved, tmp_path):
+        folder = self.triplet(tmp_path, saved, changes)
+        with pytest.raises(InputError, match=r"triplet.json: expected a triplet that 'rapid-moo tune' wrote, got: "):
+            load_triplet(folder)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [{"adrs": 0.0}, {"interval": [0.0, 0.0]}, {"interval": None}, {"seed": 0}, {"seed": 2**63 - 1}, {"adrs": 1e30}],
+    )
+    def test_at_the_edge_are_read(self, changes, saved, tmp_path):
+        found = load_triplet(self.triplet(tmp_path, saved, changes))
+        ((name, value),) = changes.items()
+        assert getattr(found, name) == (tuple(value) if isinstance(value, list) else value)
+
+    def test_without_an_interval_are_as_sure_as_their_adrs(self):
+        bare = Triplet((None,), OBJECTIVES[:1], 0.25, 0)
+        result = TunerResult(pd.DataFrame(), (bare,), (), 0, (), 0.0, {}, {})
+        assert result.interval == (0.25, 0.25)
+        assert result.families == ("exact",)
+
+    def test_nothing_there_says_how_to_make_one(self, tmp_path):
+        with pytest.raises(DataNotFoundError, match=f"rapid-moo tune --dir {tmp_path}"):
+            load_triplet(tmp_path)
+
+    def test_are_adapted_by_position(self):
+        table = grid_table(10)
+        default = PredictorSpec("gaussian_process", {}, "engineered", "none")
+        assert adapt([RIDGE], table) == [RIDGE, default, default]
+        assert adapt([None, RIDGE, None, FOREST], table) == [default, RIDGE, default]
+        digits = open_table("digits").sample(10, 0)
+        assert adapt([RIDGE, None, FOREST], digits) == [RIDGE, default, None]
+
+    def test_a_report_has_the_facts(self, sample):
+        result = ADRSTuner(2, families=["bayesian_ridge"], seed=0).tune(sample.sample(30, 0))
+        found = result.report("a command")
+        assert (found.kind, found.command) == ("tuning", "a command")
+        assert [p.objective for p in found.predictors] == ["accuracy", "latency", "memory"]
+        assert [p.family for p in found.predictors] == list(result.families)
+        assert sum(member["share"] for member in found.predictors[0].members) == pytest.approx(1.0)
+        text = repr(result)
+        assert f"{result.adrs:.4f}" in text
+        assert "unlearnable" not in text
+        assert "unlearnable" in repr(replace(result, unlearnable=("memory",)))
+
+
+class TestSteps:
+    def test_progress_counts_configurations_up_to_the_budget(self, sample):
+        seen = []
+        result = ADRSTuner(6, families=["bayesian_ridge", "sgd"], seed=0).tune(sample.sample(40, 0), seen.append)
+        assert len(seen) == len(result.trace)
+        done = [item.done for item in seen]
+        assert done == sorted(done)
+        assert 1 <= done[0] <= done[-1] <= 6
+        assert {item.total for item in seen} == {6}
+        assert [item.adrs for item in seen] == list(result.trace) == sorted(result.trace, reverse=True)
+        assert result.n_fits <= 18
+
+    @pytest.mark.parametrize(("budget", "expected"), [(1, 1), (4, 3), (8, 6)])
+    def test_three_quarters_of_the_budget_screen_shortlists(self, budget, expected, sample, monkeypatch):
+        asked = []
+        monkeypatch.setattr(ADRSTuner, "_refine", lambda self, bench, loss, tell: asked.append(bench.n_fits))
+        ADRSTuner(budget, committee=False, seed=0).tune(sample.sample(12, 0))
+        assert asked == [3 * expected]
+
+    def test_nevergrad_goes_on_where_the_shortlists_end_as_far_as_the_budget_goes(self, sample):
+        few = len(FAMILIES["bayesian_ridge"].shortlist)
+        tuner = ADRSTuner(few + 4, families=["bayesian_ridge"], committee=False, seed=0)
+        result = tuner.tune(sample.sample(40, 0))
+        screened = min(few, round(0.75 * (few + 4)))
+        assert 3 * screened + 6 <= result.n_fits <= 3 * (few + 4)
+        nothing_left = ADRSTuner(1, families=["bayesian_ridge"], committee=False, seed=0).tune(sample.sample(40, 0))
+        assert nothing_left.n_fits == 3
+
+    def test_each_familys_first_is_screened_before_any_others(self):
+        names = ("xgboost", "gaussian_process", "random_forest")
+        order = _screening(names)
+        heads = sum(FAMILIES[name].first for name in names)
+        assert sorted(spec.family for spec in order[:heads]) == sorted(
+            name for name in names for _ in range(FAMILIES[name].first)
+        )
+        assert len(order) == sum(len(FAMILIES[name].shortlist) for name in names)
+        for name in names:
+            mine = [(dict(s.params), s.features, s.transform) for s in order if s.family == name]
+            assert mine == [(dict(params), features, kind) for params, features, kind in FAMILIES[name].shortlist]
+        # Then they take turns.
+        rest = [spec.family for spec in order[heads:]]
+        assert len(set(rest[:2])) == 2
+
+    def test_no_more_rows_than_stated_are_tuned_on(self, sample):
+        settings = {"families": ["bayesian_ridge"], "committee": False, "seed": 0}
+        assert ADRSTuner(1, max_rows=30, **settings).tune(sample).settings["rows"] == 30
+        assert ADRSTuner(1, max_rows=120, **settings).tune(sample).settings["rows"] == 120
+
+    def test_the_likeliest_of_the_early_processes_serves(self, sample):
+        table = sample.sample(30, 1)
+        folds = assign_folds(30, 3)
+        chosen = early_specs(table, 3)
+        for k in range(3):
+            surprise = {}
+            for spec in CANDIDATES:
+                process = GaussianProcess(**spec.params, max_iter=25)
+                inputs, y = table.space.features(table.X, spec.features), table.raw[:, k]
+                mean, std, _ = process.cross_predict(inputs, y, folds)
+                surprise[spec.label] = -norm.logpdf(y, mean, std).mean()
+            assert surprise[chosen[k].label] == pytest.approx(min(surprise.values()))
+        assert len(CANDIDATES) == 4
+
+    @pytest.mark.parametrize(("n", "long"), [(80, [10, 20, 40, 80]), (3, [1, 3]), (1, [1]), (64, [8, 16, 32, 64])])
+    def test_an_ensemble_is_tried_whole_half_quarter_and_eighth(self, n, long, sample):
+        bench = Bench(sample.sample(12, 0))
+        bench.evaluate([(1, TREES.replace(n_estimators=n))])
+        assert sorted({t.spec.params["n_estimators"] for t in bench.trials.values()}) in (long, [1])
+        assert bench.n_fits == 1
+
+    def test_without_a_length_an_ensemble_has_64(self, sample):
+        bench = Bench(sample.sample(40, 0))
+        bench.evaluate([(1, TREES)])
+        counts = {t.spec.params["n_estimators"] for t in bench.trials.values()}
+        assert counts == {8, 16, 32, 64}
+        assert bench.new([(1, TREES), (1, TREES.replace(n_estimators=64)), (0, TREES)]) == [
+            (0, TREES.replace(n_estimators=64))
+        ]
 
 
 def test_a_generator_seeds_each_tuning(sample):

@@ -5,13 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from rapid_moo import adrs
+from rapid_moo import Gene, GridSpace, Objective, adrs
 from rapid_moo.comparison.methods import published
 from rapid_moo.comparison.methods.published import PublishedRAPID, choose, published_grid, vectors_of
 from rapid_moo.comparison.run import run_method, sorted_table
 from rapid_moo.objectives import signs
 from rapid_moo.pareto import front_indices, front_points
 
+MINIMISED = (Objective("a", "min"), Objective("b", "min"))
 SMALL = [regressor for regressor in published_grid() if regressor.trees <= 10]
 
 
@@ -87,3 +88,76 @@ def test_the_method_evaluates_what_the_procedure_predicts(table, small_grid):
     predicted = chosen.predict(X, raw, vectors_of(ordered.space, ordered.X)) * signs(ordered.objectives)
     assert rest == set(front_indices(predicted).tolist()) - set(first)
     assert record.ended == "finished"
+
+
+def invented(errors, F_of):
+    """Fits that predict the truth and an error: ``errors[k][i]`` for configuration i of objective k."""
+    calls = []
+
+    def fit(grid, X, y, unseen, seed):
+        k = len(calls)
+        calls.append((len(X), len(unseen), seed))
+        return [F_of[len(X) :, k] + errors[k][i] for i in range(len(grid))]
+
+    return fit, calls
+
+
+@pytest.mark.parametrize(("n", "held"), [(40, 8), (50, 10), (12, 3), (10, 3), (3, 2)])
+def test_the_last_fifth_is_held_back_three_rows_at_least(n, held):
+    rng = np.random.default_rng(0)
+    raw = rng.random((n, 2)) + 1.0
+    fit, calls = invented(rng.normal(size=(2, 67, held)), raw)
+    found = choose(np.zeros((n, 1)), raw, MINIMISED, 5, fit)
+    assert calls == [(n - held, held, 5)] * 2
+    assert (found.n_fits, found.seed) == (134, 5)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_triplet_is_the_best_of_the_five_most_exact_of_each_objective(seed):
+    """By a second, naive selection among predictions that are made up."""
+    rng = np.random.default_rng(seed)
+    objectives = (Objective("a", "max"), Objective("b", "min"))
+    raw = rng.random((60, 2)) + 0.5
+    errors = 0.4 * rng.normal(size=(2, 67, 12))
+    fit, _ = invented(errors, raw)
+    found = choose(np.zeros((60, 1)), raw, objectives, 0, fit)
+    truth, sign = raw[48:], np.array([-1.0, 1.0])
+    wrong = [[float(np.mean(np.abs(e) / truth[:, k])) for e in errors[k]] for k in range(2)]
+    five = [np.argsort(wrong[k], kind="stable")[:5] for k in range(2)]
+    ranked = []
+    for i in five[0]:
+        for j in five[1]:
+            guess = (truth + np.column_stack([errors[0][i], errors[1][j]])) * sign
+            loss = adrs((truth * sign)[front_indices(guess)], reference=front_points(truth * sign))
+            ranked.append((loss, wrong[0][i] + wrong[1][j], i, j))
+    loss, _, i, j = min(ranked)
+    grid = published_grid()
+    assert found.regressors == (grid[i], grid[j])
+    assert found.promised == pytest.approx(loss)
+    assert found.families == (grid[i].family, grid[j].family)
+    # The choice is one: neither the worst nor the one of the smallest errors.
+    assert len({item[0] for item in ranked}) > 3
+
+
+def test_where_the_validation_front_is_one_point_errors_choose():
+    raw = np.array([[1.0, 1.0]] * 8 + [[1.0, 1.0], [2.0, 2.0], [3.0, 3.0]])
+    errors = np.full((2, 67, 3), 1.0)
+    errors[0][11], errors[1][40] = 0.01, 0.02
+    fit, _ = invented(errors, raw)
+    found = choose(np.zeros((11, 1)), raw, MINIMISED, 0, fit)
+    grid = published_grid()
+    assert found.regressors == (grid[11], grid[40])
+    assert np.isnan(found.promised)
+
+
+def test_the_percentage_error_is_relative_to_the_truth():
+    assert published.mape(np.array([1.0, -4.0]), np.array([1.5, -3.0])) == pytest.approx((0.5 + 0.25) / 2)
+    assert np.isfinite(published.mape(np.zeros(2), np.ones(2)))
+
+
+def test_vectors_are_the_published_ones_where_choices_are_integers():
+    integral = GridSpace("numbers", [Gene("a", (3, 5, 7)), Gene("b", (10, 20))])
+    words = GridSpace("words", [Gene("a", ("x", "y", "z")), Gene("b", (10, 20))])
+    X = np.array([[0, 1], [2, 0]])
+    assert vectors_of(integral, X).tolist() == [[3.0, 20.0], [7.0, 10.0]]
+    assert vectors_of(words, X).tolist() == [[0.0, 1.0], [2.0, 0.0]]
