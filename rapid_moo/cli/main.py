@@ -21,7 +21,6 @@ from rapid_moo.cli.common import (
     check_arguments,
     complain,
     jobs,
-    printable,
     seconds,
     seed,
     whole,
@@ -64,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> None:  # type: ignore[override]
         end = f" (see {self.prog} --help)"
-        self.exit(EXIT_BAD_INPUT, f"{printable(f'error: {message}', LONGEST - len(end))}{end}\n")
+        self.exit(EXIT_BAD_INPUT, f"{one_line(f'error: {message}', LONGEST - len(end))}{end}\n")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -78,7 +78,7 @@ def read_space_file(path: Path | str) -> SpaceFile:
         raise DataNotFoundError(f"{file}: expected a space file, found {'a folder' if file.is_dir() else 'nothing'}")
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits, too
         raise InputError(f"{file}: expected a TOML file: {error}") from error
     try:
         return space_from(content, file.stem, file.parent)

@@ -43,6 +43,7 @@ from rapid_moo.study.spacefile import (
     read_constraints,
 )
 from rapid_moo.study.status import Board, Status
+from rapid_moo.view import SpaceView
 
 logger = logging.getLogger(__name__)
 
@@ -298,6 +299,8 @@ class Study(Shown):
         for objective in self.space.computed:
             self.space.compute(x, objective.name)
         self.problem.allowed(x)
+        # Of a space that can be listed, bounds that leave nothing are refused before a file is written.
+        _ = SpaceView(self.problem).members
 
     def _found_measure(self, content: Mapping[str, Any] | None) -> Any:
         try:

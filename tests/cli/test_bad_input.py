@@ -310,3 +310,20 @@ def test_a_triplet_with_no_or_impossible_predictors(good, tmp_path, capsys):
     spec = {"family": "random_forest", "params": {"n_estimators": -5}, "features": "all", "transform": "none"}
     file.write_text(json.dumps({**json.loads(file.read_text()), "specs": [spec, spec]}))
     assert "got {'n_estimators': -5}" in fails(capsys, "search", "--dataset", good, *GOALS, "--tuner", folder)
+
+
+@pytest.mark.parametrize("word", ["--\r\n", "--a\nb", "--\u2028"])
+def test_a_word_with_a_line_end_is_told_on_one_line(word, capsys):
+    assert "unrecognized arguments" in fails(capsys, "search", "digits", word)
+
+
+def test_bounds_that_leave_nothing_are_refused_before_a_study_is_written(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "space.toml").write_text(
+        'constraints = ["depth <= 8"]\n[genes]\ndepth = [2, 4]\nop = ["a", "b"]\n'
+        '[objectives]\nx = { direction = "min" }\ny = { direction = "min" }\n'
+    )
+    (tmp_path / "work.py").write_text("def measure(genes):\n    return {'x': 1.0, 'y': 2.0}\n")
+    new = ["run", "space.toml", "--measure", "work.py:measure", "--budget", "3", "--out", "new"]
+    assert "no architecture of" in fails(capsys, *new, "--constraint", "depth <= 1")
+    assert not (tmp_path / "new").exists()

@@ -159,3 +159,8 @@ def test_names_without_objectives(write):
     with pytest.raises(InputError, match="expected at least one objective, got none"):
         check_names(space, ())
     assert space.genes == (Gene("depth", (1, 2)),)
+
+
+def test_a_number_of_thousands_of_digits_is_one_error(write):
+    with pytest.raises(InputError, match="expected a TOML file"):
+        read_space_file(write(f"[genes]\ndepth = [1, {'7' * 5000}]\n"))
