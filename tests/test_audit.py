@@ -271,7 +271,14 @@ class TestPublished:
         report = self.look(published("gpt_s_a100.csv"), space, (*space.objectives, *space.optional))
         assert set(list(verdicts(report).values())[:3]) == {"learnable"}
         assert report.odd_codes == ()
-        assert report.findings == ()
+        # Seven of 10,000 networks took 15 to 39 times the energy that their latency suggests.
+        assert {(finding.kind, finding.subject) for finding in report.findings} == {
+            ("spikes", "energy"),
+            ("few_dominate", "energy"),
+        }
+        spikes = next(finding for finding in report.findings if finding.kind == "spikes")
+        assert "in row 3583" in spikes.message
+        assert spikes.evidence["rows"] == 9
         assert "a sample of 1.9e+12 architectures" in report.to_text()
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pymoo.operators.survival.rank_and_crowding.metrics import get_crowding_function
 from scipy.stats import kendalltau, norm
 
 from rapid_moo import ArchitectureTable, open_table
@@ -39,7 +38,6 @@ from rapid_moo.tuning import (
 from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder, Trial
 from rapid_moo.tuning.early import CANDIDATES
-from rapid_moo.tuning.loss import crowding_distance
 from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise, ranking_frame
 from rapid_moo.tuning.tuner import _screening
 
@@ -105,18 +103,6 @@ class TestLoss:
 
 
 class TestPicks:
-    @pytest.mark.parametrize("n", [1, 2, 3, 9, 40])
-    def test_crowding_distance_is_pymoos(self, n):
-        points = np.random.default_rng(n).random((n, 3)) * [1.0, 10.0, 100.0]
-        expected = get_crowding_function("cd").do(points, n_remove=0)
-        assert crowding_distance(points) == pytest.approx(expected)
-
-    def test_an_objective_without_range_crowds_nobody(self):
-        points = np.column_stack([np.arange(5.0), -np.arange(5.0), np.ones(5)])
-        expected = crowding_distance(points[:, :2]) * 2 / 3
-        assert crowding_distance(points) == pytest.approx(expected)
-        assert crowding_distance(np.ones((5, 2))).tolist() == [0.0] * 5
-
     def test_order_is_by_front_then_by_the_widest_gap(self):
         front = np.array([[0.0, 10.0], [1.0, 9.0], [5.0, 4.0], [10.0, 0.0]])
         order = pick_order(np.vstack([front + 20.0, front])).tolist()
