@@ -18,19 +18,8 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_threa
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--all", action="store_true", help="all 2,000 broken inputs (half an hour), and what is slow")
+    parser.addoption("--all", action="store_true", help="all 2,000 broken inputs (half an hour)")
     parser.addoption("--broken", metavar="N[:M]", help="the broken inputs of these numbers alone")
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "slow: left out of a plain run, which has to be quick; run with --all")
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--all"):
-        for item in items:
-            if item.get_closest_marker("slow"):
-                item.add_marker(pytest.mark.skip(reason="slow: run with --all"))
 
 
 @pytest.fixture(scope="session")
