@@ -48,6 +48,8 @@ OUT = Path(__file__).parent / "results" / "attribution"
 RUNS = OUT / "runs.jsonl"
 FOLDS, TREES = 5, 40
 NEAREST = 600
+SMALLEST = 1e-5
+"""ADRS below which ratios say nothing."""
 SETTINGS = ("independent", "pool", "bounds", "exponent", "half")
 CHECKPOINTS = (50, 100, 200)
 """Further evaluations after which a run that goes on is judged."""
@@ -248,7 +250,7 @@ def run(names: list[str], seeds: int, at: int, more: int, only: list[str]) -> No
 def report() -> None:
     """Write the ratios of ADRS to that of the run that goes on as it is, and ADRS itself."""
     frame = pd.DataFrame([json.loads(line) for line in RUNS.read_text(encoding="utf-8").splitlines()])
-    frame["value"] = [found[max(found, key=int)] for found in frame["adrs"]]
+    frame["value"] = [max(SMALLEST, found[max(found, key=int)]) for found in frame["adrs"]]
     keys = ["table", "seed", "at", "more"]
     plain = frame[frame["part"] == "none"].set_index(keys)["value"]
     frame["log"] = np.log(frame["value"].to_numpy() / plain.reindex(pd.MultiIndex.from_frame(frame[keys])).to_numpy())
@@ -265,14 +267,15 @@ def report() -> None:
     states = ", ".join(
         f"{at} and {more} more" for at, more in sorted(set(zip(frame["at"], frame["more"], strict=True)))
     )
+    whole = pd.concat([begin.to_frame("at the start").T, value.loc[order]])
     parts = [
         "# What keeps RAPID from the floor",
         head,
         f"Evaluations: {states}. Geometric means over seeds.",
         "## ADRS, as a ratio to the run that goes on as it is",
-        markdown(ratio.round(2).reset_index()),
+        markdown(ratio.round(2).astype(object).where(ratio.notna(), "").reset_index()),
         "## ADRS",
-        markdown(pd.concat([begin.to_frame("at the start").T, value.loc[order]]).round(4).reset_index()),
+        markdown(whole.round(4).astype(object).where(whole.notna(), "").reset_index()),
     ]
     (OUT / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
