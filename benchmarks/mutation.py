@@ -521,7 +521,9 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="only modules (or, to learn, test files) of these words")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--share", type=float, default=1 / 9)
-    parser.add_argument("--longest", type=float, default=30.0, help="seconds of tests that a fault gets, the quickest")
+    parser.add_argument(
+        "--longest", type=float, default=15.0, help="CPU seconds of tests that a fault gets, the quickest"
+    )
     options = parser.parse_intermixed_args()
     os.environ.pop("RAPID_MOO_DATA", None)
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}

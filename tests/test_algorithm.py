@@ -494,6 +494,15 @@ class TestSettings:
         ):
             cls(batchsize=8, n_init=30)
 
+    def test_cheap_objectives_may_come_first_unless_told_otherwise(self):
+        assert RAPID().decoupled
+        assert not RAPID(decoupled=False).decoupled
+        assert not OneShotRAPID().decoupled
+
+    def test_before_it_is_set_up_nothing_is_learnt(self):
+        algorithm = RAPID()
+        assert (algorithm.tuned, algorithm.predictors, algorithm.success, algorithm.limits) == (None,) * 4
+
     def test_those_of_pymoo_are_taken(self):
         seen = []
         algorithm = RAPID(specs=FAST, seed=3, verbose=False, callback=lambda a: seen.append(a.n_iter))

@@ -150,6 +150,12 @@ def test_where_the_validation_front_is_one_point_errors_choose():
     assert np.isnan(found.promised)
 
 
+def test_a_front_whose_points_have_equal_values_is_not_degenerate():
+    raw = np.array([[1.0, 1.0]] * 8 + [[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]])
+    fit, _ = invented(np.zeros((2, 67, 3)), raw)
+    assert choose(np.zeros((11, 1)), raw, MINIMISED, 0, fit).promised == 0.0
+
+
 def test_the_percentage_error_is_relative_to_the_truth():
     assert published.mape(np.array([1.0, -4.0]), np.array([1.5, -3.0])) == pytest.approx((0.5 + 0.25) / 2)
     assert np.isfinite(published.mape(np.zeros(2), np.ones(2)))

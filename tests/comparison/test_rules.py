@@ -309,6 +309,32 @@ def test_anytime_methods_end_with_the_table_and_not_before():
     assert problem.n_evaluations > 30
 
 
+def test_an_algorithm_that_has_ended_asks_for_nothing():
+    method = get_method("nsga2")(problem_of(CHAIN), 10, 0)
+    first = method.ask()
+    assert len(first) > 0
+    method.tell(first, method.problem.evaluate(first))
+    method._algorithm.evaluator.n_eval = 10**6
+    method._algorithm.termination.update(method._algorithm)
+    assert method.ask().shape == (0, 5)
+
+
+def test_rapid_wants_parts_where_costs_are_stated_and_everything_elsewhere():
+    X = CHAIN.enumerate()
+    raw = np.random.default_rng(0).random((len(X), 2))
+    wanted = {}
+    for stated in (False, True):
+        goals = (Objective("a", "min", cost=10.0), Objective("b", "min", cost=1.0)) if stated else GOALS
+        space = GridSpace("chain", CHAIN.genes, goals)
+        method = get_method("rapid")(ArchitectureProblem(space, ArchitectureTable.build(space, goals, X, raw)), 40, 0)
+        asked = method.ask()
+        wanted[stated] = method.wanted
+        assert len(asked) == 16
+        assert method._algorithm.decoupled
+    assert wanted[False] is None
+    assert wanted[True].shape == (16, 2)
+
+
 class TestOwnAlgorithms:
     def test_what_is_none_is_named(self):
         with pytest.raises(InputError, match="method: expected a Method or a pymoo algorithm, got 3"):
