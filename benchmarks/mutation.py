@@ -2,9 +2,9 @@
 
 The faults are those of cosmic-ray's operators (``pip install cosmic-ray coverage``): another number, operator,
 comparison or truth value, a loop of no iteration, a decorator removed, and so on. Annotations are left alone, since
-nothing reads them. Where several faults are possible at one position of the source, one is drawn. ``mutation.toml``
-says which test files concern which module; of those, the tests that run the faulty statement are run, and the first
-that fails ends it.
+nothing reads them, and so are assurances that hold anyway (``strict=True`` of a zip, ``frozen=True``). Where several
+faults are possible at one position of the source, one is drawn. ``mutation.toml`` says which test files concern which
+module; of those, the tests that run the faulty statement are run, the quickest first, and the first that fails ends it.
 
     python benchmarks/mutation.py learn                     # which test runs which line, and how long it takes
     python benchmarks/mutation.py learn test_choice         # of the new tests of a file
@@ -60,6 +60,7 @@ LIBRARIES = (
 )  # fmt: skip
 MEMORY = 8 * 2**30
 FEWEST = 2
+ASSURANCES = ("strict", "frozen", "eq", "repr")
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def faults(module: str) -> dict[tuple[int, int], list[Maker]]:
 
     source = (ROOT / module).read_text()
     tree, parsed = ast.parse(source), get_ast(source)
-    unread = _annotations(tree)
+    unread, assured = _annotations(tree), _assurances(tree)
     found: dict[tuple[int, int], list[Maker]] = defaultdict(list)
     for name in operator_names():
         kind = get_operator(name)
@@ -114,7 +115,9 @@ def faults(module: str) -> dict[tuple[int, int], list[Maker]]:
         operator = kind()
         positions = [at for node in ast_nodes(parsed) for at in operator.mutation_positions(node)]
         for occurrence, (start, _) in enumerate(positions):
-            if not any(low <= start < high for low, high in unread):
+            if start in assured:
+                found[start].append(_nothing)
+            elif not any(low <= start < high for low, high in unread):
                 found[start].append(partial(made, module, source, tree, start[0], name, operator, occurrence))
     return dict(sorted(found.items()))
 
@@ -147,6 +150,17 @@ def _annotations(tree: ast.AST) -> list[tuple[tuple[int, int], tuple[int, int]]]
         elif isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             found.append(node.test)
     return [((n.lineno, n.col_offset), (n.end_lineno or n.lineno, n.end_col_offset or 0)) for n in found]
+
+
+def _assurances(tree: ast.AST) -> set[tuple[int, int]]:
+    """Where a zip is said to be strict, a dataclass frozen and the like: what holds without."""
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    words = (word for call in calls for word in call.keywords if word.arg in ASSURANCES)
+    return {(word.value.lineno, word.value.col_offset) for word in words if isinstance(word.value, ast.Constant)}
+
+
+def _nothing() -> None:
+    return None
 
 
 def _statements(tree: ast.AST) -> list[tuple[int, int]]:

@@ -248,6 +248,11 @@ def test_the_wide_are_promising_where_the_sure_are_dominated():
     assert (kept >= 50).all()
 
 
+def test_an_objective_in_which_all_are_alike_leaves_the_choice_to_the_others():
+    mean = np.column_stack([np.arange(50.0), np.full(50, 7.0)])
+    assert promising(mean, np.zeros_like(mean), np.empty((0, 2)), 10, seed=0).tolist() == list(range(10))
+
+
 def test_what_will_probably_fail_is_not_counted_on():
     x = np.linspace(0.0, 1.0, 10)
     mean = np.vstack([np.column_stack([x, 1.0 - x]), np.column_stack([x, 1.0 - x]) - 0.3])
