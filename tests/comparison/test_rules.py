@@ -166,6 +166,20 @@ class TestLocalSearch:
         assert restarts
         assert explored
 
+    def test_after_a_restart_the_neighbours_of_its_member_are_next_however_bad_it_is(self):
+        method = get_method("local-search")(problem_of(CHAIN), 40, 0)
+        first = method.ask()
+        method.tell(first, np.arange(20.0).reshape(10, 2))
+        best = first[:1]
+        asked = method.ask()
+        assert {x.tobytes() for x in asked} == {y.tobytes() for y in neighbours(CHAIN, best[0])}
+        # Nothing of it is better, so the front is explored: a restart.
+        method.tell(asked, np.full((len(asked), 2), 50.0))
+        restart = method.ask()
+        assert len(restart) == 1
+        method.tell(restart, np.full((1, 2), 99.0))
+        assert {x.tobytes() for x in method.ask()} == {y.tobytes() for y in neighbours(CHAIN, restart[0])}
+
 
 class TestEvolution:
     def test_a_child_is_one_gene_from_the_best_of_its_tournament(self):
