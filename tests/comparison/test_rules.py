@@ -362,6 +362,19 @@ class TestOwnAlgorithms:
         with pytest.raises(InputError, match="method 'wrong': expected a pymoo algorithm, got int"):
             as_method(wrong)(problem_of(CHAIN), 10, 0)
 
+    def test_a_function_of_the_problem_makes_the_algorithm(self):
+        seen = []
+
+        def mine(problem):
+            seen.append(problem)
+            return NSGA2(pop_size=6, **genotype_operators(problem))
+
+        kind, problem = as_method(mine), problem_of(CHAIN)
+        method = kind(problem, 20, 0)
+        assert kind.name == "mine"
+        assert len(method.ask()) == 6
+        assert seen == [problem]
+
     def test_a_method_stays_as_it_is(self):
         method = get_method("random")
         assert as_method(method) is method
