@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+
 import pytest
 
-from rapid_moo._util import counted
+from rapid_moo._util import counted, interrupts_held
 
 
 @pytest.mark.parametrize(
@@ -25,3 +28,37 @@ from rapid_moo._util import counted
 def test_reasons_that_differ_in_numbers_alone_count_as_one(texts, told):
     assert counted(texts) == told
     assert list(counted(texts).values()) == sorted(told.values(), reverse=True)
+
+
+def test_an_interrupt_waits_until_a_block_ends():
+    done = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def work() -> None:
+        with interrupts_held():
+            signal.raise_signal(signal.SIGINT)
+            done.append("to its end")
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == ["to its end"]
+    assert signal.getsignal(signal.SIGINT) is before
+    with interrupts_held():
+        pass
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_mistake_in_a_block_is_itself_and_other_threads_are_left_alone():
+    before, seen = signal.getsignal(signal.SIGINT), []
+    with pytest.raises(ZeroDivisionError), interrupts_held():
+        _ = 1 / 0
+    assert signal.getsignal(signal.SIGINT) is before
+
+    def work() -> None:
+        with interrupts_held():
+            seen.append(signal.getsignal(signal.SIGINT))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+    assert seen == [before]

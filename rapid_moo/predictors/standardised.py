@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from rapid_moo._util import FloatArray
+from rapid_moo._util import FloatArray, interrupts_held
 from rapid_moo.predictors.gaussian_process import GaussianProcess
 
 _STEPS = 2.0**30
@@ -40,7 +40,8 @@ class Standardised:
         with warnings.catch_warnings():
             # A linear model that has not converged is judged by its predictions like any other.
             warnings.simplefilter("ignore", ConvergenceWarning)
-            self.regressor.fit(inputs, target)
+            with interrupts_held():
+                self.regressor.fit(inputs, target)
         return self
 
     def predict(self, inputs: FloatArray) -> FloatArray:
