@@ -261,7 +261,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.specs,
             self.retune,
             self.priors,
-            max(FIRST_SAMPLE, self._n_initial),
+            self._n_initial,
             stopwatch=self._stopwatch,
             **settings,
         )
