@@ -60,6 +60,9 @@ def _check_declaration(space: SearchSpace) -> None:
         space.default_memory in kinds,
         f"{space.name}: default_memory: expected one of {kinds}, got {space.default_memory!r}",
     )
+    known = [o.name for o in (*space.objectives, *space.optional)]
+    strange = [name for name in space.of_function if known and name not in known]
+    require(not strange, f"{space.name}: of_function: expected some of its objectives {known}, got {strange}")
     require(
         isinstance(space.size, int) and space.size > 0,
         f"{space.name}: size: expected a positive int, got {space.size!r}",

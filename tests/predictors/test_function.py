@@ -8,6 +8,7 @@ import pytest
 from rapid_moo import ADRSTuner, ArchitectureTable, Gene, GridSpace, Objective, PredictorSet, PredictorSpec
 from rapid_moo.predictors.predictor_set import features_of
 from rapid_moo.problems import get_space
+from rapid_moo.testing import ConformanceError, check_space
 from rapid_moo.tuning import early_specs
 
 GOALS = (Objective("accuracy", "max"), Objective("latency", "min"))
@@ -67,6 +68,15 @@ def test_features_are_those_of_the_canonical_form_for_its_objectives_alone():
     accuracy, latency = features_of(SPACE, X, GOALS, ["one_hot"])
     np.testing.assert_array_equal(accuracy["one_hot"], seen)
     np.testing.assert_array_equal(latency["one_hot"], whole)
+
+
+def test_a_name_that_no_objective_has_is_told():
+    class Wrong(Dead):
+        of_function = ("acuracy",)
+
+    check_space(SPACE)
+    with pytest.raises(ConformanceError, match=r"of_function: expected some of its objectives .*'acuracy'"):
+        check_space(Wrong("dead", SPACE.genes, GOALS))
 
 
 def test_accuracy_of_nasbench201_is_of_the_function():
