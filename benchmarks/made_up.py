@@ -40,6 +40,7 @@ METHODS = ("rapid", "nsga2", "optuna-tpe", "random")
 OBJECTIVES = (Objective("error", "min", "%"), Objective("latency", "min", "ms"))
 REFERENCE_SEARCHES, REFERENCE_GENERATIONS = 3, 200
 LISTED = 1_000_000
+PATIENCE = 4
 
 Columns = dict[str, FloatArray]
 
@@ -296,11 +297,15 @@ def _asked(made_up: MadeUp, method: str, seed: int, budget: int) -> IntArray:
 
 
 def _tpe(problem: ArchitectureProblem, seed: int, budget: int) -> IntArray:
-    """Optuna's sampler; what it repeats is served again and not billed, what fails is told as far worse than all."""
+    """Optuna's sampler; what it repeats is served again and not billed, what fails is told as far worse than all.
+
+    Where a space has few good architectures it comes to repeat itself almost only, and each further trial makes the
+    next one slower: it ends after :data:`PATIENCE` times the budget.
+    """
     from rapid_moo.comparison.methods.optuna_tpe import OptunaTPE
 
     method, asked = OptunaTPE(problem, budget, seed), 0
-    while problem.n_evaluations < budget and asked < 20 * budget:
+    while problem.n_evaluations < budget and asked < PATIENCE * budget:
         X = method.ask()
         F = np.asarray(problem.evaluate(X, return_values_of=["F"]))
         method.tell(X, np.where(np.isfinite(F), F, 1e6))
