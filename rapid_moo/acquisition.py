@@ -30,7 +30,7 @@ from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator
 from rapid_moo.pareto import front_indices, front_range, is_nondominated
 
 Float32Array = NDArray[np.float32]
-JOINT_POOL = 600
+JOINT_POOL = 300
 N_DRAWS = 64
 EXPONENT = 0.5
 RULE_OF_THREE = 3.0

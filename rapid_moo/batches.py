@@ -21,7 +21,7 @@ from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import pareto_ranks
 from rapid_moo.view import Knowledge, SpaceView
 
-SPREAD_POOL = 3_000
+SPREAD_POOL = 1_500
 LEAST_RISK = 0.02
 N_SPACE = 2_000
 """So many random architectures show how much of the space fails."""

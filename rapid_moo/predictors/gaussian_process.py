@@ -97,7 +97,12 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self.n_prior = n_prior
 
     def fit(
-        self, X: ArrayLike, y: ArrayLike, start: FloatArray | None = None, tune_rows: BoolArray | None = None
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        start: FloatArray | None = None,
+        tune_rows: BoolArray | None = None,
+        tune: bool = True,
     ) -> GaussianProcess:
         """Fit to features of shape (n, n_features) and a target of shape (n,).
 
@@ -109,6 +114,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             ``theta_`` of a fit to the same features (of another transform of the target, say) to start L-BFGS from.
         tune_rows : ndarray of shape (n,), optional
             The rows that the hyper-parameters may be chosen on; all of them by default.
+        tune : bool
+            Whether hyper-parameters are chosen. If not, those of ``start`` are kept where they suit the features.
         """
         if self.kernel not in KERNELS:
             raise InputError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
@@ -125,7 +132,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         rows = rng.permutation(len(Z))
         allowed = rows if tune_rows is None else rows[tune_rows[rows]]
         seen = allowed[: self.n_tune]
-        self._tune(Z[seen], z[seen], start)
+        self._tune(Z[seen], z[seen], start, tune)
         kept = np.sort(rows[: self.max_rows])
         self.rows_ = kept
         self.unseen_ = np.logical_not(np.isin(kept, seen))
@@ -231,7 +238,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return mean * self._y_std + self._y_mean, std * self._y_std
 
     def cross_predict(
-        self, X: ArrayLike, y: ArrayLike, folds: IntArray, starts: Sequence[FloatArray] = ()
+        self, X: ArrayLike, y: ArrayLike, folds: IntArray, starts: Sequence[FloatArray] = (), tune: bool = True
     ) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
         """Prediction of each row from the rows of all other folds, by hyper-parameters that have not seen it either.
 
@@ -247,6 +254,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             Fold of each row, from 0.
         starts : sequence of ndarray
             ``thetas`` of an earlier call to start from.
+        tune : bool
+            Whether hyper-parameters are chosen; if not, those of ``starts`` are kept where there are as many as groups.
 
         Returns
         -------
@@ -259,7 +268,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         group = folds if len(folds) <= _OWN_FIT else (2 * folds > folds.max()).astype(np.int64)
         for label in np.unique(group):
             start = starts[label] if len(starts) == group.max() + 1 else None
-            half = clone(self).fit(X, y, start, group != label)
+            half = clone(self).fit(X, y, start, group != label, tune)
             predicted = half.leave_folds_out(folds)
             mean[group == label], std[group == label] = predicted[0][group == label], predicted[1][group == label]
             thetas.append(half.theta_)
@@ -278,8 +287,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             covariance += (self._slopes * A) @ B.T
         return covariance
 
-    def _tune(self, Z: FloatArray, z: FloatArray, warm: FloatArray | None) -> None:
-        """Maximise the marginal likelihood times the prior."""
+    def _tune(self, Z: FloatArray, z: FloatArray, warm: FloatArray | None, tune: bool) -> None:
+        """Maximise the marginal likelihood times the prior, or keep what is given."""
         d = Z.shape[1] - self.n_prior
         n_scales = d if self.ard else min(d, 1)
         typical = 0.5 * np.log(max(d, 1))
@@ -287,7 +296,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         start = np.concatenate([np.full(n_scales, typical), [0.0, np.log(0.3), np.log(0.1)], [TRUST] * trusts])
         if warm is not None and warm.shape == start.shape:
             start = warm
-        if len(start) == 3 or len(Z) < 3 or np.ptp(z) == 0.0:
+        if (start is warm and not tune) or len(start) == 3 or len(Z) < 3 or np.ptp(z) == 0.0:
             best, self.n_iter_ = start, 1
         else:
             grams = [Z[:, :d] @ Z[:, :d].T, *[Z[:, d:] @ Z[:, d:].T] * trusts]

@@ -23,6 +23,8 @@ from rapid_moo.space import FEATURE_SETS
 
 N_FOLDS = 5
 WARM_ITERATIONS = 6
+REFRESH = 1.2
+"""With ``warm_start`` hyper-parameters are chosen anew whenever there are so many times the rows of the last time."""
 ENOUGH_UNSEEN = 100
 MOST_COLUMNS = 1_000
 
@@ -139,8 +141,8 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
     random_state : int
         Seed of the regressor and of the folds.
     warm_start : bool
-        Fit a Gaussian process again from the hyper-parameters of the last fit, in few iterations; other families start
-        anew.
+        Fit a Gaussian process again with the hyper-parameters of the last fit, or in few iterations from them once
+        there are a fifth more rows; other families start anew.
     n_prior : int
         So many of the last columns say what is known of the target from elsewhere: a Gaussian process takes them as
         linear, any other family like all others.
@@ -181,11 +183,16 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         goal = self.transform_.forward(target)
         last: Any = getattr(self, "regressor_", None)
         if self.warm_start and isinstance(last, GaussianProcess):
-            self.regressor_: Any = last.set_params(max_iter=WARM_ITERATIONS).fit(inputs, goal, start=last.theta_)
+            tune = len(goal) >= REFRESH * int(getattr(self, "_tuned_rows", 0))
+            last = last.set_params(max_iter=WARM_ITERATIONS)
+            self.regressor_: Any = last.fit(inputs, goal, start=last.theta_, tune=tune)
         else:
+            tune = True
             self.regressor_ = fit_regressor(made(family, params, self.random_state, self.n_prior), inputs, goal)
+        if tune:
+            self._tuned_rows = len(goal)
         if self.spread:
-            self._fit_spread(inputs, goal)
+            self._fit_spread(inputs, goal, tune)
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
@@ -226,7 +233,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         if not isinstance(getattr(self, "regressor_", None), GaussianProcess):
             return None
         starts = [start.tolist() for start in getattr(self, "_cross_starts", ())]
-        return {"theta": self.regressor_.theta_.tolist(), "starts": starts}
+        return {"theta": self.regressor_.theta_.tolist(), "starts": starts, "rows": self._tuned_rows}
 
     def set_warm_state(self, state: Mapping[str, Any] | None) -> None:
         """Make the next fit with ``warm_start`` go on from a :meth:`warm_state`."""
@@ -235,6 +242,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         process = made(get_family(self.family), dict(self.params or {}), self.random_state, self.n_prior)
         process.theta_ = np.array(state["theta"], dtype=np.float64)
         self.regressor_ = process
+        self._tuned_rows = int(state.get("rows", 0))
         self._cross_starts = [np.array(start, dtype=np.float64) for start in state["starts"]]
 
     def __sklearn_tags__(self) -> Any:
@@ -243,9 +251,9 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         tags.regressor_tags.poor_score = self.family == "mean"
         return tags
 
-    def _fit_spread(self, inputs: FloatArray, goal: FloatArray) -> None:
+    def _fit_spread(self, inputs: FloatArray, goal: FloatArray, tune: bool) -> None:
         if isinstance(self.regressor_, GaussianProcess):
-            rows, mean, base = self._honest(self.regressor_, inputs, goal)
+            rows, mean, base = self._honest(self.regressor_, inputs, goal, tune)
         else:
             family, params = get_family(self.family), dict(self.params or {})
             rows = np.arange(len(goal))
@@ -260,7 +268,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self.held_out_ = HeldOut(rows, self.transform_.backward(mean), std * np.abs(self.transform_.slope(mean, std)))
 
     def _honest(
-        self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray
+        self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray, tune: bool
     ) -> tuple[IntArray, FloatArray, FloatArray]:
         """Rows that neither the prediction nor its hyper-parameters have seen, and what is predicted there."""
         unseen = process.unseen_
@@ -270,7 +278,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
             return process.rows_[rows], mean[rows], std[rows]
         starts = getattr(self, "_cross_starts", ()) if self.warm_start else ()
         mean, std, self._cross_starts = process.cross_predict(
-            inputs, goal, assign_folds(len(goal), self.random_state), starts
+            inputs, goal, assign_folds(len(goal), self.random_state), starts, tune
         )
         return np.arange(len(goal)), mean, std
 

@@ -20,7 +20,7 @@ CANDIDATES = tuple(
     for features in ("engineered", "all")
     for ard in (True, False)
 )
-FEWEST, ITERATIONS = 4, 25
+FEWEST, ITERATIONS = 4, 12
 
 
 def early_specs(sample: ArchitectureTable, seed: int = 0, priors: Priors | None = None) -> list[PredictorSpec]:

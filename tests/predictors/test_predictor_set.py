@@ -7,7 +7,7 @@ import json
 import numpy as np
 import pytest
 
-from rapid_moo import PredictorSet, PredictorSpec, get_problem, get_space
+from rapid_moo import ArchitectureTable, PredictorSet, PredictorSpec, get_problem, get_space
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.predictors import FAMILIES
 
@@ -84,6 +84,54 @@ class TestRefuse:
     def test_unknown_spec(self, options):
         with pytest.raises(InputError, match="magic"):
             PredictorSpec(**options)
+
+
+class TestWarmStart:
+    """Hyper-parameters are chosen anew once there are a fifth more rows, by the process that goes on as by another."""
+
+    SPECS = (PredictorSpec(), None)
+
+    def grown(self, table, sizes, resume=False):
+        first = table.take(np.arange(120))
+        some = ArchitectureTable.build(table.space, table.objectives[::2], first.X, first.raw[:, ::2], "some")
+        found = PredictorSet(some.space, some.objectives, self.SPECS, seed=1)
+        for n in sizes:
+            if resume and hasattr(found, "predictors_"):
+                state = json.loads(json.dumps(found.warm_state()))
+                found = PredictorSet.warm(some.space, some.objectives, state)
+            found.fit(some.take(np.arange(n)), warm_start=True)
+        return found
+
+    def theta(self, found):
+        return found.warm_state()["fitted"][0][0]
+
+    def test_hyper_parameters_are_kept_until_there_are_a_fifth_more_rows(self, table):
+        assert self.theta(self.grown(table, (50, 59))) == self.theta(self.grown(table, (50,)))
+        assert self.theta(self.grown(table, (50, 60))) != self.theta(self.grown(table, (50,)))
+        # Counted from when they were chosen, not from the last fit.
+        assert self.theta(self.grown(table, (50, 55, 60))) != self.theta(self.grown(table, (50,)))
+
+    def test_what_is_kept_is_taught_by_all_rows(self, table):
+        before, after = self.grown(table, (50,)), self.grown(table, (50, 59))
+        assert not np.array_equal(before.predict(table.X), after.predict(table.X))
+
+    def test_another_process_goes_on_alike(self, table):
+        sizes = (50, 59, 61, 70, 99, 105, 111)
+        alone, resumed = self.grown(table, sizes), self.grown(table, sizes, resume=True)
+        assert alone.warm_state() == resumed.warm_state()
+        for one, other in zip(alone.predict(table.X, True), resumed.predict(table.X, True), strict=True):
+            assert one.tobytes() == other.tobytes()
+
+    def test_a_state_of_before_rows_were_kept_chooses_anew(self, table):
+        state = self.grown(table, (50,)).warm_state()
+        del state["fitted"][0][0]["rows"]
+        found = PredictorSet.warm(table.space, table.objectives[::2], state)
+        some = table.take(np.arange(51))
+        found.fit(
+            ArchitectureTable.build(table.space, table.objectives[::2], some.X, some.raw[:, ::2], "some"),
+            warm_start=True,
+        )
+        assert found.warm_state()["fitted"][0][0]["rows"] == 51
 
 
 class TestPersistence:
