@@ -39,7 +39,7 @@ from pymoo.optimize import minimize
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.model_selection import KFold
 
-from rapid_moo import ADRS, RAPID, ArchitectureProblem, ArchitectureTable, acquisition, batches
+from rapid_moo import ADRS, RAPID, ArchitectureTable, acquisition, batches, get_problem
 from rapid_moo._util import FloatArray, IntArray
 from rapid_moo.predictors import PredictorSet
 from rapid_moo.view import SpaceView
@@ -187,7 +187,7 @@ def go_on(table: ArchitectureTable, start: Any, oracle: Oracle, part: str, more:
     """ADRS after some more evaluations than a population's, with a part replaced."""
     rapid = PartsRAPID(oracle, frozenset([part]), sampling=start)
     with _settings(part):
-        found = minimize(ArchitectureProblem(table.space, table), rapid, ("n_eval", more), seed=seed)
+        found = minimize(get_problem(table), rapid, ("n_eval", more), seed=seed)
     F = found.algorithm.pop.get("F")
     quality = ADRS(table.front)
     return {m: float(quality(F[: len(start) + m])) for m in CHECKPOINTS if m <= more}
@@ -236,7 +236,7 @@ def run(names: list[str], seeds: int, at: int, more: int, only: list[str]) -> No
             wanted = [p for p in only or parts_of(table) if (name, seed, at, more, p) not in done]
             if not wanted:
                 continue
-            first = minimize(ArchitectureProblem(table.space, table), RAPID(), ("n_eval", at), seed=seed)
+            first = minimize(get_problem(table), RAPID(), ("n_eval", at), seed=seed)
             start = first.algorithm.pop
             begin = float(ADRS(table.front)(start.get("F")))
             for part in wanted:

@@ -333,7 +333,7 @@ def open_table(
 
 
 def get_problem(
-    name: str | Path | pd.DataFrame,
+    name: str | Path | pd.DataFrame | ArchitectureTable,
     *,
     source: Any = None,
     space: str | SearchSpace | None = None,
@@ -347,9 +347,9 @@ def get_problem(
 
     Parameters
     ----------
-    name : str, Path or DataFrame
+    name : str, Path, DataFrame or ArchitectureTable
         A space or table name, a file or a data frame: ``get_problem("hw_gpt", scale="s", device="a100")`` is
-        ``get_problem("hw_gpt_s_a100")``.
+        ``get_problem("hw_gpt_s_a100")``. A table is taken as it is, and leaves nothing to state but ``constraints``.
     source : optional
         Where objectives come from; the published table of that name by default. See
         :class:`~rapid_moo.problem.ArchitectureProblem`.
@@ -367,6 +367,12 @@ def get_problem(
     >>> problem.n_obj, problem.front_kind
     (3, 'true')
     """
+    if isinstance(name, ArchitectureTable):
+        beside = {"source": source, "space": space, "objectives": objectives, "memory": memory, **options}
+        stated = [key for key, value in beside.items() if value is not None] + ["energy"] * energy
+        if stated:
+            raise InputError(f"{', '.join(stated)}: expected nothing beside an ArchitectureTable, which says it all")
+        return ArchitectureProblem(name.space, name, constraints=constraints)
     reading = {key: options.pop(key) for key in [*options] if key in Reading.__dataclass_fields__}
     if isinstance(name, pd.DataFrame) or (source is None and isinstance(name, str | Path) and Path(name).is_file()):
         Reading.of(**reading, **options)

@@ -26,7 +26,7 @@ from pymoo.core.individual import Individual
 from pymoo.core.problem import LoopedElementwiseEvaluation, Problem
 
 from rapid_moo._shown import Lines, Shown
-from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
+from rapid_moo._util import BoolArray, FloatArray, IntArray, shown, unique_rows
 from rapid_moo.constraints import AnyConstraint, Constraint, ConstraintSet, as_constraints
 from rapid_moo.costs import check_prices, costs_stated, prices
 from rapid_moo.errors import InputError
@@ -216,6 +216,11 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
         guard: Guard | None = None,
         elementwise_runner: Any = None,
     ) -> None:
+        if not isinstance(space, SearchSpace):
+            raise InputError(
+                f"space: expected a SearchSpace (an instance), got {shown(space)}; get_problem opens tables, files and"
+                " published spaces"
+            )
         check_genes(space.name, space.genes, space.inactive)
         self.space = space
         self.source, self.objectives = _as_source(space, source, measure, objectives, guard)

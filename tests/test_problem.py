@@ -45,6 +45,29 @@ def table():
     return ArchitectureTable.build(SPACE, GOALS, X[rows], raw[rows], name="eight")
 
 
+class TestOpen:
+    def test_a_table_is_a_problem_as_it_is(self, table):
+        problem = get_problem(table, constraints="lat <= 6")
+        assert problem.table is table
+        assert problem.n_ieq_constr == 1
+
+    @pytest.mark.parametrize(
+        "beside", [{"objectives": "acc:max"}, {"space": SPACE}, {"energy": True}, {"genes": ["a"]}, {"device": "a100"}]
+    )
+    def test_nothing_is_stated_beside_a_table(self, table, beside):
+        with pytest.raises(InputError, match=f"^{next(iter(beside))}: expected nothing beside"):
+            get_problem(table, **beside)
+
+    @pytest.mark.parametrize("told", [GridSpace, "digits", None])
+    def test_what_is_no_space_is_refused(self, told):
+        with pytest.raises(InputError, match="expected a SearchSpace"):
+            ArchitectureProblem(told)
+
+    def test_a_table_in_place_of_its_space_is_refused(self, table):
+        with pytest.raises(InputError, match="get_problem opens tables"):
+            ArchitectureProblem(table)
+
+
 class TestEvaluation:
     def test_fractions_are_rounded_and_what_is_evaluated_is_written_back(self, table):
         problem = ArchitectureProblem(SPACE, table)
