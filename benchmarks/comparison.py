@@ -254,8 +254,8 @@ def readme_section(results: pd.DataFrame) -> str:
         " evaluation billed; in brackets, on how many tables that is significant (Wilcoxon's rank-sum test, Holm's"
         f" correction). Of {at_par['comparisons'].sum()} comparisons with {len(at_par)} methods at an equal bill RAPID"
         f" wins {at_par['won'].sum()}, {at_par['won_clearly'].sum()} of them significantly, and loses"
-        f" {at_par['lost'].sum()}. Two methods whose mean ranks differ by less than"
-        f" {found.critical_difference:.1f}, the critical difference of Nemenyi's test at 5 %, cannot be told apart by these tables."
+        f" {at_par['lost'].sum()}. Two methods whose mean ranks differ by less than {found.critical_difference:.1f}"
+        " (Nemenyi's critical difference at 5 %) cannot be told apart by these tables."
     )
     return f"{told}\n\n{markdown_table(columns, rows, range(1, len(columns)))}"
 
