@@ -185,6 +185,8 @@ def latency_prior(table: ArchitectureTable, way: str, rows: int, seed: int) -> l
 
 def mislead(args: argparse.Namespace) -> None:
     """All targets, ways and seeds of the study of misleading priors that are not there yet."""
+    if args.budget < 2 * FIRST_MARK:
+        raise InputError(f"--budget: expected at least {2 * FIRST_MARK} evaluations, got {args.budget}")
     if args.table is None:
         tables = {name: open_table(name) for name in ("digits_batch64", "digits")}
         targets = args.targets or ["digits_batch64"]

@@ -412,6 +412,24 @@ def test_the_transfer_benchmark_leaves_each_device_out(tmp_path: Path) -> None:
     assert "Traceback" not in wrong.stderr
 
 
+def test_the_study_of_misleading_priors_goes_on_where_it_was(tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "benchmarks" / "transfer_front.py"
+    command = [sys.executable, str(script), "misleading", "--seeds", "0", "--rows", "40", "--budget", "20"]
+    command += ["--out", str(tmp_path / "runs.jsonl")]
+    for printed in (4, 0):
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        assert len(run.stdout.splitlines()) == printed
+    runs = [json.loads(line) for line in (tmp_path / "misleading.jsonl").read_text().splitlines()]
+    assert [item["way"] for item in runs] == ["none", "true", "shuffled", "reversed"]
+    assert {(item["target"], item["source"], len(item["adrs"])) for item in runs} == {("digits_batch64", "digits", 11)}
+    report = (tmp_path / "misleading.md").read_text()
+    # RAPID without a prior needs as many evaluations as its own level took.
+    levels = [line.split(" | ") for line in report.splitlines() if line.startswith("| digits_batch64")]
+    assert [len(level) for level in levels] == [11] * 3
+    assert levels[-1][4] == str(10 + runs[0]["adrs"].index(runs[0]["adrs"][-1]))
+
+
 def test_search_takes_priors(tmp_path: Path) -> None:
     frame = table(2).to_frame()
     frame.to_csv(tmp_path / "target.csv", index=False)
