@@ -8,6 +8,10 @@ finished architecture is appended to a journal, and what is there is not done ag
   median of many runs. A pass is corrected for the machine's speed by a reference network timed next to each
   measurement. The median over the passes is the latency.
 * ``table``: writes the CSV file.
+
+``python benchmarks/profile_digits.py --device batch64`` measures the second device: the same networks get 64 images at
+once. Accuracy and memory are those of the first one's table, so nothing is trained. ``noise`` prints how far two halves
+of the passes agree.
 """
 
 from __future__ import annotations
@@ -17,19 +21,34 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pandas as pd
+from scipy.stats import spearmanr
 
+from rapid_moo._provenance import provenance
 from rapid_moo._util import atomic_path
 from rapid_moo.problems.digits import ACTIVATIONS, INPUTS, Digits, memory_kib
 from rapid_moo.problems.digits_live import deployed, hidden_sizes
 from rapid_moo.problems.digits_training import FOLDS, REPEATS, folds, projected, stable_seed, train
 from rapid_moo.profiling import runner
 
-PASSES = 7
+
+@dataclass(frozen=True)
+class Device:
+    """How the networks are run: images at once, and passes over all of them."""
+
+    batch: int
+    passes: int
+
+
+FIRST = "batch1"
+DEVICES = {FIRST: Device(batch=1, passes=7), "batch64": Device(batch=64, passes=10)}
+DATA = Path("data")
 RUNS = 400
 WARM_UP = 40
 REFERENCE = [3, 0, 2, 64, 64, -1, -1]
@@ -87,18 +106,19 @@ def median_us(run: Callable[[], None], runs: int) -> float:
     return float(np.median(times)) / 1e3
 
 
-def measure_all(space: Digits, genotypes: np.ndarray, journal: Path) -> None:
+def measure_all(space: Digits, genotypes: np.ndarray, device: Device, journal: Path) -> None:
     """Measure the passes that the journal does not hold yet."""
     done = {(tuple(record["vector"]), record["pass"]) for record in read_journal(journal)}
     vectors = space.decode(genotypes).tolist()
-    reference = runner(deployed(space.encode([REFERENCE])[0], 0))
+    batch = device.batch
+    reference = runner(deployed(space.encode([REFERENCE])[0], 0, batch), batch=batch)
     todo = []
-    for number in range(PASSES):
+    for number in range(device.passes):
         order = np.random.default_rng(number).permutation(len(genotypes))
         todo += [(i, number) for i in order if (tuple(vectors[i]), number) not in done]
     with journal.open("a") as out:
         for i, number in progress(todo, "latency"):
-            run = runner(deployed(genotypes[i], number))
+            run = runner(deployed(genotypes[i], number, batch), batch=batch)
             median_us(run, WARM_UP)
             before = median_us(reference, RUNS // 4)
             latency = median_us(run, RUNS)
@@ -108,52 +128,94 @@ def measure_all(space: Digits, genotypes: np.ndarray, journal: Path) -> None:
             out.flush()
 
 
-def build_table(space: Digits, genotypes: np.ndarray, folder: Path) -> pd.DataFrame:
-    """One row per architecture from both journals."""
-    scores = {tuple(r["vector"]): r["scores"] for r in read_journal(folder / "journal-train.jsonl")}
-    passes = pd.DataFrame(read_journal(folder / "journal-latency.jsonl"))
+def read_passes(journal: Path) -> pd.DataFrame:
+    """Latency [us] by architecture (rows, by vector) and pass (columns), corrected for the machine's speed."""
+    passes = pd.DataFrame(read_journal(journal))
     reference = np.array(passes["reference_us"].tolist()).mean(axis=1)
     passes["scaled"] = passes["us"] * np.median(reference) / reference
     passes["key"] = [tuple(v) for v in passes["vector"]]
-    grouped = passes.groupby("key")["scaled"]
-    median, spread = grouped.median(), grouped.std() / np.sqrt(grouped.count())
+    return passes.pivot_table(index="key", columns="pass", values="scaled")
+
+
+def build_table(space: Digits, genotypes: np.ndarray, train: Path, latency: Path) -> pd.DataFrame:
+    """One row per architecture from both journals."""
+    scores = {tuple(r["vector"]): r["scores"] for r in read_journal(train)}
     rows = []
     for x, vector in zip(genotypes, space.decode(genotypes).tolist(), strict=True):
-        key = tuple(vector)
-        repeats = np.array(scores[key]).reshape(REPEATS, FOLDS).mean(axis=1)
+        repeats = np.array(scores[tuple(vector)]).reshape(REPEATS, FOLDS).mean(axis=1)
         rows.append(
             {
                 "vector": str(vector),
                 "accuracy": round(float(repeats.mean()), 4),
-                "latency": round(float(median[key]), 4),
+                "latency": np.nan,
                 "memory": round(float(memory_kib(x[None, :])[0]), 6),
                 "accuracy_se": round(float(repeats.std(ddof=1) / np.sqrt(REPEATS)), 4),
-                "latency_se": round(float(spread[key]), 4),
+                "latency_se": np.nan,
             }
         )
-    return pd.DataFrame(rows)
+    return with_latency(pd.DataFrame(rows), read_passes(latency))
+
+
+def with_latency(table: pd.DataFrame, passes: pd.DataFrame) -> pd.DataFrame:
+    """The table with the median over the passes as latency, and its standard error."""
+    keys = [tuple(json.loads(vector)) for vector in table["vector"]]
+    measured = passes.loc[keys]
+    spread = measured.std(axis=1) / np.sqrt(measured.count(axis=1))
+    return table.assign(latency=measured.median(axis=1).round(4).tolist(), latency_se=spread.round(4).tolist())
+
+
+def show_noise(passes: pd.DataFrame, first: pd.Series[float]) -> None:
+    """Print how far two halves of the passes agree, and how far the order is that of the first device."""
+    even, odd = passes.iloc[:, ::2].median(axis=1), passes.iloc[:, 1::2].median(axis=1)
+    median = passes.median(axis=1)
+    error = passes.std(axis=1) / np.sqrt(passes.count(axis=1)) / median
+    print(
+        f"architectures: {len(passes)}, passes: {passes.shape[1]}, latency {median.min():.2f} to {median.max():.2f} us"
+    )
+    print(f"two halves of the passes: Spearman {spearmanr(even, odd)[0]:.4f}")
+    print(f"two halves of the passes: median relative difference {(even / odd - 1.0).abs().median():.2%}")
+    print(f"median relative standard error: {error.median():.2%}")
+    print(f"Spearman with the first device: {spearmanr(median, first.loc[passes.index])[0]:.4f}")
+
+
+def latencies(table: Path) -> pd.Series[float]:
+    """Latency by vector of a table."""
+    frame = pd.read_csv(table)
+    return pd.Series(frame["latency"].to_numpy(), index=[tuple(json.loads(vector)) for vector in frame["vector"]])
 
 
 def main() -> None:
     """Run the phases."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("phase", nargs="?", choices=["all", "train", "latency", "table"], default="all")
+    parser.add_argument("phase", nargs="?", choices=["all", "train", "latency", "table", "noise"], default="all")
+    parser.add_argument("--device", choices=[*DEVICES], default=FIRST, help=f"how networks are run (default {FIRST})")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/digits"), help="folder of the journals")
-    parser.add_argument("--table", type=Path, default=Path("data/digits.csv"), help="the CSV file to write")
+    parser.add_argument("--table", type=Path, help="the CSV file to write (default data/digits.csv, or of the device)")
     parser.add_argument("--limit", type=int, help="only so many architectures, for a trial")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    space = Digits()
+    space, device, phase = Digits(), DEVICES[arguments.device], arguments.phase
+    first = arguments.device == FIRST
+    suffix = "" if first else f"-{arguments.device}"
+    table = arguments.table or DATA / f"digits{suffix.replace('-', '_')}.csv"
+    train, latency = arguments.out / "journal-train.jsonl", arguments.out / f"journal-latency{suffix}.jsonl"
     genotypes = space.enumerate()[: arguments.limit]
     try:
-        if arguments.phase in ("all", "train"):
-            train_all(space, genotypes, arguments.out / "journal-train.jsonl")
-        if arguments.phase in ("all", "latency"):
-            measure_all(space, genotypes, arguments.out / "journal-latency.jsonl")
-        if arguments.phase in ("all", "table"):
-            with atomic_path(arguments.table) as path:
-                build_table(space, genotypes, arguments.out).to_csv(path, index=False)
-            print(f"{len(genotypes)} architectures: {arguments.table}")
+        if phase == "train" or (phase == "all" and first):
+            train_all(space, genotypes, train)
+        if phase in ("all", "latency"):
+            measure_all(space, genotypes, device, latency)
+            print(f"{arguments.device}: onnxruntime {onnxruntime.__version__}, {provenance()}")
+        if phase in ("all", "table"):
+            with atomic_path(table) as path:
+                if first:
+                    built = build_table(space, genotypes, train, latency)
+                else:
+                    built = with_latency(pd.read_csv(DATA / "digits.csv")[: arguments.limit], read_passes(latency))
+                built.to_csv(path, index=False)
+            print(f"{len(genotypes)} architectures: {table}")
+        if phase == "noise":
+            show_noise(read_passes(latency), latencies(DATA / "digits.csv"))
     except KeyboardInterrupt:
         sys.exit(f"stopped; what was finished is in {arguments.out}, the same command goes on")
 

@@ -2,6 +2,7 @@
 
     python benchmarks/transfer_front.py run --table gpt_s_a100.csv --devices gpt_s_devices.csv [--ways none,prior]
     python benchmarks/transfer_front.py report
+    python benchmarks/transfer_front.py misleading [--table nasbench201_data_final.csv --devices nb201_devices.csv]
 
 ``--table`` holds all objectives of one device, ``--devices`` columns ``latency_X`` of several on the same
 architectures. Each device is the target in turn and the next one the source; the first objective (accuracy,
@@ -14,6 +15,10 @@ perplexity) is that of the table for all. The source was searched beforehand, at
 
 With ``--costs`` (``1,0.01``: the first objective's and each other's) budgets and marks are costs in units of one
 architecture, else evaluations. Runs are appended to ``runs.jsonl``; what is there already is not run again.
+
+``misleading`` asks what a prior costs that is wrong. Its prior tells latencies and nothing else, of ``--rows`` random
+architectures of the source: as measured, shuffled, or reversed. Without ``--table`` the second device of ``digits`` is
+the target and the first one the source. Runs go to ``misleading.jsonl``, and ``misleading.md`` is written from them.
 """
 
 from __future__ import annotations
@@ -48,6 +53,10 @@ WAYS = ("none", "prior", "small", "shuffled", "reversed")
 SHARES = (1 / 12, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
 """Of the budget, at which quality is noted."""
 EARLY = (20, 40, 60, 100)
+LATENCIES = ("none", "true", "shuffled", "reversed")
+LEVELS = (1 / 2, 3 / 4, 1.0)
+"""Shares of the budget: the ADRS that RAPID without a prior has there is to be reached."""
+FIRST_MARK = 10
 SMALL, SEARCHED = 100, 1000
 
 
@@ -163,6 +172,96 @@ def _key(item: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(item[name] for name in ("table", "target", "way", "seed", "costs", "budget"))
 
 
+def latency_prior(table: ArchitectureTable, way: str, rows: int, seed: int) -> list[Prior]:
+    """Latencies of random architectures and nothing else: true, shuffled or reversed; none at all for ``none``."""
+    if way == "none":
+        return []
+    some = table.sample(min(rows, len(table)), seed=seed)
+    told = some if way == "true" else misled(some, way, seed)
+    k = [objective.name for objective in told.objectives].index("latency")
+    vectors = [str(vector) for vector in table.space.decode(told.X).tolist()]
+    return [Prior(pd.DataFrame({"vector": vectors, "latency": told.raw[:, k]}))]
+
+
+def mislead(args: argparse.Namespace) -> None:
+    """All targets, ways and seeds of the study of misleading priors that are not there yet."""
+    if args.budget < 2 * FIRST_MARK:
+        raise InputError(f"--budget: expected at least {2 * FIRST_MARK} evaluations, got {args.budget}")
+    if args.table is None:
+        tables = {name: open_table(name) for name in ("digits_batch64", "digits")}
+        targets = args.targets or ["digits_batch64"]
+    else:
+        tables = device_tables(args.table, args.devices, "")
+        targets = args.targets or list(tables)
+    names, out = list(tables), args.out.parent / "misleading.jsonl"
+    done = set()
+    if out.exists():
+        done = {_told(json.loads(line)) for line in out.read_text(encoding="utf-8").splitlines()}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    marks = list(range(FIRST_MARK, args.budget + 1))
+    for seed in range(args.seeds[0], args.seeds[1] + 1):
+        for target in targets:
+            if target not in tables:
+                raise InputError(f"--targets: expected some of {names}, got {target!r}")
+            table, source = tables[target], names[(names.index(target) + 1) % len(names)]
+            for way in LATENCIES:
+                item: dict[str, Any] = {"table": table.space.name, "target": target, "source": source, "way": way}
+                item |= {"seed": seed, "rows": args.rows, "budget": args.budget}
+                if _told(item) in done:
+                    continue
+                start = time.process_time()
+                priors = latency_prior(tables[source], way, args.rows, SEARCHED + seed)
+                found = curve(search(table, args.budget, seed, priors), table, marks)
+                item["adrs"] = [round(found[str(mark)], 6) for mark in marks]
+                item["seconds"] = round(time.process_time() - start, 1)
+                with out.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(item | {"date": time.strftime("%Y-%m-%d")} | provenance()) + "\n")
+                print(target, source, way, seed, item["adrs"][-1], flush=True)
+    write_misleading(out)
+
+
+def _told(item: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(item[name] for name in ("target", "source", "way", "seed", "rows", "budget"))
+
+
+def reached(adrs_by_mark: list[float], level: float, budget: int) -> int:
+    """Evaluations until ADRS is at most a level; one more than the budget if it never is."""
+    values = np.asarray(adrs_by_mark)
+    return FIRST_MARK + int(np.argmax(values <= level)) if (values <= level).any() else budget + 1
+
+
+def write_misleading(out: Path) -> None:
+    """``misleading.md`` beside the runs."""
+    runs = pd.read_json(out, lines=True)
+    rows = []
+    for (target, source, budget), group in runs.groupby(["target", "source", "budget"], sort=False):
+        plain = np.array(group[group.way == "none"].adrs.tolist())
+        for share in LEVELS:
+            at = round(share * budget)
+            level = float(np.median(plain[:, at - FIRST_MARK]))
+            needed = {
+                way: np.array([reached(values, level, budget) for values in group[group.way == way].adrs])
+                for way in LATENCIES
+            }
+            line: dict[str, Any] = {"target": target, "source": source, "ADRS": f"{level:.4f}", "seeds": len(plain)}
+            for way, several in needed.items():
+                missed = int((several > budget).sum())
+                line[way] = f"{np.mean(several):.0f}" + (f" ({missed} not reached)" if missed else "")
+            for way in LATENCIES[1:]:
+                line[f"{way} / none"] = f"{needed[way].mean() / needed['none'].mean():.2f}"
+            rows.append(line)
+    command = "python benchmarks/transfer_front.py misleading"
+    text = [
+        "# A prior that misleads",
+        setting(command, f"{runs.seed.min()} to {runs.seed.max()}", runs),
+        "Mean evaluations until ADRS is as low as the median of RAPID without a prior at a half, three quarters and all"
+        f" of the budget. The prior tells latencies alone, of {runs['rows'].max()} random architectures of the source:"
+        " as measured (`true`), shuffled or reversed. What is not reached counts as one evaluation beyond the budget.",
+        markdown(pd.DataFrame(rows)),
+    ]
+    (out.parent / "misleading.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+
+
 def write_report(out: Path) -> None:
     """``front.md`` beside the runs."""
     runs = pd.read_json(out, lines=True, dtype={"costs": str})
@@ -207,7 +306,7 @@ def _seeds(text: str) -> tuple[int, int]:
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=("run", "report"))
+    parser.add_argument("command", choices=("run", "report", "misleading"))
     parser.add_argument("--table", type=Path)
     parser.add_argument("--devices", type=Path)
     parser.add_argument("--targets", nargs="*", default=[], help="target devices; all of them by default")
@@ -216,11 +315,18 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--third", action="store_true", help="end runs with a prior at a third of the budget")
     parser.add_argument("--seeds", type=_seeds, default=(0, 0), help="first and last, such as 0-4")
+    parser.add_argument("--rows", type=int, default=400, help="misleading: architectures of the source (default 400)")
+    parser.add_argument("--budget", type=int, default=100, help="misleading: evaluations of the target (default 100)")
     parser.add_argument("--out", type=Path, default=OUT / "runs.jsonl")
     args = parser.parse_args()
     try:
         if args.command == "report":
             write_report(args.out)
+            return
+        if args.command == "misleading":
+            if (args.table is None) != (args.devices is None):
+                raise InputError("misleading: expected --table and --devices together")
+            mislead(args)
             return
         if args.table is None or args.devices is None:
             raise InputError("run: expected --table and --devices")

@@ -27,7 +27,7 @@ class Digits(SearchSpace):
     components, ``full`` takes all 64 pixels), the activation, the depth, and the width of each hidden layer; widths
     beyond the depth are inactive (-1 in the published vector). Objectives: accuracy [%] to be maximised, latency [us]
     of the deployed network and memory [KiB] of weights and activations to be minimised. ``data/README.md`` says how
-    they were measured.
+    they were measured, also on a second device: ``get_problem("digits", device="batch64")``.
     """
 
     name = "digits"

@@ -100,12 +100,12 @@ def hidden_sizes(x: IntArray) -> list[int]:
     return [int(size) for size in layer_sizes(x[None, :])[0, 1:-1] if size]
 
 
-def deployed(x: IntArray, seed: int = 0) -> bytes:
-    """The network of a genotype in deployed form, an ONNX model.
+def deployed(x: IntArray, seed: int = 0, batch: int = 1) -> bytes:
+    """The network of a genotype in deployed form for so many images at once, an ONNX model.
 
     Weights are random: their values do not change the time.
     """
-    network = _Network(seed)
+    network = _Network(seed, batch)
     current, size = _front(network, INPUTS[x[0]], int(INPUT_SIZES[x[0]]))
     activation = {"relu": "Relu", "tanh": "Tanh"}[ACTIVATIONS[x[1]]]
     for width in hidden_sizes(x):
@@ -116,7 +116,8 @@ def deployed(x: IntArray, seed: int = 0) -> bytes:
 class _Network:
     """Nodes and weights of an ONNX graph, added one after the other."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, batch: int) -> None:
+        self.batch = batch
         self._rng = np.random.default_rng(seed)
         self._nodes: list[object] = []
         self._weights: list[object] = []
@@ -140,8 +141,8 @@ class _Network:
         graph = helper.make_graph(
             self._nodes,
             "digits",
-            [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, [1, PIXELS])],
-            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [1, CLASSES])],
+            [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, [self.batch, PIXELS])],
+            [helper.make_tensor_value_info(output, TensorProto.FLOAT, [self.batch, CLASSES])],
             self._weights,
         )
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
@@ -162,6 +163,6 @@ def _front(network: _Network, kind: str, size: int) -> tuple[str, int]:
         return "pixels", size
     if kind != "pool4":
         return network.dense("pixels", PIXELS, size), size
-    image = network.add("Reshape", ["pixels", network.constant([1, 1, 8, 8])])
+    image = network.add("Reshape", ["pixels", network.constant([network.batch, 1, 8, 8])])
     pooled = network.add("AveragePool", [image], kernel_shape=[2, 2], strides=[2, 2])
-    return network.add("Reshape", [pooled, network.constant([1, size])]), size
+    return network.add("Reshape", [pooled, network.constant([network.batch, size])]), size

@@ -306,8 +306,8 @@ def open_table(
     Parameters
     ----------
     dataset : str, Path or DataFrame
-        A name such as ``digits`` or ``hw_gpt_s_a100``; a CSV, JSON, Parquet or Excel file, packed or not; or a frame.
-        A published file name is recognised as its space.
+        A name such as ``digits``, ``digits_batch64`` or ``hw_gpt_s_a100``; a CSV, JSON, Parquet or Excel file, packed
+        or not; or a frame. A published file name is recognised as its space.
     space : str or SearchSpace, optional
         States the space of any other file; without it the genes are inferred, and ``objectives`` must be stated.
     objectives, memory, energy

@@ -467,7 +467,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             return self._another_sample(known, size)
         self._rounds += 1
         assert self.learner is not None
-        self.learner.learn(known, int(self.random_state.integers(2**31)), wide=self._decoupling is not None)
+        self.learner.learn(known, int(self.random_state.integers(2**31)))
         with self._stopwatch("search"):
             found = self._proposals(known)
             self.searched = np.vstack([found, known.X[known.complete]])

@@ -1,7 +1,8 @@
 """Published tables: where they come from, where they are kept, and whether they are what they should be.
 
 A table is looked for in the folder that ``RAPID_MOO_DATA`` names, then in the user's cache (``RAPID_MOO_CACHE`` or the
-platform's cache folder). ``digits`` is part of the package. Nothing is downloaded unless :func:`fetch` is called.
+platform's cache folder). ``digits`` and its second device are part of the package. Nothing is downloaded unless
+:func:`fetch` is called.
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ from rapid_moo.objectives import Objective
 from rapid_moo.progress import ProgressCallback
 from rapid_moo.reading import read_csv
 
-EMBEDDED = "digits"
 _GPT_FILE = re.compile(r"gpt_([sml])_(\w+)\.csv", re.IGNORECASE)
 _GPT_NAME = re.compile(r"hw_gpt_([sml])_(\w+)", re.IGNORECASE)
 
@@ -44,7 +44,7 @@ class TableEntry:
     options : dict
         What the space takes (``scale``).
     url : str
-        Original public address at a pinned commit; empty for the embedded table.
+        Original public address at a pinned commit; empty for an embedded table.
     verified : bool
         Whether that address has been seen to exist.
     enforced : bool
@@ -81,6 +81,11 @@ class TableEntry:
     licence: str = "unknown"
     source: str = ""
     oddities: tuple[str, ...] = ()
+
+    @property
+    def embedded(self) -> bool:
+        """Whether it is part of the package."""
+        return not self.url
 
 
 def _package_folder() -> Path:
@@ -176,7 +181,7 @@ def search_folders() -> list[Path]:
 
 def find(entry: TableEntry) -> Path | None:
     """Where a table is, or None."""
-    if entry.name == EMBEDDED:
+    if entry.embedded:
         return _package_folder() / entry.file
     for folder in search_folders():
         if (folder / entry.file).is_file():
@@ -302,7 +307,7 @@ def fetch(
         If the download fails or is not what the manifest promises.
     """
     entry = _stated_entry(name)
-    if entry.name == EMBEDDED:
+    if entry.embedded:
         return _package_folder() / entry.file
     target = cache_folder() / entry.file
     part = target.with_name(f"{target.name}.part")
@@ -352,7 +357,7 @@ def import_folder(folder: Path | str) -> list[ImportedFile]:
     report, taken = [], set()
     for path in sorted(root.rglob("*.csv")):
         entry = entry_for(path)
-        if entry is None or entry.name == EMBEDDED:
+        if entry is None or entry.embedded:
             report.append(ImportedFile(path, "", "skipped", "not the name of a published table"))
             continue
         if entry.name in taken:

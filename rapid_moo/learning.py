@@ -27,7 +27,7 @@ FIRST_TUNING = 48
 """Evaluations before which the tuner is not asked: fewer do not tell many configurations apart."""
 EARLY_GROWTH = 1.4
 TEACHING = 800
-"""So many architectures that are known in part teach the predictors where cheap objectives are measured widely."""
+"""So many architectures that are known in part teach the predictors: more say little more, and cost their cube."""
 MADE_ANEW = frozenset(("tuned", "predictors", "success", "limits", "_chosen"))
 
 
@@ -90,7 +90,7 @@ class Learner:
         # A run with its history keeps one of each.
         return copied(self, memo, MADE_ANEW)
 
-    def learn(self, known: Knowledge, seed: int, *, wide: bool = False) -> None:
+    def learn(self, known: Knowledge, seed: int) -> None:
         """Choose predictors where it is time to, then fit them on everything known.
 
         Parameters
@@ -99,8 +99,6 @@ class Learner:
             At least one complete row.
         seed : int
             Seed of the choice.
-        wide : bool
-            Whether cheap objectives are measured widely: of very many rows that are known in part a sample teaches.
         """
         sample = self.view.sample_table(known)
         if self.specs is None:
@@ -112,7 +110,7 @@ class Learner:
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed, priors=self.priors)
             else:
                 self.predictors = self.predictors.successor()
-            some = _teaching(known, wide)
+            some = _teaching(known)
             self.predictors.fit(sample, warm_start=True, partial=(known.X[some], known.raw[some]))
             self._learn_success(known)
             self._learn_constraints(known, seed)
@@ -178,9 +176,9 @@ class Learner:
             self.predictors = PredictorSet.warm(self.view.space, self.view.objectives, state["predictors"], self.priors)
 
 
-def _teaching(known: Knowledge, wide: bool) -> IntArray:
+def _teaching(known: Knowledge) -> IntArray:
     """Rows known in part that the predictors learn from: of very many a sample says as much."""
     rows = np.flatnonzero(~known.complete)
-    if not wide or len(rows) <= TEACHING:
+    if len(rows) <= TEACHING:
         return rows
     return np.sort(np.random.default_rng(len(rows)).permutation(rows)[:TEACHING])

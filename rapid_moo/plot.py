@@ -124,8 +124,11 @@ def front(subject: Any, ax: Axes | Sequence[Axes] | None = None, *, objectives: 
     judge = report.reference if report.reference is not None and report.reference.kind != "found" else None
     points = np.array(judge.points, dtype=np.float64) if judge is not None else None
     kind = f"{judge.kind} front ({judge.size})" if judge is not None else ""
-    sample = np.array([state == "sample" for state in facts.state], dtype=np.bool_)
-    several = {"evaluated": raw[~sample], "trained on": raw[sample]} if sample.any() else {"evaluated": raw}
+    state = np.array(facts.state)
+    sample = state == "sample"
+    # What is known in part from elsewhere is no evaluation.
+    evaluated = ~sample & ((state != "known") | np.isfinite(raw).all(axis=1))
+    several = {"evaluated": raw[evaluated], **({"trained on": raw[sample]} if sample.any() else {})}
     if report.kind == "table":
         several = {"architectures": raw}
     pairs = [(b, a) for a, b in combinations(chosen, 2)] or [(-1, chosen[0])]

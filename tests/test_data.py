@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from rapid_moo import data
@@ -143,14 +144,23 @@ class TestManifest:
             assert entry.source
             assert all(len(digest) == 64 for digest in entry.sha256)
 
-    def test_the_embedded_table_is_the_measured_one(self) -> None:
-        path = data.locate("digits")
-        assert data.check_file(data.manifest()["digits"], path).state == "ok"
-        assert path.stat().st_size == data.manifest()["digits"].size
+    @pytest.mark.parametrize("name", ["digits", "digits_batch64"])
+    def test_an_embedded_table_is_the_measured_one(self, name: str) -> None:
+        path, entry = data.locate(name), data.manifest()[name]
+        assert entry.embedded
+        assert data.check_file(entry, path).state == "ok"
+        assert path.stat().st_size == entry.size
+
+    def test_the_second_device_differs_in_latency_alone(self) -> None:
+        first, second = (pd.read_csv(data.locate(name)) for name in ("digits", "digits_batch64"))
+        same = ["vector", "accuracy", "memory", "accuracy_se"]
+        pd.testing.assert_frame_equal(first[same], second[same])
+        assert 0.88 < first["latency"].corr(second["latency"], method="spearman") < 0.94
+        assert (second["latency_se"] / second["latency"]).median() < 0.01
 
     def test_addresses_are_pinned_to_a_commit(self) -> None:
         for entry in data.manifest().values():
-            if entry.name != data.EMBEDDED:
+            if not entry.embedded:
                 assert "/McGill-Edge-Intelligence/RAPID/7b862c120c3545c8e22d4372a650c91fe0a849df/data/" in entry.url
                 assert entry.url.endswith(entry.file)
 
@@ -239,8 +249,9 @@ class TestFetch:
         assert names(cache) == [FILE]
         assert steps[-1] == (len(GOOD), len(GOOD))
 
-    def test_embedded_table_is_not_downloaded(self) -> None:
-        assert data.fetch("digits") == data.locate("digits")
+    @pytest.mark.parametrize("name", ["digits", "digits_batch64"])
+    def test_embedded_table_is_not_downloaded(self, name: str) -> None:
+        assert data.fetch(name) == data.locate(name)
 
     def test_server_error_then_works(self, server: Server) -> None:
         server.ways = ["500", "503", "whole"]

@@ -18,6 +18,7 @@ FIGURES = {
     "published.ipynb": 5,
     "mix_and_match.ipynb": 2,
     "constraints.ipynb": 2,
+    "second_board.ipynb": 3,
 }
 
 

@@ -14,7 +14,19 @@ from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.optimize import minimize
 from pymoo.problems import get_problem as pymoo_problem
 
-from rapid_moo import RAPID, ArchitectureProblem, Comparison, Gene, GridSpace, Objective, Study, get_problem, plot
+from rapid_moo import (
+    RAPID,
+    ArchitectureProblem,
+    ArchitectureTable,
+    Comparison,
+    Gene,
+    GridSpace,
+    Objective,
+    Prior,
+    Study,
+    get_problem,
+    plot,
+)
 from rapid_moo.errors import InputError
 from rapid_moo.report import front_figure
 from rapid_moo.subjects import report_of
@@ -109,6 +121,15 @@ def test_studies_and_problems_are_drawn_alike(study, result, name):
     for subject in (study, result, result.problem):
         axes = np.atleast_1d(getattr(plot, name)(subject))
         assert all(axis.has_data() for axis in axes)
+
+
+def test_what_a_prior_knows_in_part_is_no_evaluation():
+    space = own_space()
+    told = ArchitectureTable.build(space, GOALS, space.enumerate(), np.ones((24, 2)))
+    problem = ArchitectureProblem(space, measure=measure)
+    found = minimize(problem, RAPID(n_initial=4, priors=[Prior(told, same="error")]), ("n_eval", 6), seed=0)
+    labels = [text.get_text() for text in plot.front(found).get_legend().get_texts()]
+    assert "evaluated (6)" in labels
 
 
 def test_a_table_and_its_audit():

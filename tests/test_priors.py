@@ -15,9 +15,10 @@ import pytest
 from scipy.optimize import check_grad
 from scipy.stats import spearmanr
 
-from rapid_moo import RAPID, ArchitectureProblem, Gene, GridSpace, Objective, Prior, Study
+from rapid_moo import RAPID, ArchitectureProblem, Gene, GridSpace, Objective, Prior, Study, data, get_problem
 from rapid_moo.cli.main import main
-from rapid_moo.errors import InputError, StudyError
+from rapid_moo.errors import DataNotFoundError, InputError, StudyError
+from rapid_moo.learning import TEACHING
 from rapid_moo.predictors import GaussianProcess, PredictorSet, PredictorSpec
 from rapid_moo.priors import Priors, Source, Transfer
 from rapid_moo.store import Bill, Store
@@ -217,6 +218,37 @@ def test_several_columns_of_a_file_are_several_sources(tmp_path: Path) -> None:
         Priors(SPACE, OBJECTIVES, [Prior(file, columns={"latency": "nothing"})])
 
 
+def test_a_published_table_is_a_prior_by_its_name() -> None:
+    target = get_problem("digits", device="batch64").table
+    priors = Priors(target.space, target.objectives, [Prior("digits", same="accuracy")])
+    assert priors.take_over(Store(target.space, ["accuracy", "latency", "memory"])) == 3_400
+    ((name, X, values),) = priors.hints["latency"]
+    first = get_problem("digits").table
+    assert name == "digits"
+    np.testing.assert_array_equal(values, first.raw[first.find(X), 1])
+    with pytest.raises(DataNotFoundError, match=r"prior 'digts': expected a table's .* \(digits, .*"):
+        Priors(target.space, target.objectives, ["digts"])
+
+
+@pytest.mark.parametrize("cell", ["fast", "inf"])
+def test_what_is_no_number_is_left_out_and_told(cell: str, caplog: pytest.LogCaptureFixture) -> None:
+    frame = table(1, some(40)).to_frame().astype({"latency": object, "error": object})
+    frame.loc[3, "latency"], frame.loc[5, "error"] = cell, ""
+    priors = Priors(SPACE, OBJECTIVES, [frame])
+    assert {name: len(several[0][1]) for name, several in priors.hints.items()} == {"error": 39, "latency": 39}
+    # An empty cell is what failed or was not measured: nothing to speak of.
+    (said,) = caplog.messages
+    assert said == (f"prior prior: column 'latency': 1 of 40 values are no finite numbers, such as '{cell}': left out")
+
+
+def test_a_prior_of_too_few_architectures_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    priors = Priors(SPACE, OBJECTIVES, [Prior(table(1, some(4)), same="error")])
+    assert not priors.hints
+    assert caplog.messages == [
+        "prior device: latency: expected at least 5 architectures to learn from, got 4: left out"
+    ]
+
+
 def test_what_is_stated_of_a_prior_is_checked() -> None:
     with pytest.raises(InputError, match="'speed'"):
         Priors(SPACE, OBJECTIVES, [Prior(table(0), same="speed")])
@@ -280,6 +312,22 @@ def test_only_members_of_a_table_are_taken_over() -> None:
     assert np.isnan(store.raw[:, 1]).all()
 
 
+def test_of_very_many_values_that_are_known_a_sample_teaches() -> None:
+    # All 3,400 accuracies of digits taught a process in each round, at the cost of their cube.
+    problem = ArchitectureProblem(SPACE, table(2))
+    algorithm = RAPID(priors=[Prior(table(1), same="error")], n_initial=8)
+    algorithm.setup(problem, termination=("n_eval", 12), seed=0)
+    while algorithm.has_next():
+        algorithm.next()
+    assert algorithm.predictors is not None
+    assert algorithm.predictors._partial is not None
+    assert len(algorithm.predictors._partial[0]) == TEACHING
+    # What is known is known exactly, whether it teaches or not.
+    known = np.isfinite(problem.store.raw[:, 0])
+    assert known.sum() == len(EVERYONE)
+    np.testing.assert_array_equal(problem.store.raw[:, 0], error(problem.store.X))
+
+
 def test_a_row_that_was_free_is_billed_when_it_is_measured() -> None:
     store = Store(SPACE, ["error", "latency"])
     store.add(EVERYONE[:3], [[1.0, np.nan]] * 3)
@@ -319,6 +367,16 @@ def test_a_study_keeps_its_priors_and_goes_on_with_them(tmp_path: Path) -> None:
         Study(tmp_path / "new", SPACE, measure, objectives=OBJECTIVES, options={"priors": priors})
 
 
+def test_the_same_command_again_tells_nothing_twice(tmp_path: Path) -> None:
+    told = table(1, some(40))
+    for budget in (8, 12):
+        Study(tmp_path / "study", SPACE, measure, objectives=OBJECTIVES, priors=[told]).run(budget=budget)
+    again = Study(tmp_path / "study", measure=measure)
+    assert again.priors.count("latency") == 1
+    more = Study(tmp_path / "study", measure=measure, priors=[table(3, some(40))])
+    assert more.priors.count("latency") == 3
+
+
 def test_a_study_is_a_prior_of_another(tmp_path: Path) -> None:
     first = Study(tmp_path / "old", SPACE, measure, objectives=OBJECTIVES)
     first.run(budget=12)
@@ -354,6 +412,24 @@ def test_the_transfer_benchmark_leaves_each_device_out(tmp_path: Path) -> None:
     assert "Traceback" not in wrong.stderr
 
 
+def test_the_study_of_misleading_priors_goes_on_where_it_was(tmp_path: Path) -> None:
+    script = Path(__file__).parents[1] / "benchmarks" / "transfer_front.py"
+    command = [sys.executable, str(script), "misleading", "--seeds", "0", "--rows", "40", "--budget", "20"]
+    command += ["--out", str(tmp_path / "runs.jsonl")]
+    for printed in (4, 0):
+        run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert run.returncode == 0, run.stderr
+        assert len(run.stdout.splitlines()) == printed
+    runs = [json.loads(line) for line in (tmp_path / "misleading.jsonl").read_text().splitlines()]
+    assert [item["way"] for item in runs] == ["none", "true", "shuffled", "reversed"]
+    assert {(item["target"], item["source"], len(item["adrs"])) for item in runs} == {("digits_batch64", "digits", 11)}
+    report = (tmp_path / "misleading.md").read_text()
+    # RAPID without a prior needs as many evaluations as its own level took.
+    levels = [line.split(" | ") for line in report.splitlines() if line.startswith("| digits_batch64")]
+    assert [len(level) for level in levels] == [11] * 3
+    assert levels[-1][4] == str(10 + runs[0]["adrs"].index(runs[0]["adrs"][-1]))
+
+
 def test_search_takes_priors(tmp_path: Path) -> None:
     frame = table(2).to_frame()
     frame.to_csv(tmp_path / "target.csv", index=False)
@@ -365,6 +441,47 @@ def test_search_takes_priors(tmp_path: Path) -> None:
     assert summary["evaluations"] == 20
     assert summary["priors"] == [str(tmp_path / "old.csv")]
     assert summary["same"] == ["error"]
+
+
+@pytest.mark.parametrize("way", ["shuffled", "reversed"])
+def test_a_true_accuracy_is_worth_more_than_lies_about_latency_cost(way: str, tmp_path: Path) -> None:
+    frame = pd.read_csv(data.locate("digits"))
+    lies = frame["latency"].sample(frac=1.0, random_state=0).to_numpy() if way == "shuffled" else -frame["latency"]
+    frame.assign(latency=lies).to_csv(tmp_path / "lies.csv", index=False)
+    command = ["search", "digits", "--device", "batch64", "--budget", "24"]
+    told = ["--prior", str(tmp_path / "lies.csv"), "--same", "accuracy"]
+    assert main([*command, *told, "--out", str(tmp_path / way)]) == 0
+    assert main([*command, "--out", str(tmp_path / "none")]) == 0
+    summaries = [json.loads((tmp_path / name / "summary.json").read_text()) for name in (way, "none")]
+    assert [summary["dataset"] for summary in summaries] == ["digits_batch64"] * 2
+    assert [summary["evaluations"] for summary in summaries] == [24] * 2
+    assert summaries[0]["adrs"] < 0.5 * summaries[1]["adrs"]
+
+
+def test_a_bad_prior_leaves_no_study(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    pd.DataFrame({"vector": ["[1, 2]"] * 6, "accuracy": range(6)}).to_csv("wrong.csv", index=False)
+    Path("empty.csv").touch()
+    command = [
+        "run",
+        "digits",
+        "--measure",
+        "python measure.py",
+        "--budget",
+        "6",
+        "--out",
+        "study",
+        "--same",
+        "accuracy",
+    ]
+    for prior, told in (("wrong.csv", "length 7"), ("empty.csv", "empty.csv"), ("digits:latency=speed", "'speed'")):
+        assert main([*command, "--same", "accuracy", "--prior", prior]) == 2
+        message = capsys.readouterr().err
+        assert told in message
+        assert len(message.strip().splitlines()) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["empty.csv", "wrong.csv"]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PARTS = ["rapid_moo", "problems", "data", "tests", "benchmarks", "notebooks", "pyproject.toml", "README.md", "LICENSE"]
-DATA = ["__init__.py", "manifest.toml", "digits.csv"]
+DATA = ["__init__.py", "manifest.toml", "digits.csv", "digits_batch64.csv"]
 
 
 def files(folder: Path, below: str) -> dict[str, bytes]:

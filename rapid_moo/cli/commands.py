@@ -52,7 +52,7 @@ def data_list(_options: Namespace) -> int:
     for entry in data.manifest().values():
         path = data.find(entry)
         where = str(path.parent) if path is not None else "-"
-        if entry.name == data.EMBEDDED:
+        if entry.embedded:
             where = "embedded"
         rows.append({"table": entry.name, "file": entry.file, "at": where, "licence": entry.licence})
     print(pd.DataFrame(rows).to_string(index=False, justify="left"))

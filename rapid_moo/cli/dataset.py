@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from argparse import Namespace
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rapid_moo.errors import InputError
@@ -25,6 +26,9 @@ def add_dataset(parser: argparse.ArgumentParser) -> None:
         "--dataset",
         metavar="FILE|NAME",
         help="a table's name, or a file: CSV in any dialect, JSON, Parquet or Excel, packed or not",
+    )
+    parser.add_argument(
+        "--device", metavar="NAME", help="the device of a published table: digits --device batch64 is digits_batch64"
     )
     parser.add_argument(
         "--space", metavar="NAME", help="the search space of a file that is not named like a published one"
@@ -82,9 +86,9 @@ def add_priors(parser: argparse.ArgumentParser) -> None:
         "--prior",
         action="append",
         default=[],
-        metavar="FILE[:OBJECTIVE=COLUMN,..]",
-        help="what another device, data set or study knows of the same architectures: a table or the folder of a study;"
-        " trusted as far as own measurements bear it out",
+        metavar="FILE|NAME[:OBJECTIVE=COLUMN,..]",
+        help="what another device, data set or study knows of the same architectures: a table's file or name, or the"
+        " folder of a study; trusted as far as own measurements bear it out",
     )
     parser.add_argument(
         "--same", default="", metavar="NAME,..", help="objectives whose values in --prior hold here as they are"
@@ -118,14 +122,27 @@ def dataset_name(options: Namespace) -> str:
     Raises
     ------
     InputError
-        If it is stated twice or not at all.
+        If it is stated twice or not at all, or has no such device.
     """
     if options.name and options.dataset:
         raise InputError(f"dataset: expected it once, got {options.name!r} and --dataset {options.dataset!r}")
     stated: str | None = options.name or options.dataset
     if not stated:
         raise InputError("dataset: expected a table's name or a CSV file, got none (--dataset)")
-    return stated
+    return stated if options.device is None else _of_device(stated, options.device)
+
+
+def _of_device(stated: str, device: str) -> str:
+    """The published table of a device."""
+    from rapid_moo import data
+
+    name = f"{stated}_{device}"
+    if Path(stated).is_file() or data.entry_for(name) is None:
+        raise InputError(
+            f"--device: expected the device of a published table, such as batch64 of digits or a100 of hw_gpt_s,"
+            f" got {device!r} of {stated!r}"
+        )
+    return name
 
 
 def reading_options(options: Namespace) -> dict[str, Any]:

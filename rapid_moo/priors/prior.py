@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
+from rapid_moo import data
 from rapid_moo._util import FloatArray, IntArray, shown, unique_rows
-from rapid_moo.errors import InputError
+from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective
 from rapid_moo.priors.source import FEWEST, Source
 from rapid_moo.reading import Reading, read_table
+from rapid_moo.reading.cells import is_empty
 from rapid_moo.reading.files import read_sheet
 from rapid_moo.reading.options import names_of
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import Store
 from rapid_moo.table import ArchitectureTable
 
+logger = logging.getLogger(__name__)
+
 Told: TypeAlias = dict[str, list[tuple[IntArray, FloatArray]]]
+Hint: TypeAlias = tuple[str, IntArray, FloatArray]
 MOST_ROWS = 1_000
 """Architectures of one source that are learnt from: more say little more, and cost their cube."""
 STUDY_FILE = "evaluations.csv"
@@ -33,9 +40,9 @@ class Prior:
 
     Parameters
     ----------
-    source : path, DataFrame or ArchitectureTable
-        A table's file in any layout that is read elsewhere, the folder of a study, a frame, or a table. Its
-        architectures are of the space that is searched.
+    source : str, path, DataFrame or ArchitectureTable
+        A table's file in any layout that is read elsewhere, the name of a published table (``digits``), the folder of a
+        study, a frame, or a table. Its architectures are of the space that is searched.
     same : sequence of str, or str with commas
         Objectives whose values hold as they are: an accuracy that was measured on the same data. They are known then,
         and cost nothing.
@@ -67,7 +74,7 @@ class Prior:
 
     @classmethod
     def parse(cls, text: str, same: Sequence[str] = ()) -> Prior:
-        """A prior as the command line gives it: ``FILE``, or ``FILE:latency=COLUMN,latency=OTHER``."""
+        """A prior as the command line gives it: ``FILE`` or a name, or ``FILE:latency=COLUMN,latency=OTHER``."""
         file, separator, stated = text.rpartition(":")
         if not separator or Path(text).exists() or "=" not in stated:
             return cls(text, tuple(same))
@@ -115,9 +122,7 @@ class Prior:
         return {name: several for name, several in found.items() if several}
 
     def _of_file(self, space: SearchSpace, objectives: Sequence[Objective]) -> Told:
-        source = self.source
-        if isinstance(source, str | Path) and Path(source).is_dir():
-            source = Path(source) / STUDY_FILE
+        source = self._file(self.source) if isinstance(self.source, str | Path) else self.source
         sheet = read_sheet(source)
         wanted = self._wanted(objectives, sheet.columns)
         columns = list(dict.fromkeys(column for several in wanted.values() for column in several))
@@ -128,6 +133,7 @@ class Prior:
             for column in several:
                 values = raw.known_values(Objective(column, "min"))
                 some = np.isfinite(values)
+                self._note_unusable(raw.frame[column][~some], column, len(some))
                 if some.any():
                     first, inverse = unique_rows(X[some])
                     means = np.bincount(inverse, weights=values[some]) / np.bincount(inverse)
@@ -135,6 +141,37 @@ class Prior:
         if not found:
             raise InputError(f"prior {self.name}: expected values of {', '.join(wanted)}, got none")
         return found
+
+    def _file(self, stated: str | Path) -> Path:
+        """The file that holds what a path or a table's name means."""
+        path, entry = Path(stated), data.entry_for(stated)
+        if path.is_dir() and str(stated):
+            if not (path / STUDY_FILE).is_file():
+                raise DataNotFoundError(
+                    f"prior {shown(str(stated), 200)}: expected the folder of a study, found no {STUDY_FILE} in it"
+                )
+            return path / STUDY_FILE
+        if path.is_file():
+            return path
+        if entry is None or path.suffix == ".csv":
+            raise DataNotFoundError(
+                f"prior {shown(str(stated), 200)}: expected a table's file or name ({data.known_names()}), or the"
+                " folder of a study, found none of them"
+            )
+        return data.locate(entry.name)
+
+    def _note_unusable(self, cells: pd.Series[Any], column: str, rows: int) -> None:
+        """Say what is left out because it is no number; an empty cell is nothing to speak of."""
+        told = cells[~cells.map(is_empty).to_numpy(dtype=np.bool_)]
+        if len(told):
+            logger.warning(
+                "prior %s: column %r: %d of %d values are no finite numbers, such as %s: left out",
+                self.name,
+                column,
+                len(told),
+                rows,
+                shown(told.iloc[0], 60),
+            )
 
     def _wanted(self, objectives: Sequence[Objective], columns: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """The columns of each objective that it tells something of."""
@@ -158,6 +195,11 @@ class Prior:
         return wanted
 
 
+def _same_content(hint: Hint, other: Hint) -> bool:
+    """Whether two hints tell the same, whatever their names."""
+    return np.array_equal(hint[1], other[1]) and np.array_equal(hint[2], other[2])
+
+
 class Priors:
     """All priors of a run, read and understood: what is known, and what is a hint.
 
@@ -178,7 +220,7 @@ class Priors:
 
     def __init__(self, space: SearchSpace, objectives: Sequence[Objective], priors: Iterable[Any] = ()) -> None:
         self.space = space
-        self.hints: dict[str, list[tuple[str, IntArray, FloatArray]]] = {}
+        self.hints: dict[str, list[Hint]] = {}
         self._same: list[tuple[str, IntArray, FloatArray]] = []
         self._sources: dict[str, list[Source]] = {}
         computed = {objective.name for objective in space.computed}
@@ -194,6 +236,14 @@ class Priors:
                     elif len(X) >= FEWEST:
                         rows = np.random.default_rng(0).permutation(len(X))[:MOST_ROWS]
                         self.hints.setdefault(name, []).append((prior.name, X[rows], values[rows]))
+                    else:
+                        logger.warning(
+                            "prior %s: %s: expected at least %d architectures to learn from, got %d: left out",
+                            prior.name,
+                            name,
+                            FEWEST,
+                            len(X),
+                        )
 
         if lacking := [name for prior in told for name in prior.same if name not in found]:
             raise InputError(f"priors: same: expected values of {lacking[0]!r}, found those of {sorted(found)}")
@@ -230,9 +280,10 @@ class Priors:
         return found
 
     def add(self, other: Priors) -> None:
-        """Take in further priors of the same space and objectives."""
+        """Take in further priors of the same space and objectives; a hint that is known already stays one."""
         for name, several in other.hints.items():
-            self.hints.setdefault(name, []).extend(several)
+            known = self.hints.setdefault(name, [])
+            known += [hint for hint in several if not any(_same_content(hint, held) for held in known)]
         self._same += other._same
         self._sources.clear()
 

@@ -182,6 +182,11 @@ def test_output_that_cannot_be_written_is_found_before_the_work(command, below, 
         (["data", "verify", "nonsense"], "'nonsense'"),
         (["search", "digits", "--memory", "flops"], "'flops'"),
         (["search", "digits", "--energy"], "energy"),
+        (["search", "digits", "--device", "batch65"], "got 'batch65' of 'digits'"),
+        (["search", "digits.csv", "--device", "batch64"], "got 'batch64' of 'digits.csv'"),
+        (["search", "digits", "--prior", ""], "prior '': expected a table's file or name"),
+        (["search", "digits", "--prior", "digits_batch65"], "prior 'digits_batch65': expected a table's file or name"),
+        (["search", "digits", "--prior", "."], "expected the folder of a study, found no evaluations.csv"),
     ],
 )
 def test_commands(arguments, said, capsys, tmp_path, monkeypatch):

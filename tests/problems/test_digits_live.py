@@ -77,6 +77,19 @@ def test_deployed_networks_hold_the_parameters_that_the_space_counts():
         assert parameter_count(model) == products + biases
 
 
+def test_the_deployed_networks_get_a_batch_of_images():
+    pytest.importorskip("onnx", reason="the extra 'profile' is not installed")
+    import onnxruntime
+
+    space = get_space("digits")
+    pixels = np.random.default_rng(0).random((3, 64), dtype=np.float32)
+    for x in space.sample(10, 0):
+        one, three = (onnxruntime.InferenceSession(live.deployed(x, 4, batch)) for batch in (1, 3))
+        together = three.run(None, {"pixels": pixels})[0]
+        apart = [one.run(None, {"pixels": pixels[k : k + 1]})[0][0] for k in range(3)]
+        np.testing.assert_allclose(together, apart, rtol=1e-5, atol=1e-6)
+
+
 def test_the_deployed_pooling_is_the_one_that_is_trained():
     onnx = pytest.importorskip("onnx", reason="the extra 'profile' is not installed")
     from onnx.reference import ReferenceEvaluator

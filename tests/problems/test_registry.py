@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from rapid_moo import GridSpace, Objective, get_problem, get_space, open_table, register_space
-from rapid_moo.errors import InputError
+from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.problems import registry, space_names
 from rapid_moo.problems.registry import choose_objectives
 from rapid_moo.space import Gene
@@ -130,6 +130,16 @@ def test_unknown_names_are_one_error(name):
 def test_unknown_options_are_one_error(name, options):
     with pytest.raises(InputError):
         get_problem(name, **options)
+
+
+def test_a_device_names_a_table_of_its_own():
+    first, second = get_problem("digits").table, get_problem("digits", device="batch64").table
+    assert (first.name, second.name) == ("digits", "digits_batch64")
+    np.testing.assert_array_equal(first.X, second.X)
+    np.testing.assert_array_equal(first.raw[:, [0, 2]], second.raw[:, [0, 2]])
+    assert first.fingerprint != second.fingerprint
+    with pytest.raises(DataNotFoundError, match="'digits_batch65'"):
+        get_problem("digits", device="batch65")
 
 
 def test_two_names_of_one_column_are_the_same_objective():
