@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, setting, title
 from transfer import read_devices
 
 from rapid_moo import RAPID
@@ -280,14 +280,14 @@ def write_report(out: Path) -> None:
             line["a third no worse than none at all"] = _compared(group, plain, budget)
         rows.append(line)
     text = [
-        "# The front of a new device",
+        title("The front of a new device"),
         setting("python benchmarks/transfer_front.py run", f"{runs.seed.min()} to {runs.seed.max()}", runs),
         f"Runs made from {runs.date.min():%Y-%m-%d} to {runs.date.max():%Y-%m-%d}. Mean ADRS over target devices and"
         " seeds when so many evaluations, or the cost of so many architectures, were spent; `none` is"
         " RAPID without a prior.",
-        markdown(pd.DataFrame(rows).fillna("")),
+        of_frame(pd.DataFrame(rows).fillna("")),
     ]
-    (out.parent / "front.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+    (out.parent / "front.md").write_text(page(*text), encoding="utf-8")
 
 
 def _compared(group: pd.DataFrame, plain: pd.DataFrame, budget: int) -> str:

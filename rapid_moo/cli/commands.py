@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -31,7 +30,8 @@ from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.progress import Progress
 from rapid_moo.reading.options import names_of
 from rapid_moo.report import PAGE_FILE, REPORT_FILE, last_report, to_text, write_page
-from rapid_moo.report.rendering import section_text
+from rapid_moo.report.blocks import table
+from rapid_moo.report.rendering import section_text, text
 from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import RANKING_FILE, TRIPLET_FILE, ADRSTuner, Triplet, load_triplet, pick_loss
@@ -54,8 +54,8 @@ def data_list(_options: Namespace) -> int:
         where = str(path.parent) if path is not None else "-"
         if entry.embedded:
             where = "embedded"
-        rows.append({"table": entry.name, "file": entry.file, "at": where, "licence": entry.licence})
-    print(pd.DataFrame(rows).to_string(index=False, justify="left"))
+        rows.append((entry.name, entry.file, where, entry.licence))
+    print(text([table(("table", "file", "at", "licence"), rows)]))
     return 0
 
 

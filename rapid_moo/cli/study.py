@@ -31,6 +31,8 @@ from rapid_moo.priors import Prior
 from rapid_moo.problems import get_space, space_names
 from rapid_moo.reading.options import names_of
 from rapid_moo.report import PAGE_FILE
+from rapid_moo.report.blocks import table
+from rapid_moo.report.rendering import text
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store, own_name
 from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
@@ -356,9 +358,12 @@ def _table(study: Study) -> str:
     frame = study.front_frame()
     for gene in study.space.genes:
         frame[gene.name] = [_label(gene, choice) for choice in frame[gene.name]]
-    frame = frame.rename(columns={objective.name: objective.label for objective in study.objectives})
-    text = frame.head(SHOWN).fillna("").to_string(index=False, float_format=lambda value: f"{value:.6g}")
-    return text if len(frame) <= SHOWN else f"{text}\n… and {len(frame) - SHOWN} more in front.csv"
+    labels = {objective.name: objective.label for objective in study.objectives}
+    values = frame.head(SHOWN).itertuples(index=False)
+    rows = [["" if _is_nan(value) else _short(value) for value in row] for row in values]
+    right = (k for k, name in enumerate(frame.columns) if name not in {gene.name for gene in study.space.genes})
+    shown = text([table((labels.get(name, name) for name in frame.columns), rows, right)])
+    return shown if len(frame) <= SHOWN else f"{shown}\n… and {len(frame) - SHOWN} more in front.csv"
 
 
 def _label(gene: Gene, choice: Any) -> Any:

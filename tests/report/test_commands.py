@@ -12,7 +12,7 @@ import pytest
 
 from rapid_moo import Gene, GridSpace, Objective, Study
 from rapid_moo.cli import main
-from rapid_moo.report import PAGE_FILE, REPORT_FILE, Report, read_report
+from rapid_moo.report import PAGE_FILE, REPORT_FILE, Report, read_report, to_markdown
 from rapid_moo.study.report import Renewal
 
 SPACE = """
@@ -85,7 +85,7 @@ def test_a_folder_needs_nothing_but_its_facts(searched, tmp_path, capsys):
     assert (tmp_path / PAGE_FILE).read_bytes() == (searched / PAGE_FILE).read_bytes()
     capsys.readouterr()
     assert run("report", tmp_path, "--format", "text") == 0
-    assert "Evaluations billed   40 of 3400" in capsys.readouterr().out
+    assert "Evaluations billed  40 of 3400" in capsys.readouterr().out
     assert run("report", tmp_path, "--format", "markdown") == 0
     assert capsys.readouterr().out.startswith("# Search of digits")
 
@@ -205,11 +205,16 @@ def test_a_comparison_leaves_its_page(tmp_path, capsys):
     report = read_report(tmp_path)
     results = pd.read_csv(tmp_path / "results.csv")
     for method in ("random", "nsga2"):
-        [curve] = [c for c in report.comparison["curves"] if c["method"] == method]
+        [curve] = [c for c in report.comparison.curves if c["method"] == method]
         mine = results[(results["method"] == method) & (results["budget"] == 40)]
         assert curve["adrs"]["median"][-1] == pytest.approx(mine["adrs"].median())
         assert curve["evaluations"][-1] == 40
-    assert report.comparison["tables"] in (tmp_path / "report.md").read_text()
+    assert (tmp_path / "report.md").read_text() == to_markdown(report)
+    told = capsys.readouterr().out
+    assert "At a budget of 40" in told
+    for method, part in results[results["budget"] == 40].groupby("method"):
+        [line] = [line for line in told[told.index("budget of 40") :].splitlines() if line.startswith(f"{method} ")]
+        assert line.split()[2].strip("*") == f"{part['adrs'].median():.4f}"
     (tmp_path / REPORT_FILE).unlink()
     assert run("report", tmp_path) == 0
     assert read_report(tmp_path).comparison == report.comparison

@@ -69,10 +69,10 @@ def test_markdown_escapes_what_users_write(report):
 def test_text_says_what_the_facts_say(report):
     text = to_text(report)
     assert "60 of 96 (62.5%): 16 to train on, 44 chosen by the predictors" in text
-    assert "ADRS                 0.10000" in text
+    assert "\n  ADRS                0.10000  (0 is the whole front" in text
     plain = to_text(report.replace(kind="study"))
     assert f"Study of {EVIL}" in plain
-    assert f"3 MemoryError: {EVIL}" in plain
+    assert f"3  MemoryError: {EVIL}" in plain
 
 
 def test_the_front_is_that_of_what_is_known_and_feasible():
