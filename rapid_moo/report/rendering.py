@@ -15,8 +15,6 @@ from rapid_moo.report.blocks import Bars, Block, Code, Heading, Items, Pairs, Pa
 from rapid_moo.report.facts import Report
 from rapid_moo.report.sections import search_summary, sections, title_of
 
-WIDTH = 110
-"""Characters of a line of prose in a terminal."""
 LONG = 60
 """Characters of a cell that is broken into lines."""
 
@@ -105,9 +103,12 @@ def section_text(report: Report, *keys: str) -> str:
 def text(blocks: Iterable[Block]) -> str:
     """Blocks for a terminal; what is strong stands between asterisks."""
     lines: list[str] = []
+    before: Block | None = None
     for block in blocks:
-        # A heading has an empty line before it, a table behind prose none.
-        lines += ["", *_lines(block)] if isinstance(block, Heading) and lines else _lines(block)
+        # A heading stands apart, and prose from the table above it; a table belongs to the prose before it.
+        apart = isinstance(block, Heading) or (isinstance(block, Paragraph) and isinstance(before, Table))
+        lines += ["", *_lines(block)] if apart and before is not None else _lines(block)
+        before = block
     return "\n".join(lines)
 
 
@@ -116,7 +117,7 @@ def _lines(block: Block) -> list[str]:
         return [block.text]
     if isinstance(block, Paragraph):
         told = _inline(block.text, _TEXT)
-        return _wrapped(f"warning: {told}" if block.warning else told)
+        return [f"warning: {told}" if block.warning else told]
     if isinstance(block, Pairs):
         width = max((len(name) for name, _ in block.items), default=0)
         return [f"  {name:{width}}  {value}" for name, value in block.items]
@@ -124,14 +125,10 @@ def _lines(block: Block) -> list[str]:
         width = max(len(name) for name, _ in block.shares)
         return [f"{block.title}:", *(f"  {name:{width}}  {share:4.0%}" for name, share in block.shares)]
     if isinstance(block, Items):
-        return [line for told in block.texts for line in _wrapped(f"* {_inline(told, _TEXT)}", "  ")]
+        return [f"* {_inline(told, _TEXT)}" for told in block.texts]
     if isinstance(block, Code):
         return block.text.splitlines()
     return _aligned(block)
-
-
-def _wrapped(told: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(told, WIDTH, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def _aligned(block: Table) -> list[str]:

@@ -209,6 +209,13 @@ def _why(report: Report) -> Section | None:
         if choice.interval is not None:
             told += f", with a probability of 90 % between {choice.interval[0]:.4f} and {choice.interval[1]:.4f}"
         blocks.append(Paragraph(f"{told}. {choice.compared} configurations were fitted."))
+    if report.quality.get("adrs_picks") is not None:
+        blocks.append(
+            Paragraph(
+                f"On {report.bill['unseen']:,} architectures that were not tuned on, the ADRS of their first picks is"
+                f" {report.quality['adrs_picks']:.4f}."
+            )
+        )
     if choice.unlearnable:
         names = ", ".join(choice.unlearnable)
         blocks.append(Paragraph(f"No configuration predicts anything of {names}: the mean serves.", warning=True))
