@@ -65,7 +65,7 @@ def compare(options: Namespace) -> int:
 def _report(out: Path) -> list[str]:
     """Write the report and, where they can be drawn, the figures of everything that a folder holds."""
     results, trajectories, oracle = (read_results([out], name) for name in RESULT_FILES)
-    report = comparison_report(out, command_line())
+    report = comparison_report(out, command_line()).as_written()
     write_text(out / REPORT_FILE, to_markdown(report))
     write_page(report, out)
     written = [REPORT_FILE, PAGE_FILE]

@@ -355,6 +355,10 @@ class Report:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"report: expected the facts of a report, got: {error!r}") from error
 
+    def as_written(self) -> Report:
+        """The same as its file tells it, so that what is made of both is the same to the last digit."""
+        return Report.from_dict(self.to_dict())
+
     def write(self, folder: Path | str) -> None:
         """Write ``report.json``."""
         write_text(Path(folder) / REPORT_FILE, json.dumps(self.to_dict(), separators=(",", ":")) + "\n")

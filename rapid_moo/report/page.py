@@ -79,7 +79,7 @@ def write_page(report: Report, folder: Path | str) -> Path:
     """Write ``report.json`` and ``report.html`` into a folder; returns the page's path."""
     path = Path(folder) / PAGE_FILE
     report.write(folder)
-    write_text(path, to_html(report))
+    write_text(path, to_html(report.as_written()))
     return path
 
 
