@@ -252,14 +252,14 @@ def write_misleading(out: Path) -> None:
             rows.append(line)
     command = "python benchmarks/transfer_front.py misleading"
     text = [
-        "# A prior that misleads",
+        title("A prior that misleads"),
         setting(command, f"{runs.seed.min()} to {runs.seed.max()}", runs),
         "Mean evaluations until ADRS is as low as the median of RAPID without a prior at a half, three quarters and all"
         f" of the budget. The prior tells latencies alone, of {runs['rows'].max()} random architectures of the source:"
         " as measured (`true`), shuffled or reversed. What is not reached counts as one evaluation beyond the budget.",
-        markdown(pd.DataFrame(rows)),
+        of_frame(pd.DataFrame(rows)),
     ]
-    (out.parent / "misleading.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+    (out.parent / "misleading.md").write_text(page(*text), encoding="utf-8")
 
 
 def write_report(out: Path) -> None:
