@@ -1,17 +1,39 @@
-"""What the studies' reports share."""
+"""What the studies' reports share: prose and tables become Markdown in the renderer of the package."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from rapid_moo._provenance import provenance
-from rapid_moo._shown import markdown_table
 from rapid_moo.comparison.tables import MADE
+from rapid_moo.report.blocks import Block, Heading, Paragraph, Table, marked, table
+from rapid_moo.report.rendering import markdown
 
 
-def markdown(frame: pd.DataFrame) -> str:
-    """A data frame as a Markdown table, without its index."""
-    return markdown_table(list(frame.columns), frame.astype(str).to_numpy().tolist())
+def page(*parts: str | Block) -> str:
+    """A report as Markdown.
+
+    Parameters
+    ----------
+    *parts : str or Block
+        Blocks, and prose in which words are marked: ``*idle*``, ```code```.
+    """
+    return markdown(Paragraph(marked(part)) if isinstance(part, str) else part for part in parts) + "\n"
+
+
+def title(text: str) -> Heading:
+    """The title of a report."""
+    return Heading(text, 1)
+
+
+def section(text: str) -> Heading:
+    """The heading of a section."""
+    return Heading(text, 2)
+
+
+def of_frame(frame: pd.DataFrame) -> Table:
+    """A data frame as a table, without its index; spans in it stay marked."""
+    return table(frame.columns, frame.astype(object).to_numpy().tolist())
 
 
 def setting(command: str, seeds: str, runs: pd.DataFrame | None = None) -> str:

@@ -33,7 +33,7 @@ from unittest.mock import patch
 import numpy as np
 import pandas as pd
 from _devices import device_table
-from _report import markdown, setting
+from _report import of_frame, page, section, setting, title
 from pymoo.core.problem import Problem
 from pymoo.optimize import minimize
 from sklearn.ensemble import ExtraTreesRegressor
@@ -269,15 +269,15 @@ def report() -> None:
     )
     whole = pd.concat([begin.to_frame("at the start").T, value.loc[order]])
     parts = [
-        "# What keeps RAPID from the floor",
+        title("What keeps RAPID from the floor"),
         head,
         f"Evaluations: {states}. Geometric means over seeds.",
-        "## ADRS, as a ratio to the run that goes on as it is",
-        markdown(ratio.round(2).astype(object).where(ratio.notna(), "").reset_index()),
-        "## ADRS",
-        markdown(whole.round(4).astype(object).where(whole.notna(), "").reset_index()),
+        section("ADRS, as a ratio to the run that goes on as it is"),
+        of_frame(ratio.round(2).astype(object).where(ratio.notna(), "").reset_index()),
+        section("ADRS"),
+        of_frame(whole.round(4).astype(object).where(whole.notna(), "").reset_index()),
     ]
-    (OUT / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    (OUT / "report.md").write_text(page(*parts), encoding="utf-8")
 
 
 def main() -> None:

@@ -326,7 +326,7 @@ def keys(kinds: list[str], seeds: range) -> Iterator[tuple[str, int]]:
 
 def report(runs: list[dict[str, Any]]) -> str:
     """The rates as a page."""
-    from _report import markdown, setting  # beside this file; a test loads this one alone
+    from _report import of_frame, page, setting, title  # beside this file; a test loads this one alone
 
     frame = pd.DataFrame(runs)
     rows = []
@@ -344,14 +344,12 @@ def report(runs: list[dict[str, Any]]) -> str:
                 "found beside": ", ".join(f"{k} {c}" for k, c in others.items()) or "nothing",
             }
         )
-    return "\n\n".join(
-        [
-            "# What the audit finds",
-            f"{len(frame):,} tables. An odd table is right if its kind is among the findings, a clean one if nothing is"
-            " found.",
-            markdown(pd.DataFrame(rows)),
-            setting("python benchmarks/audit_findings.py run", f"{frame['seed'].min()} to {frame['seed'].max()}"),
-        ]
+    return page(
+        title("What the audit finds"),
+        f"{len(frame):,} tables. An odd table is right if its kind is among the findings, a clean one if nothing is"
+        " found.",
+        of_frame(pd.DataFrame(rows)),
+        setting("python benchmarks/audit_findings.py run", f"{frame['seed'].min()} to {frame['seed'].max()}"),
     )
 
 
@@ -367,7 +365,7 @@ def main() -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     runs = [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
     if options.command == "report":
-        (options.out / "report.md").write_text(report(runs) + "\n")
+        (options.out / "report.md").write_text(report(runs))
         return
     done = {(run["kind"], run["seed"]) for run in runs}
     first, _, last = options.seeds.partition("-")

@@ -20,14 +20,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _devices import device_table
-from _report import markdown
+from _report import of_frame, page, section, title
 
 from rapid_moo import ArchitectureTable, open_table
-from rapid_moo._shown import markdown_table
 from rapid_moo._util import write_text
 from rapid_moo.comparison import Comparison
+from rapid_moo.comparison.facts import comparison_facts, quality_facts
 from rapid_moo.comparison.figures import write_figures
-from rapid_moo.comparison.markdown import comparison_markdown, quality_table
 from rapid_moo.comparison.registry import get_method, method_names
 from rapid_moo.comparison.statistics import at_budget, losses, ranks, tally
 from rapid_moo.comparison.tables import (
@@ -43,6 +42,8 @@ from rapid_moo.comparison.tables import (
 )
 from rapid_moo.design import FIRST_SAMPLE
 from rapid_moo.progress import Progress
+from rapid_moo.report.blocks import Block, Items, strong, table
+from rapid_moo.report.compared import comparison_blocks, quality_blocks
 
 ROOT = Path(__file__).resolve().parent.parent
 FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
@@ -172,23 +173,24 @@ def report() -> None:
     head = "Command: `python benchmarks/comparison.py run && python benchmarks/comparison.py report`."
     seeds = results.groupby(["method", "dataset"])["seed"].nunique().groupby("method").agg(["size", "min", "max"])
     rows = [(m, t, a if a == b else f"{a} to {b}") for m, t, a, b in seeds.itertuples()]
-    table = markdown_table(["method", "tables", "seeds of a table"], rows, {1, 2})
-    write_text(OUT / "report.md", f"{head}\n\n{table}\n\n{comparison_markdown(results, trajectories, oracle)}")
+    counts = table(["method", "tables", "seeds of a table"], rows, {1, 2})
+    facts = comparison_facts(results, trajectories, oracle)
+    write_text(OUT / "report.md", page(head, counts, *comparison_blocks(facts)))
     floor = pd.read_csv(FLOOR) if FLOOR.is_file() else None
     write_figures(OUT, results, trajectories, oracle, floor)
     write_text(OUT / "small_budgets.md", small_budgets(trajectories, floor))
     told, floors = (frame[~frame["dataset"].isin(NEAR_DUPLICATES)] for frame in (results, oracle))
-    for path, section in ((README, readme_section(told)), (PAGE, page_section(told, floors))):
+    for path, parts in ((README, readme_parts(told)), (PAGE, page_parts(told, floors))):
         text = path.read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
-        write_text(path, f"{before}{BEGIN}\n\n{section}\n\n{END}{rest.partition(END)[2]}")
+        write_text(path, f"{before}{BEGIN}\n\n{page(*parts)}\n{END}{rest.partition(END)[2]}")
 
 
 def small_budgets(trajectories: pd.DataFrame, floor: pd.DataFrame | None) -> str:
     """ADRS and hypervolume at the budgets that users have, with the floor of noise; the best method in bold."""
     paths = trajectories[trajectories["method"].isin(SMALL_METHODS)]
-    parts = [
-        "# Small budgets",
+    parts: list[str | Block] = [
+        title("Small budgets"),
         "Medians over seeds, every unique evaluation billed, the best method of a line in bold; *floor*: RAPID with"
         " predictors that saw the whole table (`benchmarks/floor.py`). An empty cell: not run so far.",
     ]
@@ -201,20 +203,17 @@ def small_budgets(trajectories: pd.DataFrame, floor: pd.DataFrame | None) -> str
             lead[quality] += (known["rapid"].mul(sign) <= rivals).tolist()
             best = known.mul(sign).min(axis=1).mul(sign)
             rows = {
-                method: [
-                    "" if np.isnan(v) else f"**{v:.4f}**" if v == b else f"{v:.4f}"
-                    for v, b in zip(column, best, strict=True)
-                ]
+                method: ["" if np.isnan(v) else strong(f"{v:.4f}", v == b) for v, b in zip(column, best, strict=True)]
                 for method, column in known.items()
             }
             if floor is not None and (floor["dataset"] == name).any():
                 own = floor[floor["dataset"] == name].set_index("evaluations")[quality]
                 rows["floor"] = [f"{own[own.index <= n].iloc[-1]:.4f}" for n in known.index]
             label = "ADRS" if quality == "adrs" else "hypervolume"
-            parts += [f"## {name}, {label}", markdown(pd.DataFrame({"evaluations": known.index, **rows}))]
+            parts += [section(f"{name}, {label}"), of_frame(pd.DataFrame({"evaluations": known.index, **rows}))]
     told = [f"by {'ADRS' if q == 'adrs' else q} in {sum(flags)} of {len(flags)} lines" for q, flags in lead.items()]
     parts.insert(2, f"RAPID is no worse than any of these {' and '.join(told)}.")
-    return "\n\n".join(parts) + "\n"
+    return page(*parts)
 
 
 def _at_counts(paths: pd.DataFrame, quality: str) -> pd.DataFrame:
@@ -232,7 +231,7 @@ def _at_counts(paths: pd.DataFrame, quality: str) -> pd.DataFrame:
     return pd.DataFrame(found, index=pd.Index(SMALL, name="evaluations"))
 
 
-def readme_section(results: pd.DataFrame) -> str:
+def readme_parts(results: pd.DataFrame) -> list[str | Block]:
     """RAPID against the best few methods and those that everybody knows, and what is significant of it."""
     budget = HEADLINES[0]
     part = at_budget(results, budget)
@@ -257,7 +256,7 @@ def readme_section(results: pd.DataFrame) -> str:
         f" {at_par['lost'].sum()}. Two methods whose mean ranks differ by less than {found.critical_difference:.1f}"
         " (Nemenyi's critical difference at 5 %) cannot be told apart by these tables."
     )
-    return f"{told}\n\n{markdown_table(columns, rows, range(1, len(columns)))}"
+    return [told, table(columns, rows, range(1, len(columns)))]
 
 
 def _clear(record: pd.DataFrame, rival: str, kind: str) -> str:
@@ -265,7 +264,7 @@ def _clear(record: pd.DataFrame, rival: str, kind: str) -> str:
     return f"{record.loc[rival, kind]} ({record.loc[rival, f'{kind}_clearly']})" if rival in record.index else ""
 
 
-def page_section(results: pd.DataFrame, oracle: pd.DataFrame) -> str:
+def page_parts(results: pd.DataFrame, oracle: pd.DataFrame) -> list[str | Block]:
     """Ranks and ADRS, then every case in which a rival wins, with the bill that it had."""
     budgets = sorted(set(results["budget"]))
     lost, beaten = (losses(results, "rapid", budgets, quality) for quality in ("adrs", "hypervolume"))
@@ -279,7 +278,7 @@ def page_section(results: pd.DataFrame, oracle: pd.DataFrame) -> str:
             if not reason and bills[dataset, budget, "rapid"] <= FIRST_SAMPLE:
                 reason = f" ({bills[dataset, budget, 'rapid']:.0f} evaluations: RAPID is still in its first sample)"
             places.append(f"{dataset} at {100 * budget:g} %{reason}")
-        lines.append(f"* {rival}: {', '.join(places)}")
+        lines.append(f"{rival}: {', '.join(places)}")
     pairs = results.groupby(["dataset", "budget"])["method"].nunique().sub(1).sum()
     told = (
         f"At budgets of 2 to 15 % a rival's median ADRS is better than RAPID's in {len(lost)} of {pairs} comparisons"
@@ -290,8 +289,8 @@ def page_section(results: pd.DataFrame, oracle: pd.DataFrame) -> str:
         f" [the page of the algorithm](../benchmarks/rapid.md). By hypervolume {len(beaten)} comparisons are lost; the"
         " report lists them, and counts which differences are significant."
     )
-    tables = [quality_table(results, oracle, budget) for budget in HEADLINES]
-    return "\n\n".join([*tables, told, *(["\n".join(lines)] if lines else []), reasons])
+    tables = [block for budget in HEADLINES for block in quality_blocks(quality_facts(results, oracle, budget))]
+    return [*tables, told, *([Items(tuple(lines))] if lines else []), reasons]
 
 
 def main() -> None:

@@ -13,13 +13,14 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, section, setting, title
 from comparison import table_of
 
 from rapid_moo import ArchitectureTable
@@ -28,6 +29,7 @@ from rapid_moo._util import write_text
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.run import RunRecord, full_price, run_method, sorted_table
 from rapid_moo.costs import with_costs
+from rapid_moo.report.blocks import Block, Heading
 from rapid_moo.trajectory import trajectory
 
 OUT = Path(__file__).parent / "results" / "costs"
@@ -156,35 +158,28 @@ def write_report() -> None:
     """``report.md`` from all runs."""
     runs = read_runs()
     quality, saved = tables(runs)
-    parts = ["# What is saved where some objectives cost less", ""]
-    parts.append(
-        setting(
-            "python benchmarks/costs.py run; python benchmarks/costs.py report",
-            "as stated in each line",
-            pd.DataFrame(runs),
-        )
-    )
-    parts += [
-        "",
-        "The first objective of a table costs 1 (a training), each other measured one the ratio; parameters of",
-        "NAS-Bench-201 are computed and cost nothing. Everything is billed, and only completely measured architectures",
-        "count. At a ratio of 1 nothing is cheap and the decoupled run is the coupled one.",
-        "",
-        "## ADRS at equal cost",
-        "",
+    command = "python benchmarks/costs.py run; python benchmarks/costs.py report"
+    parts: list[str | Block] = [
+        title("What is saved where some objectives cost less"),
+        setting(command, "as stated in each line", pd.DataFrame(runs)),
+        "The first objective of a table costs 1 (a training), each other measured one the ratio; parameters of"
+        " NAS-Bench-201 are computed and cost nothing. Everything is billed, and only completely measured architectures"
+        " count. At a ratio of 1 nothing is cheap and the decoupled run is the coupled one.",
+        section("ADRS at equal cost"),
+        *by_table(quality),
+        section("What the quality of coupled runs costs"),
+        "Median cost over seeds until the median ADRS of the coupled runs is reached: of decoupled runs, of coupled"
+        " ones, and how much is saved.",
+        *by_table(saved),
     ]
-    for name, group in quality.groupby("table", sort=False):
-        parts += [f"### {name}", "", markdown(group.drop(columns="table").dropna(axis=1, how="all")), ""]
-    parts += [
-        "## What the quality of coupled runs costs",
-        "",
-        "Median cost over seeds until the median ADRS of the coupled runs is reached: of decoupled runs, of coupled",
-        "ones, and how much is saved.",
-        "",
-    ]
-    for name, group in saved.groupby("table", sort=False):
-        parts += [f"### {name}", "", markdown(group.drop(columns="table").dropna(axis=1, how="all")), ""]
-    write_text(OUT / "report.md", "\n".join(parts))
+    write_text(OUT / "report.md", page(*parts))
+
+
+def by_table(frame: pd.DataFrame) -> Iterator[Block]:
+    """A heading and the rows of each table."""
+    for name, group in frame.groupby("table", sort=False):
+        yield Heading(str(name))
+        yield of_frame(group.drop(columns="table").dropna(axis=1, how="all"))
 
 
 def main() -> None:

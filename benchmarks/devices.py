@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from _devices import CHOOSING, GPT, REPORTING, device_table
-from _report import markdown, setting
+from _report import of_frame, page, section, setting, title
 
 from rapid_moo._util import write_text
 from rapid_moo.comparison import Comparison
 from rapid_moo.comparison.statistics import at_budget
 from rapid_moo.comparison.tables import KEYS, RESULTS_FILE, merge_csv, read_result_file, read_results
 from rapid_moo.progress import Progress
+from rapid_moo.report.blocks import strong
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "benchmarks" / "results" / "devices"
@@ -76,7 +77,7 @@ def report() -> None:
     results = results.assign(group=results["dataset"].map(group_of))
     seeds = results.groupby(["dataset", "method"])["seed"].nunique()
     parts = [
-        "# RAPID and its rivals on every device",
+        title("RAPID and its rivals on every device"),
         setting(
             "python benchmarks/devices.py run && python benchmarks/devices.py report",
             f"{seeds.min()} to {seeds.max()} of each method on a table",
@@ -84,14 +85,14 @@ def report() -> None:
         ),
         "Medians of ADRS over seeds, every unique evaluation billed. Defaults may be chosen on the group *choosing*,"
         " and are reported on the others.",
-        "## ADRS, as a ratio to NSGA-II's",
+        section("ADRS, as a ratio to NSGA-II's"),
         "Geometric means over the tables of a group; *led* counts the tables on which RAPID has the lowest median.",
-        markdown(ratios(results)),
+        of_frame(ratios(results)),
     ]
     for budget in sorted(set(results["budget"])):
         table = medians(results, budget)
-        parts += [f"## ADRS at {100 * budget:g} %", markdown(told(table))]
-    write_text(OUT / "report.md", "\n\n".join(parts) + "\n")
+        parts += [section(f"ADRS at {100 * budget:g} %"), of_frame(told(table))]
+    write_text(OUT / "report.md", page(*parts))
 
 
 def medians(results: pd.DataFrame, budget: float) -> pd.DataFrame:
@@ -120,9 +121,7 @@ def told(table: pd.DataFrame) -> pd.DataFrame:
     """Medians as text, the lowest of each row in bold."""
     best = table.min(axis=1)
     shown = {
-        method: [
-            "" if np.isnan(v) else f"**{v:.4f}**" if v == b else f"{v:.4f}" for v, b in zip(column, best, strict=True)
-        ]
+        method: ["" if np.isnan(v) else strong(f"{v:.4f}", v == b) for v, b in zip(column, best, strict=True)]
         for method, column in table.items()
     }
     return pd.DataFrame({"table": table.index, **shown})

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _made_up import FAILURES, SPACES, World, failing, make_world
-from _report import markdown, setting
+from _report import of_frame, page, section, setting, title
 from pymoo.optimize import minimize
 
 from rapid_moo import RAPID, ArchitectureProblem, adrs
@@ -136,20 +136,20 @@ def write_report() -> None:
     seeds = ", ".join(str(seed) for seed in sorted(runs.seed.unique()))
     common = ["fails", "share", "of", "seeds"]
     parts = [
-        "# Where a part of the space fails",
+        title("Where a part of the space fails"),
         setting("python benchmarks/failures.py run --method rapid,blind,random", seeds, runs)
         + " `blind` is RAPID without the model of success, as it was before; `random` the mean of"
         f" {RANDOM_RUNS} random searches per space.",
         f"Means over the first seeds, {BUDGET} evaluations each. *of*: all objectives of a failed architecture are"
         " missing, or only one.",
-        "## Failed evaluations",
-        markdown(frame[common + [f"failures {m}" for m in METHODS]]),
-        "## ADRS to the front of what does not fail (lower is better)",
-        markdown(frame[common + [f"adrs {m}" for m in METHODS]]),
-        "## Hypervolume, share of that front's",
-        markdown(frame[common + [f"hypervolume {m}" for m in METHODS]]),
+        section("Failed evaluations"),
+        of_frame(frame[common + [f"failures {m}" for m in METHODS]]),
+        section("ADRS to the front of what does not fail (lower is better)"),
+        of_frame(frame[common + [f"adrs {m}" for m in METHODS]]),
+        section("Hypervolume, share of that front's"),
+        of_frame(frame[common + [f"hypervolume {m}" for m in METHODS]]),
     ]
-    (OUT / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    (OUT / "report.md").write_text(page(*parts), encoding="utf-8")
 
 
 def main() -> None:

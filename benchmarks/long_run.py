@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, setting, title
 from pymoo.core.callback import Callback
 from pymoo.optimize import minimize
 
@@ -95,13 +95,13 @@ def write_report() -> None:
                 )
             begin = end
     parts = [
-        "# A run of 10,000 evaluations",
+        title("A run of 10,000 evaluations"),
         setting("python benchmarks/long_run.py run", "as in the table", runs),
         "Processor time of RAPID's rounds (tuning, fits, choice; a look-up takes none), and the memory that the process"
         " holds.",
-        markdown(pd.DataFrame(rows)),
+        of_frame(pd.DataFrame(rows)),
     ]
-    write_text(OUT / "report.md", "\n\n".join(parts) + "\n")
+    write_text(OUT / "report.md", page(*parts))
 
 
 def main() -> None:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, setting, title
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.algorithm import Algorithm
 from pymoo.optimize import minimize
@@ -328,16 +328,16 @@ def write_report() -> None:
     table = pd.DataFrame(rows).sort_values(["space", "method"], kind="stable")
     sizes = ", ".join(f"{m.name} {m.space.size:.2g} (noise {m.noise:.0%})" for m in SPACES.values())
     parts = [
-        "# Spaces of one's own kind",
+        title("Spaces of one's own kind"),
         setting("python benchmarks/made_up.py run", f"{runs.seed.min()} to {runs.seed.max()}", runs),
         f"Spaces: {sizes}. Noise-free hypervolume of everything evaluated, as a share of that of the true front,"
         f" or of the best known where the space cannot be listed ({REFERENCE_SEARCHES} searches of noise-free values by"
         f" NSGA-II, {REFERENCE_GENERATIONS} generations of 200):"
         " median over the seeds, and the worst of them. *shown*: that of the front of measured values at the end;"
         " *failed*: failed evaluations at the end. NSGA-II has a population of 20 and operators that never repeat.",
-        markdown(table),
+        of_frame(table),
     ]
-    (OUT / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    (OUT / "report.md").write_text(page(*parts), encoding="utf-8")
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, setting
 
 from rapid_moo import open_table
 from rapid_moo.pareto import front_indices
@@ -68,7 +68,7 @@ def main() -> None:
         lines.append(json.loads(done.stdout.splitlines()[-1]))
         print(lines[-1], flush=True)
     OUT.mkdir(parents=True, exist_ok=True)
-    text = setting("python benchmarks/million.py", "0") + "\n\n" + markdown(pd.DataFrame(lines)) + "\n"
+    text = page(setting("python benchmarks/million.py", "0"), of_frame(pd.DataFrame(lines)))
     (OUT / "report.md").write_text(text, encoding="utf-8")
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _made_up import OBJECTIVES, SPACES, World, make_world
-from _report import markdown, setting
+from _report import of_frame, page, setting, title
 
 from rapid_moo._provenance import provenance
 from rapid_moo._util import IntArray
@@ -125,7 +125,7 @@ def write_report() -> None:
         rows.append(line)
     seeds = f"{runs.seed.min()} to {runs.seed.max()}"
     parts = [
-        "# Noise is not luck",
+        title("Noise is not luck"),
         setting("python benchmarks/noise.py run --ways confirm", seeds, runs),
         f"Noise-free hypervolume, share of the true front's, means over the seeds (a made-up space each). *noise*:"
         " standard deviation of the accuracy's errors, share of its range; latency has a fifth of that, in proportion"
@@ -133,9 +133,9 @@ def write_report() -> None:
         f" measured values; *expected*: that of the expected ones; *after*: after `confirm` made {MORE} further ones."
         " *repeats*: two measurements of half as many architectures. *error*: root mean square error of the accuracy,"
         " measured and expected, share of its range. *noise found*: median estimate for accuracy and latency.",
-        markdown(pd.DataFrame(rows).fillna("")),
+        of_frame(pd.DataFrame(rows).fillna("")),
     ]
-    (OUT / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    (OUT / "report.md").write_text(page(*parts), encoding="utf-8")
 
 
 def main() -> None:

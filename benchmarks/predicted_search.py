@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, setting
 from pymoo.optimize import minimize
 
 from rapid_moo import ArchitectureProblem, PredictorSet, PredictorSpec, open_table
@@ -79,7 +79,7 @@ def main() -> None:
         print(lines[-1], flush=True)
     head = setting("python benchmarks/predicted_search.py", str(options.seed))
     what = f"NSGA-II, population {options.pop_size}, Gaussian processes fitted on {options.train} of {options.table}."
-    write_text(OUT / "report.md", f"{head} {what}\n\n{markdown(pd.DataFrame(lines))}\n")
+    write_text(OUT / "report.md", page(f"{head} {what}", of_frame(pd.DataFrame(lines))))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, section, setting
 from comparison import BUDGETS, ROOT, SEEDS, TABLES, read_study, table_of
 from matplotlib.figure import Figure
 
@@ -130,7 +130,7 @@ def seeds_by_method(results: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def seeds_alone(results: pd.DataFrame, paths: pd.DataFrame) -> str:
+def seeds_alone(results: pd.DataFrame, paths: pd.DataFrame) -> list[str]:
     """RAPID on FlexiBERT at 12 %, and where a table has more than the study's ten seeds the first ten alone."""
     mine = paths[(paths["dataset"] == "flexibert") & (paths["method"] == "rapid")]
     last = mine[mine["evaluations"] <= FLEXIBERT_12].groupby("seed")["adrs"].last()
@@ -145,7 +145,7 @@ def seeds_alone(results: pd.DataFrame, paths: pd.DataFrame) -> str:
             f"{label}: {middle:.4f} [{low:.4f}, {high:.4f}] over {len(values)} seeds, mean {values.mean():.4f} with a"
             f" standard error of {error:.4f}; the first {SEEDS} alone: {ten:.5f}."
         )
-    return "\n\n".join(lines)
+    return lines
 
 
 def oracle_ratios(paths: pd.DataFrame, oracle: pd.DataFrame, method: str = "rapid") -> pd.DataFrame:
@@ -250,32 +250,32 @@ def report() -> str:
     energy = results[results["dataset"].str.endswith("_energy")]
     parts = [
         setting("python benchmarks/comparison.py run && python benchmarks/rapid.py", seeds_by_method(results), results),
-        "## ADRS at a share of the table: median [quartiles] over seeds",
+        section("ADRS at a share of the table: median [quartiles] over seeds"),
         "One-shot bills its verified front on top of the share.",
-        markdown(quality_table(results, "adrs")),
-        seeds_alone(results, paths),
-        "## Evaluations to the quality of one-shot at 15 %",
-        markdown(faster),
+        of_frame(quality_table(results, "adrs")),
+        *seeds_alone(results, paths),
+        section("Evaluations to the quality of one-shot at 15 %"),
+        of_frame(faster),
         f"Geometric mean of 'fewer by' over the {len(large)} tables of {LARGE:,} rows or more and three objectives:"
         f" {np.exp(np.log(large['fewer by']).mean()):.2f}.",
-        "## Evaluations to the quality of the published procedure on samples of 10 %",
-        markdown(against_published(paths)),
-        "## One-shot at its own bill, and RAPID at the same",
-        markdown(equal_bills(results, paths)),
-        "## Evaluations to a fixed ADRS, RAPID / oracle",
-        markdown(oracle_ratios(paths, oracle)),
-        f"## RAPID's median ADRS over random sampling's, of {DRAWS} samples",
-        markdown(worst_against_random(paths)),
-        "## Overhead: wall seconds of the optimizer per evaluation, at 15 %, other work on the machine",
-        markdown(
+        section("Evaluations to the quality of the published procedure on samples of 10 %"),
+        of_frame(against_published(paths)),
+        section("One-shot at its own bill, and RAPID at the same"),
+        of_frame(equal_bills(results, paths)),
+        section("Evaluations to a fixed ADRS, RAPID / oracle"),
+        of_frame(oracle_ratios(paths, oracle)),
+        section(f"RAPID's median ADRS over random sampling's, of {DRAWS} samples"),
+        of_frame(worst_against_random(paths)),
+        section("Overhead: wall seconds of the optimizer per evaluation, at 15 %, other work on the machine"),
+        of_frame(
             overhead[overhead["budget"] == max(BUDGETS)].groupby("dataset")["per"].median().round(4).reset_index()
         ),
-        "## Four objectives (with energy): normalised hypervolume",
-        markdown(quality_table(energy, "hypervolume")),
+        section("Four objectives (with energy): normalised hypervolume"),
+        of_frame(quality_table(energy, "hypervolume")),
         "One-shot at its own bill, and RAPID at the same:",
-        markdown(equal_bills(energy, paths, "hypervolume")),
+        of_frame(equal_bills(energy, paths, "hypervolume")),
     ]
-    text = "\n\n".join(parts) + "\n"
+    text = page(*parts)
     write_text(OUT / "report.md", text)
     return text
 

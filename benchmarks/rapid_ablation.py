@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _report import markdown, setting
+from _report import of_frame, page, setting
 from pymoo.core.algorithm import Algorithm
 
 from rapid_moo import RAPID, open_table
@@ -189,11 +189,9 @@ def report() -> str:
     frame.insert(0, "what", [next(v.meaning for v in VARIANTS if v.name == name) for name in frame.index])
     frame = frame.loc[[v.name for v in VARIANTS if v.name in frame.index]].reset_index()
     seeds = results.groupby("dataset")["seed"].nunique().to_dict()
-    text = (
-        setting("python benchmarks/rapid_ablation.py run", f"by table {seeds}", results)
-        + "\n\n"
-        + markdown(frame)
-        + "\n"
+    text = page(
+        setting("python benchmarks/rapid_ablation.py run", f"by table {seeds}", results),
+        of_frame(frame),
     )
     (OUT / "report.md").write_text(text, encoding="utf-8")
     return text

@@ -31,7 +31,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rapid_moo.report.blocks import Table
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -431,16 +434,17 @@ COLUMNS = {
 }
 
 
-def table(results: dict[str, dict[str, Any]]) -> str:
-    """Results as a Markdown table."""
-    from rapid_moo._shown import markdown_table
+def table(results: dict[str, dict[str, Any]]) -> Table:
+    """Results as a table."""
+    from rapid_moo.report import blocks
 
     cells = [{**result, "case": case, "n_faults": len(result["faults"])} for case, result in results.items()]
-    return markdown_table(list(COLUMNS.values()), [[each.get(key, "") for key in COLUMNS] for each in cells])
+    return blocks.table(COLUMNS.values(), [[each.get(key, "") for key in COLUMNS] for each in cells])
 
 
 def keep(case: str, result: dict[str, Any], seed: int, out: Path) -> None:
     """Remember a case's result, and print it."""
+    from rapid_moo.report.rendering import text
     from rapid_moo.study.folder import environment
 
     what = "dask" if case == "dask" else "controller"
@@ -450,27 +454,33 @@ def keep(case: str, result: dict[str, Any], seed: int, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     head = {"command": command, "seed": seed, "date": time.strftime("%Y-%m-%d"), "versions": environment()}
     (out / f"{case.replace(' ', '_')}.json").write_text(json.dumps({**head, "case": case, **result}, indent=2) + "\n")
-    print(table({case: result}), *result["faults"][:20], sep="\n", flush=True)
+    print(text([table({case: result})]), *result["faults"][:20], sep="\n", flush=True)
 
 
 def write_report(out: Path) -> None:
     """``report.md`` of everything that was kept."""
+    from _report import page, title
+
+    from rapid_moo.report.blocks import Items, Span
+
     found = [json.loads(path.read_text()) for path in sorted(out.glob("*.json"))]
     results = {item["case"]: item for item in found}
     versions = ", ".join(f"{name} {number}" for name, number in found[-1]["versions"].items()) if found else ""
-    lines = [
-        "# Studies that are killed",
-        "",
-        "A fault is a finished evaluation that was lost, changed, told or run again, a table that cannot be read, a"
-        " budget that was not met, or more calls of the measure than the kills explain.",
-        "",
-        table(results),
-        "",
-        *(f"* {case}: `{item['command']}`, seed {item['seed']}, {item['date']}" for case, item in results.items()),
-        "",
-        f"Versions: {versions}.",
-    ]
-    (out / "report.md").write_text("\n".join(lines) + "\n")
+    (out / "report.md").write_text(
+        page(
+            title("Studies that are killed"),
+            "A fault is a finished evaluation that was lost, changed, told or run again, a table that cannot be read, a"
+            " budget that was not met, or more calls of the measure than the kills explain.",
+            table(results),
+            Items(
+                tuple(
+                    (f"{case}: ", Span(item["command"], "code"), f", seed {item['seed']}, {item['date']}")
+                    for case, item in results.items()
+                )
+            ),
+            f"Versions: {versions}.",
+        )
+    )
     print(f"Written: {out / 'report.md'}")
 
 

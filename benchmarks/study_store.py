@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, setting, title
 
 from rapid_moo import Gene, GridSpace, Objective, Study
 from rapid_moo._util import FloatArray, IntArray
@@ -134,11 +134,13 @@ def main() -> None:
         homes = homes.astype(object).fillna("")
         studies = pd.DataFrame([study_cell(n, folder) for n in sizes]).astype(object)
     command = f"python benchmarks/study_store.py --rows {options.rows}"
-    text = (
-        "# What the memory of a study costs\n\n"
-        f"{markdown(homes)}\n\nA study whose next evaluations wait already, measured by a function that takes no time;"
-        " a table that takes over 10 ms is written at every twentieth of that time at most, and at rest.\n\n"
-        f"{markdown(studies)}\n\n{setting(command, '0')}\n"
+    text = page(
+        title("What the memory of a study costs"),
+        of_frame(homes),
+        "A study whose next evaluations wait already, measured by a function that takes no time;"
+        " a table that takes over 10 ms is written at every twentieth of that time at most, and at rest.",
+        of_frame(studies),
+        setting(command, "0"),
     )
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "report.md").write_text(text)

@@ -31,6 +31,8 @@ from rapid_moo.priors import Source, Transfer
 from rapid_moo.problems.registry import get_space, space_names
 from rapid_moo.reading import RawTable, Reading, read_table
 from rapid_moo.reading.files import read_sheet
+from rapid_moo.report.blocks import table
+from rapid_moo.report.rendering import text
 from rapid_moo.space import GridSpace, SearchSpace
 
 KINDS = ("latency", "energy", "accuracy")
@@ -162,7 +164,6 @@ def study(args: argparse.Namespace) -> None:
     first, last = args.seeds
     print(f"space {space.name}; sources {', '.join(s.name for s in sources)}; versions {provenance()}")
     print(f"{args.samples} measurements, at most {args.rows} rows of each source, seeds {first} to {last}")
-    header = f"{'device':>20} {'sources':>7} {'Spearman':>8} {'spread':>6} {'ridge':>6} | with siblings {'Spearman':>8}"
     results: dict[str, list[list[float]]] = {target.name: [] for target in targets}
     for seed in range(first, last + 1):
         fitted, taken = _fit_sources(space, sources, args.rows, seed)
@@ -187,14 +188,13 @@ def study(args: argparse.Namespace) -> None:
             use = allowed[target.name][0]
             line.append(ridge(space, [sources[i] for i in use], target, sample, test) if use else float("nan"))
             results[target.name].append(line)
-    print(header)
+    rows = []
     for name, lines in results.items():
-        values = np.array(lines)
-        alone, others = allowed[name]
-        print(
-            f"{name:>20} {len(alone):>7} {values[:, 0].mean():>8.4f} {values[:, 0].std():>6.4f}"
-            f" {values[:, 2].mean():>6.3f} | {len(others):>13} {values[:, 1].mean():>8.4f}"
-        )
+        alone, others = map(len, allowed[name])
+        (strangers, siblings, simple), spread = np.mean(lines, axis=0), np.std(lines, axis=0)[0]
+        rows.append([name, alone, f"{strangers:.4f}", f"{spread:.4f}", f"{simple:.3f}", others, f"{siblings:.4f}"])
+    columns = ["device", "sources", "Spearman", "spread", "ridge", "with siblings", "Spearman"]
+    print(text([table(columns, rows, range(1, len(columns)))]))
     everything = np.array([results[target.name] for target in targets])
     means = np.nanmean(everything, axis=0)
     print(
@@ -226,8 +226,8 @@ def _fit_sources(
     return fitted, taken
 
 
-def _seeds(text: str) -> tuple[int, int]:
-    first, _, last = text.partition("-")
+def _seeds(span: str) -> tuple[int, int]:
+    first, _, last = span.partition("-")
     return int(first), int(last or first)
 
 

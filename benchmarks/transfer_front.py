@@ -33,7 +33,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, setting, title
 from transfer import read_devices
 
 from rapid_moo import RAPID
@@ -252,14 +252,14 @@ def write_misleading(out: Path) -> None:
             rows.append(line)
     command = "python benchmarks/transfer_front.py misleading"
     text = [
-        "# A prior that misleads",
+        title("A prior that misleads"),
         setting(command, f"{runs.seed.min()} to {runs.seed.max()}", runs),
         "Mean evaluations until ADRS is as low as the median of RAPID without a prior at a half, three quarters and all"
         f" of the budget. The prior tells latencies alone, of {runs['rows'].max()} random architectures of the source:"
         " as measured (`true`), shuffled or reversed. What is not reached counts as one evaluation beyond the budget.",
-        markdown(pd.DataFrame(rows)),
+        of_frame(pd.DataFrame(rows)),
     ]
-    (out.parent / "misleading.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+    (out.parent / "misleading.md").write_text(page(*text), encoding="utf-8")
 
 
 def write_report(out: Path) -> None:
@@ -280,14 +280,14 @@ def write_report(out: Path) -> None:
             line["a third no worse than none at all"] = _compared(group, plain, budget)
         rows.append(line)
     text = [
-        "# The front of a new device",
+        title("The front of a new device"),
         setting("python benchmarks/transfer_front.py run", f"{runs.seed.min()} to {runs.seed.max()}", runs),
         f"Runs made from {runs.date.min():%Y-%m-%d} to {runs.date.max():%Y-%m-%d}. Mean ADRS over target devices and"
         " seeds when so many evaluations, or the cost of so many architectures, were spent; `none` is"
         " RAPID without a prior.",
-        markdown(pd.DataFrame(rows).fillna("")),
+        of_frame(pd.DataFrame(rows).fillna("")),
     ]
-    (out.parent / "front.md").write_text("\n\n".join(text) + "\n", encoding="utf-8")
+    (out.parent / "front.md").write_text(page(*text), encoding="utf-8")
 
 
 def _compared(group: pd.DataFrame, plain: pd.DataFrame, budget: int) -> str:

@@ -31,7 +31,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, section, setting
 from matplotlib.figure import Figure
 from scipy.special import ndtri
 
@@ -358,18 +358,18 @@ def report() -> str:
     ]
     for ratio in RATIOS:
         parts += [
-            f"## Published and ours on samples of {ratio:.0%}, medians over seeds",
-            markdown(comparison(frame, ratio)),
+            section(f"Published and ours on samples of {ratio:.0%}, medians over seeds"),
+            of_frame(comparison(frame, ratio)),
         ]
     parts += [
-        "## Promised and obtained",
-        markdown(promises(frame)),
-        "## CPU seconds by family, means over seeds",
-        markdown(profile(frame)),
-        "## Coverage of unseen rows",
-        markdown(coverages(frame)),
+        section("Promised and obtained"),
+        of_frame(promises(frame)),
+        section("CPU seconds by family, means over seeds"),
+        of_frame(profile(frame)),
+        section("Coverage of unseen rows"),
+        of_frame(coverages(frame)),
     ]
-    text = "\n\n".join(parts) + "\n"
+    text = page(*parts)
     (FOLDER / "report.md").write_text(text, encoding="utf-8")
     return text
 

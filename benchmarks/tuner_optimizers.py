@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, section, setting
 from matplotlib.figure import Figure
 
 from rapid_moo import open_table
@@ -114,10 +114,13 @@ def report() -> str:
         median = frame.groupby(["optimizer", "table"])[column].median().unstack("table")
         ranks = frame.assign(rank=frame.groupby(["table", "seed"])[column].rank()).groupby("optimizer")["rank"].mean()
         median.insert(0, "mean rank", ranks.round(2))
-        parts += [f"## {meaning}, median over seeds", markdown(median.sort_values("mean rank").round(5).reset_index())]
+        parts += [
+            section(f"{meaning}, median over seeds"),
+            of_frame(median.sort_values("mean rank").round(5).reset_index()),
+        ]
     cost = frame.groupby("optimizer")[["n_fits", "cpu_s"]].median().round(1).reset_index()
-    parts += ["## Fits and CPU seconds, median", markdown(cost)]
-    text = "\n\n".join(parts) + "\n"
+    parts += [section("Fits and CPU seconds, median"), of_frame(cost)]
+    text = page(*parts)
     (OUT / "report.md").write_text(text, encoding="utf-8")
     return text
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _report import markdown, setting
+from _report import of_frame, page, setting, title
 from pymoo.core.termination import NoTermination
 
 from rapid_moo import RAPID, adrs, get_problem
@@ -177,7 +177,7 @@ def write_report() -> None:
         rows.append(line)
     frame = pd.DataFrame(rows).fillna("")
     parts = [
-        "# Eight workers against one",
+        title("Eight workers against one"),
         setting("python benchmarks/workers.py run --sigmas 1", f"{runs.seed.min()} to {runs.seed.max()}", runs),
         "Virtual time: an evaluation takes a log-normal time with a mean of one minute, a choice the processor time"
         " that it took. *idle*: share of the workers' time in which they had nothing to do, until the last evaluation"
@@ -188,9 +188,9 @@ def write_report() -> None:
         " one's after n evaluations, geometric mean over the seeds and its standard error, and after how many"
         " evaluations eight workers' geometric mean is down to that of one worker after n. Medians of ten seeds jump:"
         " of the forty on NAS-Bench-ASR the four tens say 100 -> not within the run, 107, 102 and 109.",
-        markdown(frame),
+        of_frame(frame),
     ]
-    (OUT / "report.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
+    (OUT / "report.md").write_text(page(*parts), encoding="utf-8")
 
 
 def main() -> None:

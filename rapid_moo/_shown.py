@@ -1,8 +1,8 @@
-"""What a notebook's cell ends with: a telling line as text, a small table as HTML; and Markdown tables."""
+"""What a notebook's cell ends with: a telling line as text, a small table as HTML."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Any
 
@@ -30,19 +30,6 @@ class Shown:
             for name, value in lines
         )
         return f'<table><caption style="text-align:left;font-weight:bold">{escape(title)}</caption>{rows}</table>'
-
-
-def markdown_row(cells: Iterable[object]) -> str:
-    """A line of a Markdown table."""
-    return "| " + " | ".join(str(cell) for cell in cells) + " |"
-
-
-def markdown_table(
-    columns: Sequence[object], rows: Iterable[Iterable[object]], numbers: Collection[int] = frozenset()
-) -> str:
-    """A Markdown table; columns at the positions ``numbers`` are set to the right."""
-    rule = ["---:" if k in numbers else "---" for k in range(len(columns))]
-    return "\n".join(markdown_row(cells) for cells in (columns, rule, *rows))
 
 
 def _text(value: Any, longest: int = LONGEST) -> str:

@@ -66,7 +66,7 @@ def report_of(subject: Any, *, predict: bool = False) -> Report:
         return _of_table(subject, predict)
     if isinstance(subject, ArchitectureProblem):
         return _of_store(subject.store, subject, _evaluated(subject.store), None, predict)
-    if isinstance(getattr(subject, "problem", None), Problem):
+    if isinstance(getattr(subject, "problem", None), Problem) and hasattr(subject, "algorithm"):
         return _of_result(subject, predict)
     raise InputError(
         "report: expected the result of a search or of pymoo, a problem, a study, a table or a folder, got"

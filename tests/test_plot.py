@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import matplotlib as mpl
+import matplotlib.pyplot
 import numpy as np
 import pytest
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -194,3 +195,11 @@ def test_the_old_call_needs_no_table(result):
 def test_matplotlib_is_imported_when_something_is_drawn():
     code = "import sys, rapid_moo, rapid_moo.plot; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_an_algorithm_is_no_result_and_one_error():
+    problem = get_problem("digits")
+    algorithm = NSGA2(pop_size=4)
+    algorithm.setup(problem, ("n_eval", 4))
+    with pytest.raises(InputError, match=r"the result of a search or of pymoo, .* got NSGA2"):
+        plot.front(algorithm)

@@ -148,7 +148,7 @@ def test_few_evaluations_are_enough(options, tmp_path, capsys):
     assert run("search", "digits", *options, "--budget", 20, "--out", tmp_path) == 0
     summary = json.loads((tmp_path / "summary.json").read_text())
     assert summary["evaluations"] <= 20
-    assert ("tuner's estimate   none" in capsys.readouterr().out) == (summary["tuner_adrs"] is None)
+    assert ("tuner's estimate  none" in capsys.readouterr().out) == (summary["tuner_adrs"] is None)
 
 
 def test_the_next_command_of_tune_works(tmp_path, capsys):

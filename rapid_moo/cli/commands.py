@@ -7,10 +7,10 @@ import shlex
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
@@ -30,8 +30,9 @@ from rapid_moo.problems import space_names
 from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.progress import Progress
 from rapid_moo.reading.options import names_of
-from rapid_moo.report import PAGE_FILE, REPORT_FILE, last_report, to_text, write_page
-from rapid_moo.report.rendering import section_text
+from rapid_moo.report import PAGE_FILE, REPORT_FILE, Report, last_report, to_text, write_page
+from rapid_moo.report.blocks import table
+from rapid_moo.report.rendering import section_text, text
 from rapid_moo.search import EVALUATIONS_FILE, Search, SearchSettings, write_evaluations
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import RANKING_FILE, TRIPLET_FILE, ADRSTuner, Triplet, load_triplet, pick_loss
@@ -54,8 +55,8 @@ def data_list(_options: Namespace) -> int:
         where = str(path.parent) if path is not None else "-"
         if entry.embedded:
             where = "embedded"
-        rows.append({"table": entry.name, "file": entry.file, "at": where, "licence": entry.licence})
-    print(pd.DataFrame(rows).to_string(index=False, justify="left"))
+        rows.append((entry.name, entry.file, where, entry.licence))
+    print(text([table(("table", "file", "at", "licence"), rows)]))
     return 0
 
 
@@ -149,10 +150,10 @@ def tune(options: Namespace) -> int:
         result = tuner.tune(train, progress=show)
     result.save(options.dir)
     report = result.report(command_line()).replace(name=table.name)
+    if n_val:
+        report = _judged(report, result.best, train, table.take(rows[n_train:]))
     print(f"{table.name}: tuned on {n_train} of {len(table):,} architectures in {result.seconds:.1f} s\n")
     print(section_text(report, "predictors", "why"))
-    if n_val:
-        print(_judged(result.best, train, table.take(rows[n_train:])))
     page = write_page(report, options.dir)
     print(f"\nWritten: {options.dir / RANKING_FILE}, {options.dir / TRIPLET_FILE}, {page}")
     print(f"Next: {_next_command(options)}")
@@ -164,20 +165,15 @@ def _next_command(options: Namespace) -> str:
     return shlex.join(["rapid-moo", "search", *dataset_words(options), "--tuner", str(options.dir)])
 
 
-def _judged(triplet: Triplet, train: ArchitectureTable, unseen: ArchitectureTable) -> str:
-    """What the triplet is worth on rows that it was not tuned on."""
+def _judged(report: Report, triplet: Triplet, train: ArchitectureTable, unseen: ArchitectureTable) -> Report:
+    """The report with what the triplet is worth on rows that it was not tuned on."""
     predicted = triplet.fit(train).predict(unseen.X)
-    lines = [
-        f"On {len(unseen)} further architectures: ADRS of its first picks"
-        f" {pick_loss(unseen.F, to_minimised(predicted, unseen.objectives)):.4f} (tuner's estimate {triplet.adrs:.4f})"
-    ]
-    for k, objective in enumerate(unseen.objectives):
-        found = prediction_metrics(unseen.raw[:, k], predicted[:, k])
-        lines.append(
-            f"  {objective.label}: within 1 % {found['within_1pct']:.1%}, 5 % {found['within_5pct']:.1%},"
-            f" 10 % {found['within_10pct']:.1%}, MAPE {found['mape']:.3%}, Kendall {found['kendall_tau']:.3f}"
-        )
-    return "\n".join(lines)
+    picks = pick_loss(unseen.F, to_minimised(predicted, unseen.objectives))
+    judged = tuple(
+        replace(known, metrics=prediction_metrics(unseen.raw[:, k], predicted[:, k]))
+        for k, known in enumerate(report.predictors)
+    )
+    return report.replace(predictors=judged, bill={"unseen": len(unseen)}, quality={"adrs_picks": picks})
 
 
 def search(options: Namespace) -> int:

@@ -22,14 +22,16 @@ from rapid_moo._util import one_line, write_text
 from rapid_moo.cli.common import command_line, complain, writable
 from rapid_moo.cli.dataset import read_costly
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
+from rapid_moo.comparison.facts import quality_facts
 from rapid_moo.comparison.figures import write_figures
-from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.registry import available_methods
 from rapid_moo.comparison.report import comparison_report
-from rapid_moo.comparison.tables import RESULT_FILES, bill_column, read_results
+from rapid_moo.comparison.tables import ORACLE_FILE, RESULT_FILES, bill_column, read_results
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.progress import Progress
-from rapid_moo.report import PAGE_FILE, write_page
+from rapid_moo.report import PAGE_FILE, to_markdown, write_page
+from rapid_moo.report.compared import summary_blocks
+from rapid_moo.report.rendering import text
 from rapid_moo.table import ArchitectureTable
 
 REPORT_FILE = "report.md"
@@ -54,7 +56,7 @@ def compare(options: Namespace) -> int:
         )
         with _Bar(study) as bar:
             results = study.run(progress=bar.show)
-    print(summary_text(table, results))
+    print(summary_text(table, results, read_results([options.out], ORACLE_FILE)))
     written = [*RESULT_FILES, *_report(options.out)]
     print(f"\nWritten to {options.out}: {', '.join(written)}, comparison.json, runs/")
     return 0
@@ -63,8 +65,9 @@ def compare(options: Namespace) -> int:
 def _report(out: Path) -> list[str]:
     """Write the report and, where they can be drawn, the figures of everything that a folder holds."""
     results, trajectories, oracle = (read_results([out], name) for name in RESULT_FILES)
-    write_text(out / REPORT_FILE, comparison_markdown(results, trajectories, oracle))
-    write_page(comparison_report(out, command_line()), out)
+    report = comparison_report(out, command_line()).as_written()
+    write_text(out / REPORT_FILE, to_markdown(report))
+    write_page(report, out)
     written = [REPORT_FILE, PAGE_FILE]
     try:
         return [*written, *write_figures(out, results, trajectories, oracle)]
@@ -73,20 +76,15 @@ def _report(out: Path) -> list[str]:
         return written
 
 
-def summary_text(table: ArchitectureTable, results: pd.DataFrame) -> str:
-    """Median quality by method and budget, best first at the largest budget."""
-    grouped = results.groupby(["budget", "method"], sort=False)
-    billed = list(dict.fromkeys(["evaluations", bill_column(results)]))
-    median = grouped[[*billed, "adrs", "hypervolume", "igd_plus", "front_size", "seconds"]].median()
-    parts = [
+def summary_text(table: ArchitectureTable, results: pd.DataFrame, oracle: pd.DataFrame) -> str:
+    """Median quality by method and budget, best first."""
+    seeds = results["seed"].nunique()
+    told = (
         f"{table.name}: {len(table):,} architectures, {table.front_kind} front of {len(table.front)} points."
-        f" Medians over {results['seed'].nunique()} seeds:"
-    ]
-    for budget, part in median.groupby(level="budget"):
-        shown = part.droplevel("budget").sort_values("adrs", kind="stable").reset_index()
-        text = shown.to_string(index=False, float_format=lambda value: f"{value:.5g}")
-        parts.append(f"\nbudget {budget:g}\n{text}")
-    return "\n".join(parts)
+        f" Medians over {seeds} seed{'' if seeds == 1 else 's'}."
+    )
+    qualities = [quality_facts(results, oracle, budget) for budget in sorted(set(results["budget"]))]
+    return text(summary_blocks(told, qualities, bill_column(results)))
 
 
 class _Bar:

@@ -31,6 +31,8 @@ from rapid_moo.priors import Prior
 from rapid_moo.problems import get_space, space_names
 from rapid_moo.reading.options import names_of
 from rapid_moo.report import PAGE_FILE
+from rapid_moo.report.blocks import Block, Heading, Pairs, Paragraph, table
+from rapid_moo.report.rendering import text
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store, own_name
 from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
@@ -323,42 +325,43 @@ class _Shown:
 def _report(study: Study, weights: Sequence[float] | None) -> str:
     """What a run ends with: counts, the front, what noise says of it, and where everything is."""
     status = study.status()
-    lines = [status.to_text()]
+    blocks: list[Block] = [Paragraph(line) for line in status.to_text().splitlines()]
     if status.front_size:
-        lines += ["", f"Front (measured), {status.front_size} architectures:", _table(study)]
-        lines += _noise_lines(study)
         name = (
-            "knee of the front" if weights is None else f"preferred with weights {','.join(f'{w:g}' for w in weights)}"
+            "Knee of the front" if weights is None else f"Preferred with weights {','.join(f'{w:g}' for w in weights)}"
         )
         chosen = study.best(weights)
         genes = {gene.name: gene for gene in study.space.genes}
         told = {key: _label(genes[key], value) if key in genes else _short(value) for key, value in chosen.items()}
-        lines += ["", f"{name}: " + ", ".join(f"{key}={value}" for key, value in told.items())]
-    lines += ["", f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}, {PAGE_FILE}"]
-    return "\n".join(lines)
+        blocks += [Heading(f"Front (measured), {status.front_size} architectures"), *_front(study), *_noise(study)]
+        blocks += [Heading(name), Pairs(tuple((key, str(value)) for key, value in told.items()))]
+    where = f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}, {PAGE_FILE}"
+    return f"{text(blocks)}\n\n{where}"
 
 
-def _noise_lines(study: Study) -> list[str]:
+def _noise(study: Study) -> Iterator[Block]:
     found = study.expected()
     noisy = [f"{o.name} {noise:.3g}" for o, noise in zip(study.objectives, found.noise, strict=True) if noise > 0]
-    if not noisy:
-        return []
-    both = len(set(found.front_rows.tolist()) & set(found.expected_front_rows.tolist()))
-    return [
-        "",
-        f"One measurement is as uncertain as: {', '.join(noisy)}. Of the {len(found.front_rows)} architectures above"
-        f" {both} are on the expected front of {len(found.expected_front_rows)} ({EXPECTED}),"
-        f" and {len(found.again)} are worth measuring again: rapid-moo run {study.folder} --confirm",
-    ]
+    if noisy:
+        both = len(set(found.front_rows.tolist()) & set(found.expected_front_rows.tolist()))
+        yield Paragraph(
+            f"One measurement is as uncertain as: {', '.join(noisy)}. Of the {len(found.front_rows)} architectures"
+            f" above {both} are on the expected front of {len(found.expected_front_rows)} ({EXPECTED}),"
+            f" and {len(found.again)} are worth measuring again: rapid-moo run {study.folder} --confirm"
+        )
 
 
-def _table(study: Study) -> str:
+def _front(study: Study) -> Iterator[Block]:
     frame = study.front_frame()
     for gene in study.space.genes:
         frame[gene.name] = [_label(gene, choice) for choice in frame[gene.name]]
-    frame = frame.rename(columns={objective.name: objective.label for objective in study.objectives})
-    text = frame.head(SHOWN).fillna("").to_string(index=False, float_format=lambda value: f"{value:.6g}")
-    return text if len(frame) <= SHOWN else f"{text}\n… and {len(frame) - SHOWN} more in front.csv"
+    labels = {objective.name: objective.label for objective in study.objectives}
+    values = frame.head(SHOWN).itertuples(index=False)
+    rows = [["" if _is_nan(value) else _short(value) for value in row] for row in values]
+    right = (k for k, name in enumerate(frame.columns) if name not in {gene.name for gene in study.space.genes})
+    yield table((labels.get(name, name) for name in frame.columns), rows, right)
+    if len(frame) > SHOWN:
+        yield Paragraph(f"… and {len(frame) - SHOWN} more in front.csv")
 
 
 def _label(gene: Gene, choice: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from rapid_moo._util import FloatArray
+from rapid_moo.comparison.facts import comparison_facts
 from rapid_moo.comparison.figures import drawn_methods, quality_values, quartiles
-from rapid_moo.comparison.markdown import comparison_markdown
 from rapid_moo.comparison.tables import COST, ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, bill_column, read_results
 from rapid_moo.errors import InputError
 from rapid_moo.report import Report
@@ -41,17 +42,14 @@ def comparison_report(folder: Path | str, command: str = "") -> Report:
     results, paths, oracle = (read_results([path], name) for name in (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE))
     settings = _settings(path / SETTINGS_FILE)
     names = sorted(set(results["dataset"]))
+    curves = tuple(curve for name in names for curve in _curves(results, paths, oracle, name))
     return Report(
         kind="comparison",
         name=", ".join(names),
         created=now(),
         command=command,
         objectives=tuple(_objective(text) for text in settings.get("objectives", ())),
-        bill={"methods": int(results["method"].nunique()), "seeds": int(results["seed"].nunique())},
-        comparison={
-            "curves": [curve for name in names for curve in _curves(results, paths, oracle, name)],
-            "tables": comparison_markdown(results, paths, oracle),
-        },
+        comparison=replace(comparison_facts(results, paths, oracle), curves=curves),
         settings={key: settings[key] for key in ("dataset", "rows", "front_kind", "methods") if key in settings},
         versions=environment(),
         fingerprint=", ".join(f"{name} {text}" for name, text in settings.get("fingerprints", {}).items()),

@@ -24,6 +24,8 @@ REPORT_FILE, PAGE_FILE = "report.json", "report.html"
 FORMAT = 1
 KINDS = ("search", "study", "run", "table", "comparison", "audit", "tuning")
 DIGITS = 8
+MEDIANS = ("evaluations", "adrs", "hypervolume", "igd_plus", "front_size", "seconds")
+"""What a comparison tells of each method on each table at a budget."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,53 @@ class Pick:
 
 
 @dataclass(frozen=True)
+class ComparisonFacts:
+    """What a comparison found; where something was not run or not reached, a value is None.
+
+    Attributes
+    ----------
+    tables, methods : tuple of str
+        Names, in alphabetical order.
+    seeds : int
+        The most that a method has.
+    spent : str
+        What was billed: ``"evaluations"``, or ``"cost"`` where costs are stated.
+    quality : tuple of mapping
+        By budget: ``budget``, ``tables``, ``friedman_p`` and ``critical_difference`` of the ranks, and ``methods``,
+        best rank first: ``method``, ``rank``, ``bill`` (what was spent over the budget), and medians over seeds, one
+        by table, of :data:`MEDIANS` and of the cost where costs are stated.
+    record : mapping or None
+        Of one ``method``, clear where p is below ``level``: ``rivals`` (``rival``, ``comparisons``, and by quality
+        ``won``, ``won_clearly``, ``lost``, ``lost_clearly``) and ``losses`` by quality (``table``, ``budget``,
+        ``rival``, ``own``, ``other``, ``p``).
+    targets : tuple of mapping
+        By ADRS to be reached: ``target``, ``tables``, ``oracle`` and ``methods``, quickest first: ``method``,
+        ``spent`` (the median by table) and ``at_least`` (how far was tried).
+    speedups : mapping or None
+        How many times less the method of the record needs: ``targets``, and ``rivals`` with ``rival``, ``times`` and
+        ``bounds`` (``"="``, ``">="``, ``"<="``, ``"~"`` for both) by target.
+    overheads : tuple of mapping
+        The optimizers' own time: ``method``, and by table ``seconds`` for an evaluation in runs to ``budgets``.
+    made : tuple of mapping
+        What runs were made with: ``runs``, ``methods``, ``commit``, ``versions``, ``machine``.
+    curves : tuple of mapping
+        Quality over the bill, by table and method.
+    """
+
+    tables: tuple[str, ...]
+    methods: tuple[str, ...]
+    seeds: int
+    spent: str
+    quality: tuple[Mapping[str, Any], ...]
+    record: Mapping[str, Any] | None
+    targets: tuple[Mapping[str, Any], ...]
+    speedups: Mapping[str, Any] | None
+    overheads: tuple[Mapping[str, Any], ...]
+    made: tuple[Mapping[str, Any], ...]
+    curves: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True)
 class Report:
     """Facts about a search, study, comparison, audit or tuning.
 
@@ -225,8 +274,8 @@ class Report:
         Reasons and how often each came.
     audit : mapping or None
         Findings about the table, as :meth:`rapid_moo.audit.AuditReport.to_dict` gives them.
-    comparison : mapping or None
-        Curves, results, ranks and tables of a comparison.
+    comparison : ComparisonFacts or None
+        What a comparison found.
     settings, versions : mapping
         Everything needed to repeat it.
     running : str
@@ -250,7 +299,7 @@ class Report:
     picks: tuple[Pick, ...] = ()
     failures: Mapping[str, int] = field(default_factory=dict)
     audit: Mapping[str, Any] | None = None
-    comparison: Mapping[str, Any] | None = None
+    comparison: ComparisonFacts | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     fingerprint: str = ""
@@ -295,6 +344,9 @@ class Report:
                 interval = tuple(choice["interval"]) if choice["interval"] else None
                 several = {key: tuple(choice[key]) for key in ("ranking", "unlearnable")}
                 values["choice"] = Choice(**{**choice, "interval": interval, **several})
+            if (compared := content.get("comparison")) is not None:
+                lists = {key: tuple(value) for key, value in compared.items() if isinstance(value, list)}
+                values["comparison"] = ComparisonFacts(**{**compared, **lists})
             values["picks"] = tuple(
                 Pick(item["row"], tuple(item["weights"]) if item["weights"] else None)
                 for item in content.get("picks", ())
@@ -302,6 +354,10 @@ class Report:
             return cls(**values)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(f"report: expected the facts of a report, got: {error!r}") from error
+
+    def as_written(self) -> Report:
+        """The same as its file tells it, so that what is made of both is the same to the last digit."""
+        return Report.from_dict(self.to_dict())
 
     def write(self, folder: Path | str) -> None:
         """Write ``report.json``."""

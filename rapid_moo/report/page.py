@@ -24,25 +24,14 @@ from typing import Any
 
 from rapid_moo._util import write_text
 from rapid_moo.errors import MissingExtraError
+from rapid_moo.report.blocks import Paragraph, Section
 from rapid_moo.report.facts import PAGE_FILE, Architectures, Report
-from rapid_moo.report.rendering import (
-    Bars,
-    Block,
-    Code,
-    Markup,
-    Pairs,
-    Paragraph,
-    Section,
-    Table,
-    sections,
-    title_of,
-)
+from rapid_moo.report.rendering import html
+from rapid_moo.report.sections import sections, title_of
 
 SCRIPTS = ("bokeh.min.js", "bokeh-api.min.js")
 MOST_CHARACTERS = 3_100_000
 """Of the facts in a page: with BokehJS and the rest it stays below 5 MB."""
-LONG = 60
-"""Characters of a cell that is broken into lines."""
 _CODES = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Places where the script draws, by the section that they belong to.
 _FIGURES = {"front": "front", "progress": "progress", "predictors": "calibration", "comparison": "curves"}
@@ -90,7 +79,7 @@ def write_page(report: Report, folder: Path | str) -> Path:
     """Write ``report.json`` and ``report.html`` into a folder; returns the page's path."""
     path = Path(folder) / PAGE_FILE
     report.write(folder)
-    write_text(path, to_html(report))
+    write_text(path, to_html(report.as_written()))
     return path
 
 
@@ -135,7 +124,7 @@ def _facts(report: Report) -> dict[str, Any]:
         "calibration": [
             {key: item[key] for key in ("objective", "measured", "predicted", "std")} for item in plain["predictors"]
         ],
-        "curves": (plain["comparison"] or {}).get("curves", []),
+        "curves": plain["comparison"]["curves"] if report.comparison is not None else [],
     }
     facts = report.architectures
     if facts is not None and report.space is not None:
@@ -199,82 +188,5 @@ def _short(value: float | None, digits: int = 6) -> float | int | None:
 def _section(section: Section) -> str:
     name = _FIGURES.get(section.key)
     place = f'<div class="figures" data-figure="{name}"></div>' if name is not None else ""
-    blocks = "".join(_block(block, section.key) for block in section.blocks)
+    blocks = html(section.blocks, "scroll static-front" if section.key == "front" else "scroll")
     return f'<section id="{section.key}"><h2>{escape(section.title)}</h2>{place}{blocks}</section>\n'
-
-
-def _block(block: Block, key: str) -> str:
-    if isinstance(block, Paragraph):
-        if block.warning:
-            return f'<p class="warning"><strong>Warning.</strong> {_text(block.text)}</p>'
-        return f"<p>{_text(block.text)}</p>"
-    if isinstance(block, Pairs):
-        items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in block.items)
-        return f"<dl>{items}</dl>"
-    if isinstance(block, Bars):
-        rows = "".join(
-            f'<tr><th scope="row">{escape(name)}</th>'
-            f'<td><div class="bar" style="width:{min(share, 1.0):.1%}"></div></td>'
-            f'<td class="number">{share:.0%}</td></tr>'
-            for name, share in block.shares
-        )
-        return f'<table class="bars"><caption>{escape(block.title)}</caption>{rows}</table>'
-    if isinstance(block, Code):
-        return f'<pre tabindex="0"><code>{escape(block.text)}</code></pre>'
-    if isinstance(block, Markup):
-        return _from_markdown(block.text)
-    return _table(block, "scroll static-front" if key == "front" else "scroll")
-
-
-def _table(block: Table, kind: str = "scroll") -> str:
-    def line(cells: Sequence[str], tag: str) -> str:
-        return "".join(_cell(cell, tag, k in block.numbers) for k, cell in enumerate(cells))
-
-    head = line([escape(column) for column in block.columns], "th")
-    rows = "".join(f"<tr>{line([escape(cell) for cell in row], 'td')}</tr>" for row in block.rows)
-    return f'<div class="{kind}" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _text(text: str) -> str:
-    """Prose; a number and its percent sign stay together."""
-    return re.sub(r"(\d) %", "\\1\u00a0%", escape(text))
-
-
-def _cell(markup: str, tag: str, right: bool) -> str:
-    """A cell of a table; what is long may take several lines."""
-    kind = " class=number" if right else " class=long" if len(markup) > LONG else ""
-    return f"<{tag}{kind}>{markup}</{tag}>"
-
-
-def _from_markdown(text: str) -> str:
-    """Headings, paragraphs and tables of Markdown, which is what comparisons are written in."""
-    parts = []
-    for chunk in re.split(r"\n\s*\n", text.strip()):
-        lines = chunk.splitlines()
-        if lines[0].startswith("|") and len(lines) > 1:
-            head, rule, *rows = ([cell.strip() for cell in line.strip().strip("|").split("|")] for line in lines)
-            right = [cell.endswith(":") for cell in rule]
-            cells = [
-                "".join(_cell(_inline(cell), tag, on) for cell, on in zip(row, right, strict=False))
-                for tag, row in (("th", head), *(("td", row) for row in rows))
-            ]
-            table = "".join(f"<tr>{line}</tr>" for line in cells[1:])
-            parts.append(
-                f'<div class="scroll" tabindex="0"><table><thead><tr>{cells[0]}</tr></thead>'
-                f"<tbody>{table}</tbody></table></div>"
-            )
-        elif lines[0].startswith("#"):
-            parts.append(f"<h3>{_inline(lines[0].lstrip('#').strip())}</h3>")
-            if len(lines) > 1:
-                parts.append(f"<p>{_inline(' '.join(lines[1:]))}</p>")
-        else:
-            parts.append(f"<p>{_inline(' '.join(lines))}</p>")
-    return "".join(parts)
-
-
-def _inline(text: str) -> str:
-    """Bold, emphasis and code; all else means itself."""
-    found = escape(text)
-    found = re.sub(r"`([^`]+)`", r"<code>\1</code>", found)
-    found = re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", found)
-    return re.sub(r"(?<!\*)\*([^*\s][^*]*)\*(?!\*)", r"<em>\1</em>", found)

@@ -1,611 +1,222 @@
-"""A report as text for a terminal, as Markdown, and as the sections that the page is made of."""
+"""Blocks as text for a terminal, as Markdown, and as HTML: the one place where any of them is formatted.
+
+A string means itself in each of the three. Only a :class:`~rapid_moo.report.blocks.Span` is marked.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-
-from rapid_moo._shown import markdown_table
-from rapid_moo.costs import cost_text
-from rapid_moo.report.facts import Architectures, Pick, PredictorFacts, Report
-
-SHOWN_FRONT, SHOWN_REASONS, SHOWN_GENES = 20, 20, 12
-METRICS = {
-    "within_1pct": ("within 1 %", "{:.1%}"),
-    "within_5pct": ("5 %", "{:.1%}"),
-    "within_10pct": ("10 %", "{:.1%}"),
-    "mse": ("MSE", "{:.4g}"),
-    "mape": ("MAPE", "{:.3%}"),
-    "kendall_tau": ("Kendall", "{:.3f}"),
-    "spearman": ("Spearman", "{:.3f}"),
-    "pearson": ("Pearson", "{:.3f}"),
-}
-HOW = {
-    "tuned": "The tuner compared configurations by the ADRS between the front of the known architectures and the front"
-    " of out-of-fold predictions of them.",
-    "given": "These predictors were given, not chosen.",
-    "early": "Too few architectures are known to tune on: the likeliest of four Gaussian processes serves.",
-}
-FRONTS = {
-    "true": "the true front: the table holds all, or nearly all, of its space",
-    "reference": "a reference front: that of a table which samples the space",
-    "found": "the front that is known now, since nobody knows a better one",
-}
-
-
-# ------------------------------------------------------------------------ blocks
-@dataclass(frozen=True)
-class Paragraph:
-    """A sentence or some; ``warning`` marks what must not be missed."""
-
-    text: str
-    warning: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """Columns and rows of text; ``numbers`` says which columns stand to the right."""
-
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    numbers: frozenset[int] = frozenset()
-
-
-@dataclass(frozen=True)
-class Pairs:
-    """Names and values."""
-
-    items: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Bars:
-    """Shares in [0, 1] by name."""
-
-    title: str
-    shares: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True)
-class Code:
-    """Text that is to be copied as it is."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Markup:
-    """Markdown that somebody else wrote, such as the tables of a comparison."""
-
-    text: str
-
-
-Block = Paragraph | Table | Pairs | Bars | Code | Markup
-
-
-@dataclass(frozen=True)
-class Section:
-    """A heading with what stands below it; ``key`` names it for links and figures."""
-
-    key: str
-    title: str
-    blocks: tuple[Block, ...]
-
-
-# ---------------------------------------------------------------------- sections
-def sections(report: Report) -> list[Section]:
-    """Everything that a report says in words and tables, in order; figures are drawn from the facts themselves."""
-    makers = (_overview, _front, _comparison, _predictors, _why, _importance, _failures, _audit, _settings)
-    found = (maker(report) for maker in makers)
-    return [section for section in found if section is not None and section.blocks]
-
-
-def title_of(report: Report) -> str:
-    """What the report is about."""
-    kind = {
-        "search": "Search of",
-        "study": "Study of",
-        "run": "Run on",
-        "table": "Table",
-        "comparison": "Comparison on",
-        "audit": "Audit of",
-        "tuning": "Predictors of",
-    }[report.kind]
-    return f"{kind} {report.name}"
-
-
-def _overview(report: Report) -> Section:
-    bill, quality = report.bill, report.quality
-    items: list[tuple[str, str]] = []
-    if report.running:
-        items.append(("Running", report.running))
-    if "evaluations" in bill:
-        goal = f" of {bill['budget']:,}" if bill.get("budget") else ""
-        items.append(("Evaluations billed", f"{bill['evaluations']:,}{goal}"))
-    if bill.get("rows"):
-        share = f" ({bill['evaluations'] / bill['rows']:.2%})" if bill.get("evaluations") else ""
-        items.append(("Table", f"{bill['rows']:,} architectures{share}"))
-    if report.space is not None:
-        items.append(("Space", f"{report.space.name}, {number(report.space.size)} architectures"))
-    counts = [f"{bill[key]:,} {text}" for key, text in _COUNTS if bill.get(key)]
-    if counts:
-        items.append(("Of these", ", ".join(counts)))
-    if bill.get("cost") is not None:
-        goal = f" of {cost_text(bill['cost_budget'])}" if bill.get("cost_budget") else ""
-        items.append(("Cost billed", f"{cost_text(bill['cost'])}{goal}"))
-    if bill.get("front_size") is not None:
-        items.append(("Front", f"{bill['front_size']:,} architectures"))
-    for key, name, better in _QUALITIES:
-        if quality.get(key) is not None:
-            items.append((name, f"{quality[key]:.5f} ({better})"))
-    items += [(_pick_name(pick), architecture_text(report, pick.row)) for pick in report.picks]
-    if report.seconds:
-        parts = ", ".join(f"{name} {value:.1f}" for name, value in report.seconds.items() if value >= 0.05)
-        items.append(("Seconds", f"{sum(report.seconds.values()):.1f}" + (f" ({parts})" if parts else "")))
-    return Section("overview", "Overview", (Pairs(tuple(items)),) if items else ())
-
-
-_COUNTS = (
-    ("sample", "to learn from first"),
-    ("chosen", "chosen by the predictors"),
-    ("failed", "failed"),
-    ("partial", "known in part"),
-    ("running", "running"),
-    ("repeats", "repeats"),
-    ("imported", "known beforehand"),
-)
-_QUALITIES = (
-    ("adrs", "ADRS", "0 is the whole front; of everything billed"),
-    ("adrs_predictor", "ADRS, predictor error", "true values of the predictions' exact front"),
-    ("adrs_search", "ADRS, search error", "what the search missed of that front, as predicted"),
-    ("tuner_adrs", "ADRS, tuner's estimate", "out of fold, on the sample"),
-    ("hypervolume", "Hypervolume", "1 is the whole front"),
-    ("hypervolume_box", "Hypervolume", "1 is the box of the first 16"),
-    ("igd_plus", "IGD+", "0 is the whole front"),
-)
-
-
-def _pick_name(pick: Pick) -> str:
-    return "Knee of the front" if pick.weights is None else f"Preferred by {','.join(f'{w:g}' for w in pick.weights)}"
-
-
-def _front(report: Report) -> Section | None:
-    facts = report.architectures
-    if facts is None:
-        return None
-    rows = front_rows(report)
-    if not rows:
-        return Section("front", "Front", (Paragraph("No front yet: no architecture is known with every objective."),))
-    blocks: list[Block] = []
-    if report.reference is not None:
-        blocks.append(Paragraph(f"Judged by {FRONTS[report.reference.kind]} ({report.reference.size:,} points)."))
-    if facts.total > len(facts):
-        blocks.append(
-            Paragraph(f"{len(facts):,} of {facts.total:,} architectures are shown: the front, and evenly many others.")
-        )
-    assert report.space is not None
-    genes = [gene.name for gene in report.space.genes]
-    columns = ("evaluation", *genes, *(o.label for o in report.objectives))
-    cells = tuple(
-        (str(facts.number[row]), *gene_texts(report, row), *(number(v) for v in facts.raw[row]))
-        for row in rows[:SHOWN_FRONT]
-    )
-    right = frozenset({0, *range(1 + len(genes), len(columns))})
-    blocks.append(Table(columns, cells, right))
-    if len(rows) > SHOWN_FRONT:
-        blocks.append(Paragraph(f"and {len(rows) - SHOWN_FRONT:,} more"))
-    return Section("front", "Front", tuple(blocks))
-
-
-def front_rows(report: Report) -> list[int]:
-    """Positions of the front among the architectures, by the first objective."""
-    facts = report.architectures
-    if facts is None:
-        return []
-    rows = [row for row, on in enumerate(facts.on_front) if on]
-    return sorted(rows, key=lambda row: tuple(value if value is not None else 0.0 for value in facts.raw[row]))
-
-
-def _predictors(report: Report) -> Section | None:
-    if not report.predictors:
-        return None
-    blocks: list[Block] = []
-    by_name = {o.name: o for o in report.objectives}
-    if any(p.metrics for p in report.predictors):
-        blocks.append(Paragraph("Errors and correlations on rows that were not used for training."))
-    columns = ["objective", "goal", "predictor"]
-    keys = [key for key in METRICS if any(key in p.metrics for p in report.predictors)]
-    columns += [METRICS[key][0] for key in keys]
-    covered = any(p.measured for p in report.predictors)
-    columns += ["90 % band holds"] if covered else []
-    rows = []
-    for p in report.predictors:
-        goal = by_name[p.objective]
-        cells = [goal.label, goal.direction, p.family, *(_metric(p.metrics.get(key), key) for key in keys)]
-        rows.append(tuple(cells + ([_coverage(p)] if covered else [])))
-    blocks.append(Table(tuple(columns), tuple(rows), frozenset(range(3, len(columns)))))
-    for p in report.predictors:
-        blocks += [Paragraph(line) for line in hyperparameter_lines(p)]
-    return Section("predictors", "Predictors", tuple(blocks))
-
-
-def _metric(value: Any, key: str) -> str:
-    return "" if value is None else METRICS[key][1].format(value)
-
-
-def _coverage(p: PredictorFacts) -> str:
-    if not p.measured:
-        return ""
-    off = np.abs(np.array(p.measured) - np.array(p.predicted))
-    return f"{(off <= 1.645 * np.array(p.std)).mean():.0%} of {len(off)}"
-
-
-def hyperparameter_lines(p: PredictorFacts) -> list[str]:
-    """What predicts an objective, a line each member."""
-    if not p.members:
-        return [f"{p.objective}: computed exactly from the genotype"]
-    lines = [f"{p.objective}: mean of {len(p.members)} predictors"] if len(p.members) > 1 else []
-    for member in p.members:
-        head = f"{p.objective}:" if len(p.members) == 1 else f"  {member['share']:4.0%}"
-        lines.append(
-            f"{head} {member['family']} {json.dumps(dict(member['params']))} on {member['features']} features,"
-            f" target transform {member['transform']}"
-        )
-    return lines
-
-
-def _why(report: Report) -> Section | None:
-    choice = report.choice
-    if choice is None:
-        return None
-    blocks: list[Block] = [Paragraph(HOW[choice.how])]
-    if choice.adrs is not None:
-        told = f"It expects an ADRS of {choice.adrs:.4f} of them"
-        if choice.interval is not None:
-            told += f", with a probability of 90 % between {choice.interval[0]:.4f} and {choice.interval[1]:.4f}"
-        blocks.append(Paragraph(f"{told}. {choice.compared} configurations were fitted."))
-    if choice.unlearnable:
-        names = ", ".join(choice.unlearnable)
-        blocks.append(Paragraph(f"No configuration predicts anything of {names}: the mean serves.", warning=True))
-    if choice.ranking:
-        columns = (*(o.name for o in report.objectives), "ADRS", "standard error", "tied", "order error")
-        rows = tuple(
-            (
-                *(str(model) for model in line["models"]),
-                number(line.get("adrs")),
-                number(line.get("adrs_se")),
-                "yes" if line.get("tied") else "no",
-                number(line.get("order_error")),
-            )
-            for line in choice.ranking
-        )
-        n = len(report.objectives)
-        blocks.append(Table(columns, rows, frozenset({n, n + 1, n + 3})))
-        blocks.append(
-            Paragraph(
-                "Tied: within a standard error of the lowest ADRS. Of those the lowest error of order was chosen."
-            )
-        )
-    return Section("why", "Why these predictors", tuple(blocks))
-
-
-def _importance(report: Report) -> Section | None:
-    blocks: list[Block] = []
-    for p in report.predictors:
-        top = sorted(p.importance.items(), key=lambda item: -item[1])[:SHOWN_GENES]
-        shares = tuple((name, float(share)) for name, share in top if share >= 0.005)
-        if shares:
-            blocks.append(Bars(p.objective, shares))
-    if not blocks:
-        return None
-    told = (
-        "Share of the variance of an objective, as it is predicted over the space, that a gene has a hand in (total"
-        " effect). Genes that act together share theirs, so the sum may exceed 100 %."
-    )
-    return Section("importance", "Which genes drive which objective", (Paragraph(told), *blocks))
-
-
-def _failures(report: Report) -> Section | None:
-    if not report.failures:
-        return None
-    items = list(report.failures.items())
-    rows = tuple((f"{n:,}", reason) for reason, n in items[:SHOWN_REASONS])
-    blocks: list[Block] = [Table(("times", "reason"), rows, frozenset({0}))]
-    if len(items) > SHOWN_REASONS:
-        blocks.append(Paragraph(f"and {len(items) - SHOWN_REASONS:,} further reasons"))
-    return Section("failures", "Failures", tuple(blocks))
-
-
-def _audit(report: Report) -> Section | None:
-    audit = report.audit
-    if audit is None:
-        return None
-    blocks: list[Block] = [
-        Paragraph(
-            f"{audit['name']} ({audit['space']}): {audit['rows']:,} rows, {audit['architectures']:,} architectures"
-        ),
-        Pairs(tuple(_audit_counts(audit))),
-    ]
-    learnt = [o for o in audit["objectives"] if o["verdict"] not in _UNLEARNT]
-    for o in audit["objectives"]:
-        verdict = f"{o['name']} ({o['direction']}): {o['verdict'].upper()} - {o['meaning']}"
-        blocks.append(Paragraph(verdict, warning=o["verdict"] not in _HARMLESS))
-        notes = []
-        if o in learnt and o["drifts"]:
-            notes.append(("along rows", "what a predictor misses is in part drift of the measurement"))
-        if o["verdict"] == "drift" and audit["computed"]:
-            notes.append(("instead", f"{' or '.join(audit['computed'])}: computed from the architecture"))
-        if o["repeat_spread"] is not None:
-            notes.append(("repeats", f"differ by {o['repeat_spread']:.1%} of the range on average"))
-        blocks += [Pairs(tuple(notes))] if notes else []
-    columns = ("objective", "smallest", "median", "largest", "tied", "R2", "90 %", "Kendall", "90 %", "along rows")
-    rows = tuple(
-        (
-            f"{o['name']} [{o['unit']}]" if o["unit"] else str(o["name"]),
-            *(number(o[key]) for key in ("minimum", "median", "maximum", "ties")),
-            *(_learnability(o) if o in learnt else ("",) * 5),
-        )
-        for o in audit["objectives"]
-    )
-    blocks.append(Table(columns, rows, frozenset(range(1, len(columns)))))
-    if learnt:
-        told = (
-            "R2 and Kendall's tau: how well a predictor ranks architectures that it has not seen.",
-            "Along rows: how alike is what it misses in neighbouring rows; about 0 where the measuring held still.",
-        )
-        shares = tuple((str(o["name"]), max(0.0, float(o["r2"]))) for o in learnt)
-        blocks += [*map(Paragraph, told), Bars("Explained by the architecture (R2)", shares)]
-    findings = audit["findings"]
-    if findings:
-        blocks.append(Paragraph(f"{len(findings)} odd thing{'s' if len(findings) > 1 else ''}"))
-    for f in findings:
-        seen = f"{f['subject']}: {f['kind'].replace('_', ' ').upper()} - {f['meaning']}"
-        blocks += [Paragraph(seen, warning=True), Pairs((("seen", str(f["message"])),))]
-    return Section("audit", "Audit of the table", tuple(blocks))
-
-
-_HARMLESS = ("exact", "learnable")
-_UNLEARNT = ("exact", "constant", "unknown")
-
-
-def _audit_counts(audit: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """How many rows, how much of the space, and what is odd about the vectors."""
-    mean = ": a table keeps the mean" if audit["repeats"] else ""
-    yield "repeats", f"{audit['repeats']} row(s) measure an architecture again{mean}"
-    if audit["front_kind"] == "true":
-        yield "coverage", f"{audit['missing']:,} of {audit['space_size']:,} architectures are missing"
-    else:
-        size = f"{audit['space_size']:,}" if audit["space_size"] < 1e9 else f"{audit['space_size']:.3g}"
-        yield "coverage", f"a sample of {size} architectures: a reference front, not the true one"
-    yield "front", f"{audit['front_size']} points ({audit['front_kind']} front)"
-    if audit["equal_vectors"]:
-        yield "ties", f"{audit['equal_vectors']} architectures equal another in every objective"
-    if constant := audit["constant_positions"]:
-        described = ", ".join(f"position {k} is always {v}" for k, v in constant.items())
-        yield "constant", f"{described}: it carries no information"
-    yield from (("odd code", str(text)) for text in audit["odd_codes"])
-
-
-def _learnability(o: Mapping[str, Any]) -> tuple[str, ...]:
-    def between(key: str) -> str:
-        low, high = o[f"{key}_interval"]
-        return f"{low:.2f} to {high:.2f}"
-
-    tau, along = f"{o['kendall_tau']:.2f}", f"{o['autocorrelation']:+.2f}"
-    return f"{o['r2']:.2f}", between("r2"), tau, between("kendall_tau"), along
-
-
-def _comparison(report: Report) -> Section | None:
-    if report.comparison is None:
-        return None
-    return Section("comparison", "Methods under the same bill", (Markup(str(report.comparison["tables"])),))
-
-
-def _settings(report: Report) -> Section:
-    blocks: list[Block] = []
-    if report.command:
-        blocks += [Paragraph("The same again:"), Code(report.command)]
-    items: list[tuple[str, str]] = []
-    for name, value in report.settings.items():
-        if isinstance(value, Mapping) and value and all(isinstance(item, Mapping) for item in value.values()):
-            items += [(f"{name}, {key}", _setting(item)) for key, item in value.items()]
-        else:
-            items.append((name, _setting(value)))
-    if report.fingerprint:
-        items.append(("data fingerprint", report.fingerprint))
-    items += [(f"version of {name}", text) for name, text in report.versions.items()]
-    if report.created:
-        items.append(("written", report.created))
-    blocks.append(Pairs(tuple(items)))
-    return Section("settings", "Settings and versions", tuple(blocks))
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list | tuple) and all(isinstance(item, str | int | float) for item in value):
-        return ", ".join(map(str, value)) or "none"
-    if isinstance(value, Mapping):
-        return "; ".join(f"{name} {_setting(item)}" for name, item in value.items()) or "none"
-    return "none" if value is None else json.dumps(value)
-
-
-# ----------------------------------------------------------------- small pieces
-def number(value: Any) -> str:
-    """A number for people: six significant digits, thousands apart."""
-    if value is None:
-        return ""
-    if isinstance(value, int) and abs(value) < 10**15:
-        return f"{value:,}"
-    value = float(value)
-    return f"{value:,.0f}" if abs(value) >= 1e6 and abs(value) < 1e15 and value == int(value) else f"{value:.6g}"
-
-
-def gene_texts(report: Report, row: int) -> list[str]:
-    """Label of each gene of an architecture; empty where it is inactive."""
-    assert report.space is not None
-    assert report.architectures is not None
-    codes = report.architectures.codes[row]
-    return [gene.labels[code] if code >= 0 else "" for gene, code in zip(report.space.genes, codes, strict=True)]
-
-
-def architecture_text(report: Report, row: int) -> str:
-    """An architecture in one line: its genes, then its raw objectives."""
-    assert report.space is not None
-    facts: Architectures | None = report.architectures
-    assert facts is not None
-    genes = [
-        f"{gene.name}={text}"
-        for gene, text, code in zip(report.space.genes, gene_texts(report, row), facts.codes[row], strict=True)
-        if code >= 0
-    ]
-    values = ", ".join(
-        f"{o.name} {number(v)} {o.unit}".strip() for o, v in zip(report.objectives, facts.raw[row], strict=True)
-    )
-    return f"{' '.join(genes)} ({values})"
+import re
+import textwrap
+from collections.abc import Callable, Iterable
+from html import escape
+from itertools import zip_longest
+
+from rapid_moo.report.blocks import Bars, Block, Code, Heading, Items, Pairs, Paragraph, Span, Table, Text, plain, spans
+from rapid_moo.report.facts import Report
+from rapid_moo.report.sections import search_summary, sections, title_of
+
+LONG = 60
+"""Characters of a cell that is broken into lines."""
 
 
 # --------------------------------------------------------------------- Markdown
 def to_markdown(report: Report) -> str:
     """The report as a Markdown page."""
-    parts = [f"# {escaped(title_of(report))}"]
+    blocks: list[Block] = [Heading(title_of(report), 1)]
     for section in sections(report):
-        parts.append(f"## {escaped(section.title)}")
-        parts += [_markdown(block) for block in section.blocks]
-    return "\n\n".join(parts) + "\n"
+        blocks += [Heading(section.title, 2), *section.blocks]
+    return markdown(blocks) + "\n"
+
+
+def markdown(blocks: Iterable[Block]) -> str:
+    """Blocks as Markdown."""
+    return "\n\n".join(map(_markdown, blocks))
 
 
 def _markdown(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"{'#' * block.level} {escaped(block.text)}"
     if isinstance(block, Paragraph):
-        return f"**Warning:** {escaped(block.text)}" if block.warning else escaped(block.text)
+        return f"**Warning:** {_inline(block.text, _MARKDOWN)}" if block.warning else _opening(block.text)
     if isinstance(block, Pairs):
         return _markdown(Table(("", ""), block.items))
     if isinstance(block, Bars):
         return _markdown(Table((block.title, "share"), tuple((n, f"{s:.0%}") for n, s in block.shares), frozenset({1})))
+    if isinstance(block, Items):
+        return "\n".join(f"* {_opening(text)}" for text in block.texts)
     if isinstance(block, Code):
-        return f"```\n{block.text}\n```"
-    if isinstance(block, Markup):
-        return block.text.strip()
-    columns, *rows = ([escaped(str(cell)) for cell in line] for line in (block.columns, *block.rows))
-    return markdown_table(columns, rows, block.numbers)
+        fence = "`" * max(3, 1 + max(map(len, re.findall("`+", block.text)), default=0))
+        return f"{fence}\n{block.text}\n{fence}"
+    rule = ["---:" if k in block.numbers else "---" for k in range(len(block.columns))]
+    columns, *rows = ([_inline(cell, _MARKDOWN) for cell in line] for line in (block.columns, *block.rows))
+    return "\n".join(f"| {' | '.join(line)} |" for line in (columns, rule, *rows))
 
 
 def escaped(text: str) -> str:
-    """Text that means itself in Markdown, also in a table."""
-    for character in "\\`*_[]<>|#":
-        text = text.replace(character, "\\" + character)
-    return " ".join(text.splitlines())
+    """Text that means itself in Markdown, also in a table; only what could mean something else gets a backslash."""
+    text = re.sub(r"[\\`*|]|\](?=\()|<(?=[a-zA-Z/!?])|&(?=#?\w+;)|~(?=\S)", r"\\\g<0>", " ".join(text.splitlines()))
+    return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
+
+
+def _opening(text: Text) -> str:
+    """A text at the beginning of a line, where a few characters would make a heading, a list or a reference."""
+    found = _inline(text, _MARKDOWN).strip()
+    if text and isinstance(spans(text)[0], Span):
+        return found
+    return re.sub(r"^(\d{1,9})(?=[.)](\s|$))|^(?=[#>\[]|[-+](\s|-|$))", r"\1\\", found)
+
+
+_MARKDOWN: dict[str, Callable[[str, str], str]] = {
+    "": lambda text, _: escaped(text),
+    "strong": lambda text, _: f"**{escaped(text)}**",
+    "emphasis": lambda text, _: f"*{escaped(text)}*",
+    "code": lambda text, _: f"`{text}`",
+    "link": lambda text, address: f"[{escaped(text)}]({address})",
+}
+
+
+def _inline(text: Text, marks: dict[str, Callable[[str, str], str]]) -> str:
+    """A text in which each part is rendered by the function of its mark."""
+    return "".join(
+        marks[part.mark](part.text, part.address) if isinstance(part, Span) else marks[""](part, "")
+        for part in spans(text)
+    )
 
 
 # ------------------------------------------------------------------------- text
-def section_text(report: Report, *keys: str) -> str:
-    """Some sections for a terminal, by their keys, without titles."""
-    found = {section.key: section for section in sections(report)}
-    told = (found[key].blocks for key in keys if key in found)
-    return "\n\n".join("\n".join(line for block in blocks for line in _text_lines(block)) for blocks in told)
-
-
 def to_text(report: Report) -> str:
     """The report for a terminal."""
     if report.kind == "search":
-        return "\n".join(_search_lines(report))
-    parts = [title_of(report)]
+        return text(search_summary(report))
+    blocks: list[Block] = [Heading(title_of(report), 1)]
     for section in sections(report):
-        parts += ["", section.title]
-        parts += [line for block in section.blocks for line in _text_lines(block)]
-    return "\n".join(parts)
+        blocks += [Heading(section.title, 2), *section.blocks]
+    return text(blocks)
 
 
-def _search_lines(report: Report) -> list[str]:
-    """The report of a search: predictors with errors and correlations, quality, picks, bill and seconds."""
-    bill, quality = report.bill, report.quality
-    assert report.space is not None
-    assert report.reference is not None
-    return [
-        f"{report.name}: {bill['rows']:,} architectures, {report.reference.kind} front of {report.reference.size}"
-        f" points, space of {report.space.size:.4g}",
-        "",
-        "Predictors (errors and correlations on rows that were not used for training)",
-        *_text_lines(_search_predictors(report)),
-        "",
-        *(line for p in report.predictors for line in hyperparameter_lines(p)),
-        "",
-        f"Evaluations billed   {bill['evaluations']} of {bill['rows']} ({bill['evaluations'] / bill['rows']:.1%}):"
-        f" {bill['sample']} to train on, {bill['chosen']} chosen by the predictors",
-        *_cost_line(report),
-        f"Front found          {bill['front_size']} points",
-        f"ADRS                 {quality['adrs']:.5f}  (0 is the whole front; of everything billed)",
-        f"  predictor error    {quality['adrs_predictor']:.5f}  (true values of the predictions' exact front)",
-        f"  search error       {quality['adrs_search']:.5f}  (what the search missed of that front, as predicted)",
-        _estimate(quality.get("tuner_adrs")),
-        f"Hypervolume          {quality['hypervolume']:.5f}  (1 is the whole front)",
-        f"Seconds              {sum(report.seconds.values()):.1f}  ("
-        + ", ".join(f"{name} {value:.1f}" for name, value in report.seconds.items())
-        + ")",
-        *(f"{_pick_name(pick):20} {architecture_text(report, pick.row)}" for pick in report.picks),
-    ]
+def section_text(report: Report, *keys: str) -> str:
+    """Some sections for a terminal, by their keys, without titles."""
+    found = {section.key: section for section in sections(report)}
+    return "\n\n".join(text(found[key].blocks) for key in keys if key in found)
 
 
-def _cost_line(report: Report) -> list[str]:
-    """What was spent, where costs are stated."""
-    bill = report.bill
-    if bill.get("cost") is None:
-        return []
-    return [
-        f"Cost billed          {cost_text(bill['cost'])} of {cost_text(bill['cost_budget'])}:"
-        f" {bill['evaluations'] - bill['partial']} architectures measured completely, {bill['partial']} in part"
-    ]
+def text(blocks: Iterable[Block]) -> str:
+    """Blocks for a terminal; what is strong stands between asterisks."""
+    lines: list[str] = []
+    before: Block | None = None
+    for block in blocks:
+        # A heading stands apart, and prose from the table above it; a table belongs to the prose before it.
+        apart = isinstance(block, Heading) or (isinstance(block, Paragraph) and isinstance(before, Table))
+        lines += ["", *_lines(block)] if apart and before is not None else _lines(block)
+        before = block
+    return "\n".join(lines)
 
 
-def _search_predictors(report: Report) -> Table:
-    short = {"within_1pct": "<=1%", "within_5pct": "<=5%", "within_10pct": "<=10%"}
-    by_name = {o.name: o for o in report.objectives}
-    columns = ("objective", "goal", "predictor", *(short.get(key, METRICS[key][0]) for key in METRICS))
-    rows = tuple(
-        (
-            by_name[p.objective].label,
-            by_name[p.objective].direction,
-            p.family,
-            *(_metric(p.metrics.get(k), k) for k in METRICS),
-        )
-        for p in report.predictors
-    )
-    return Table(columns, rows, frozenset(range(len(columns))))
-
-
-def _estimate(tuner_adrs: float | None) -> str:
-    if tuner_adrs is None:
-        return "  tuner's estimate   none: too few evaluations to tune on"
-    return f"  tuner's estimate   {tuner_adrs:.5f}  (out of fold, on the sample)"
-
-
-def _text_lines(block: Block) -> list[str]:
+def _lines(block: Block) -> list[str]:
+    if isinstance(block, Heading):
+        return [block.text]
     if isinstance(block, Paragraph):
-        return [f"warning: {block.text}" if block.warning else block.text]
+        told = _inline(block.text, _TEXT)
+        return [f"warning: {told}" if block.warning else told]
     if isinstance(block, Pairs):
         width = max((len(name) for name, _ in block.items), default=0)
         return [f"  {name:{width}}  {value}" for name, value in block.items]
     if isinstance(block, Bars):
         width = max(len(name) for name, _ in block.shares)
         return [f"{block.title}:", *(f"  {name:{width}}  {share:4.0%}" for name, share in block.shares)]
-    if isinstance(block, Code | Markup):
+    if isinstance(block, Items):
+        return [f"* {_inline(told, _TEXT)}" for told in block.texts]
+    if isinstance(block, Code):
         return block.text.splitlines()
-    return _aligned(block.columns, block.rows, block.numbers)
+    return _aligned(block)
 
 
-def _aligned(
-    columns: Sequence[str], rows: Iterable[Sequence[str]], right: Mapping[int, Any] | frozenset[int]
-) -> list[str]:
-    lines = [list(columns), *(list(row) for row in rows)]
-    widths = [max(len(line[k]) for line in lines) for k in range(len(columns))]
+def _aligned(block: Table) -> list[str]:
+    rows = [[_inline(cell, _TEXT) for cell in line] for line in (block.columns, *block.rows)]
+    for column in range(len(block.columns)):
+        marks = [row[column].startswith("*") and row[column].endswith("*") for row in rows]
+        if any(marks):
+            # The digits of what stands out stay below those of the others.
+            for row, mark in zip(rows, marks, strict=True):
+                row[column] = row[column] if mark else f" {row[column]} "
+    lines = [line for row in rows for line in zip_longest(*map(_folded, row), fillvalue="")]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
-        " ".join(
-            cell.rjust(width) if k in right else cell.ljust(width)
+        "  ".join(
+            cell.rjust(width) if k in block.numbers else cell.ljust(width)
             for k, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines
     ]
+
+
+def _folded(cell: str) -> list[str]:
+    """A cell in lines; what is long takes several."""
+    if len(cell) <= LONG:
+        return [cell]
+    return textwrap.wrap(cell, LONG, break_long_words=False, break_on_hyphens=False)
+
+
+_TEXT: dict[str, Callable[[str, str], str]] = {
+    "": lambda text, _: text,
+    "strong": lambda text, _: f"*{text}*",
+    "emphasis": lambda text, _: text,
+    "code": lambda text, _: text,
+    "link": lambda text, address: f"{text} ({address})",
+}
+
+
+# -------------------------------------------------------------------------- HTML
+def html(blocks: Iterable[Block], scroll: str = "scroll") -> str:
+    """Blocks as HTML; ``scroll`` is the class of the box in which a table scrolls."""
+    return "".join(_html(block, scroll) for block in blocks)
+
+
+def _html(block: Block, scroll: str) -> str:
+    if isinstance(block, Heading):
+        return f"<h{block.level}>{escape(block.text)}</h{block.level}>"
+    if isinstance(block, Paragraph):
+        told = _inline(block.text, _HTML)
+        return f'<p class="warning"><strong>Warning.</strong> {told}</p>' if block.warning else f"<p>{told}</p>"
+    if isinstance(block, Pairs):
+        items = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in block.items)
+        return f"<dl>{items}</dl>"
+    if isinstance(block, Bars):
+        shares = "".join(
+            f'<tr><th scope="row">{escape(name)}</th>'
+            f'<td><div class="bar" style="width:{min(share, 1.0):.1%}"></div></td>'
+            f'<td class="number">{share:.0%}</td></tr>'
+            for name, share in block.shares
+        )
+        return f'<table class="bars"><caption>{escape(block.title)}</caption>{shares}</table>'
+    if isinstance(block, Items):
+        return f"<ul>{''.join(f'<li>{_inline(told, _HTML)}</li>' for told in block.texts)}</ul>"
+    if isinstance(block, Code):
+        return f'<pre tabindex="0"><code>{escape(block.text)}</code></pre>'
+    head, *rows = (
+        "".join(_cell(cell, tag, k in block.numbers) for k, cell in enumerate(line))
+        for tag, line in (("th", block.columns), *(("td", row) for row in block.rows))
+    )
+    body = "".join(f"<tr>{row}</tr>" for row in rows)
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="{scroll}" tabindex="0">{table}</div>'
+
+
+def _cell(cell: Text, tag: str, right: bool) -> str:
+    """A cell of a table; what is long may take several lines."""
+    kind = " class=number" if right else " class=long" if len(plain(cell)) > LONG else ""
+    return f"<{tag}{kind}>{_inline(cell, _HTML)}</{tag}>"
+
+
+def _escaped_html(text: str, _: str = "") -> str:
+    """A text as HTML; a number and its percent sign stay together."""
+    return re.sub(r"(\d) %", "\\1\u00a0%", escape(text))
+
+
+_HTML: dict[str, Callable[[str, str], str]] = {
+    "": _escaped_html,
+    "strong": lambda text, _: f"<strong>{_escaped_html(text)}</strong>",
+    "emphasis": lambda text, _: f"<em>{_escaped_html(text)}</em>",
+    "code": lambda text, _: f"<code>{escape(text)}</code>",
+    "link": lambda text, address: f'<a href="{escape(address)}">{_escaped_html(text)}</a>',
+}

@@ -26,12 +26,14 @@ from rapid_moo import (
 from rapid_moo._provenance import provenance
 from rapid_moo.cli import main
 from rapid_moo.comparison import Comparison, Method, method_names, register_method, run_method
-from rapid_moo.comparison.markdown import comparison_markdown
+from rapid_moo.comparison.facts import comparison_facts
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.methods.rapid_oneshot import OneShotRAPID
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.comparison.tables import MADE, RESULT_FILES, read_results
 from rapid_moo.errors import InputError
+from rapid_moo.report.compared import comparison_blocks
+from rapid_moo.report.rendering import markdown
 from rapid_moo.trajectory import log_steps, trajectory
 
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
@@ -185,7 +187,8 @@ def test_runs_say_what_they_were_made_with_and_the_report_says_it_again(table, t
     (path,) = (tmp_path / "runs").rglob("nsga2/*.json")
     assert json.loads(path.read_text())["made"] == made[1]
     monkeypatch.setattr("rapid_moo.comparison.run.provenance", lambda: {"commit": "of the report"})
-    text = comparison_markdown(*(read_results([tmp_path], name) for name in RESULT_FILES))
+    facts = comparison_facts(*(read_results([tmp_path], name) for name in RESULT_FILES))
+    text = markdown(comparison_blocks(facts))
     assert "| 1 | random | abc0 | numpy 9.9 | 3 x Toaster 0 |" in text
     assert "| 1 | nsga2 | abc1 | numpy 9.9 | 3 x Toaster 1 |" in text
     assert "of the report" not in text

@@ -9,10 +9,13 @@ from scipy import stats
 
 from rapid_moo import adrs, get_problem
 from rapid_moo.comparison import figures, statistics
-from rapid_moo.comparison.markdown import comparison_markdown, quality_table
+from rapid_moo.comparison.facts import comparison_facts, quality_facts
 from rapid_moo.comparison.oracle import oracle_order, oracle_trajectory
 from rapid_moo.comparison.tables import COLUMNS, ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, read_results
 from rapid_moo.errors import DataNotFoundError, InputError
+from rapid_moo.report import Report, read_report, to_markdown, to_text
+from rapid_moo.report.compared import comparison_blocks, quality_blocks
+from rapid_moo.report.rendering import html, markdown
 
 
 def make_results(levels, seeds=6, budgets=(0.05, 0.15)):
@@ -191,7 +194,7 @@ def test_oracle_of_one_point():
 def test_report_shows_losses_and_bounds():
     results = make_results(LEVELS)
     oracle = make_oracle(LEVELS)
-    text = comparison_markdown(results, make_trajectories(results), oracle)
+    text = markdown(comparison_blocks(comparison_facts(results, make_trajectories(results), oracle)))
     assert "| rapid | 1.3 | 1.00 | **0.0068** |" in text
     assert "| nsga2 | 6 | 4 (4) | 2 (2) | 4 (4) | 2 (2) |" in text
     assert "Where rapid loses by hypervolume" in text
@@ -204,16 +207,59 @@ def test_report_shows_losses_and_bounds():
 def test_report_of_methods_that_did_not_run_everywhere():
     results = make_results({"one": {"a": 0.1, "b": 0.2}, "two": {"a": 0.1}})
     oracle = make_oracle(["one", "two"])
-    text = quality_table(results, oracle, 0.05)
+    text = markdown(quality_blocks(quality_facts(results, oracle, 0.05)))
     assert "| b |  |" in text
+    assert "Methods that did not run on every table are not ranked." in text
     with pytest.raises(InputError, match=r"0\.5"):
-        quality_table(results, oracle, 0.5)
+        quality_facts(results, oracle, 0.5)
+
+
+def test_of_one_table_all_that_was_judged_is_told():
+    results = make_results({"one": {"rapid": 0.1, "b": 0.2}})
+    facts = comparison_facts(results, make_trajectories(results), make_oracle(["one"]), targets=(0.05, 0.015))
+    report = Report(kind="comparison", name="one", comparison=facts)
+    text = to_text(report)
+    told = text[text.index("At a budget of 15 %") :].splitlines()
+    assert told[2].split() == ["method", "evaluations", "ADRS", "hypervolume", "IGD+", "front", "size", "seconds"]
+    assert told[3].split() == ["rapid", "150", "*0.0068*", "*0.9932*", "*0.0000*", "9", "0.5"]
+    assert told[4].split() == ["b", "150", "0.0137", "0.9863", "*0.0000*", "9", "0.5"]
+    # The digits of a column stand below each other, marked or not.
+    assert told[3].index("0.0068") == told[4].index("0.0137")
+    # Halved twice on its way: b has 0.0547 after 37 evaluations, 0.0273 after 75 and 0.0137 after 150.
+    assert "| b | 75 | 150 |" in to_markdown(report)
+    assert "<td class=number><strong>0.0068</strong></td>" in html(comparison_blocks(facts))
+
+
+def test_facts_of_a_comparison_survive_their_file(tmp_path):
+    results = make_results(LEVELS)
+    facts = comparison_facts(results, make_trajectories(results), make_oracle(LEVELS))
+    report = Report(kind="comparison", name="all", comparison=facts)
+    report.write(tmp_path)
+    again = read_report(tmp_path)
+    assert again.to_dict() == report.to_dict()
+    assert to_markdown(again) == to_markdown(report)
+    assert again.comparison.record["losses"]["adrs"][0]["rival"] == "nsga2"
+
+
+def test_names_of_methods_and_tables_stay_text():
+    evil = "*a*|<b>_c_ `d` [e](f)"
+    results = make_results({evil: {"rapid": 0.1, evil: 0.2}, "two": {"rapid": 0.1, evil: 0.2}})
+    blocks = comparison_blocks(comparison_facts(results, make_trajectories(results), make_oracle([evil, "two"])))
+    page = html(blocks)
+    assert "<b>" not in page
+    assert "<em>a</em>" not in page
+    assert "&lt;b&gt;" in page
+    bars = {line.replace("\\|", "").count("|") for line in markdown(blocks).splitlines() if evil[:2] in line}
+    assert bars <= {0, 4, 5, 6, 7, 8}
 
 
 def test_bills_are_over_the_budget_though_half_of_the_methods_overrun():
     results = make_results({"one": {"a": 0.1, "b": 0.2}})
     results.loc[results["method"] == "b", "evaluations"] *= 3
-    text = quality_table(results, make_oracle(["one"]), 0.05)
+    found = quality_facts(results, make_oracle(["one"]), 0.05)["methods"]
+    assert [(line["method"], line["rank"], line["bill"]) for line in found] == [("a", 1.0, 1.0), ("b", 2.0, 3.0)]
+    two = pd.concat([results, results.assign(dataset="two")])
+    text = markdown(quality_blocks(quality_facts(two, make_oracle(["one", "two"]), 0.05)))
     assert "| a | 1.0 | 1.00 |" in text
     assert "| b | 2.0 | 3.00 |" in text
 
@@ -225,7 +271,7 @@ def test_overhead_is_that_of_the_longest_runs():
     assert found.loc[("one", "nsga2"), "budget"] == pytest.approx(0.015)
     assert found.loc[("two", "nsga2"), "budget"] == 0.15
     assert found.loc[("two", "nsga2"), "seconds"] == pytest.approx(0.5 / 150)
-    text = comparison_markdown(results, make_trajectories(results), make_oracle(LEVELS))
+    text = markdown(comparison_blocks(comparison_facts(results, make_trajectories(results), make_oracle(LEVELS))))
     assert "| nsga2 | 3.33 (1.5 %) | 3.33 | 3.33 |" in text
 
 

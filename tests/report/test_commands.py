@@ -7,13 +7,16 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from rapid_moo import Gene, GridSpace, Objective, Study
+from rapid_moo import Gene, GridSpace, Objective, Study, get_problem
 from rapid_moo.cli import main
-from rapid_moo.report import PAGE_FILE, REPORT_FILE, Report, read_report
+from rapid_moo.objectives import to_minimised
+from rapid_moo.report import PAGE_FILE, REPORT_FILE, Report, read_report, to_markdown
 from rapid_moo.study.report import Renewal
+from rapid_moo.tuning import load_triplet, pick_loss
 
 SPACE = """
 name = "own"
@@ -85,7 +88,7 @@ def test_a_folder_needs_nothing_but_its_facts(searched, tmp_path, capsys):
     assert (tmp_path / PAGE_FILE).read_bytes() == (searched / PAGE_FILE).read_bytes()
     capsys.readouterr()
     assert run("report", tmp_path, "--format", "text") == 0
-    assert "Evaluations billed   40 of 3400" in capsys.readouterr().out
+    assert "Evaluations billed  40 of 3400" in capsys.readouterr().out
     assert run("report", tmp_path, "--format", "markdown") == 0
     assert capsys.readouterr().out.startswith("# Search of digits")
 
@@ -205,11 +208,16 @@ def test_a_comparison_leaves_its_page(tmp_path, capsys):
     report = read_report(tmp_path)
     results = pd.read_csv(tmp_path / "results.csv")
     for method in ("random", "nsga2"):
-        [curve] = [c for c in report.comparison["curves"] if c["method"] == method]
+        [curve] = [c for c in report.comparison.curves if c["method"] == method]
         mine = results[(results["method"] == method) & (results["budget"] == 40)]
         assert curve["adrs"]["median"][-1] == pytest.approx(mine["adrs"].median())
         assert curve["evaluations"][-1] == 40
-    assert report.comparison["tables"] in (tmp_path / "report.md").read_text()
+    assert (tmp_path / "report.md").read_text() == to_markdown(report)
+    told = capsys.readouterr().out
+    assert "At a budget of 40" in told
+    for method, part in results[results["budget"] == 40].groupby("method"):
+        [line] = [line for line in told[told.index("budget of 40") :].splitlines() if line.startswith(f"{method} ")]
+        assert line.split()[2].strip("*") == f"{part['adrs'].median():.4f}"
     (tmp_path / REPORT_FILE).unlink()
     assert run("report", tmp_path) == 0
     assert read_report(tmp_path).comparison == report.comparison
@@ -222,3 +230,24 @@ def test_no_folder_is_one_error(tmp_path, capsys, what, told):
     error = capsys.readouterr().err
     assert told in error
     assert error.count("\n") == 1
+
+
+def test_tuning_is_judged_on_a_further_share_and_its_page_says_so(tmp_path, capsys):
+    options = ("--dir", tmp_path, "--train-ratio", 0.02, "--val-ratio", 0.03, "--budget", 2, "--seed", 3)
+    assert run("tune", "digits", *options, "--families", "bayesian_ridge") == 0
+    told = capsys.readouterr().out
+    report = read_report(tmp_path)
+    table = get_problem("digits").table
+    rows = table.sample_rows(68 + 102, 3)
+    train, unseen = table.take(rows[:68]), table.take(rows[68:])
+    predicted = load_triplet(tmp_path).fit(train).predict(unseen.X)
+    for k, known in enumerate(report.predictors):
+        share = np.mean(np.abs(predicted[:, k] / unseen.raw[:, k] - 1.0) <= 0.05)
+        assert known.metrics["within_5pct"] == pytest.approx(share)
+        [line] = [line for line in told.splitlines() if line.startswith(f"{known.objective} ") and "[" in line]
+        assert f"{share:.1%}" in line
+    assert report.bill["unseen"] == 102
+    assert report.quality["adrs_picks"] == pytest.approx(pick_loss(unseen.F, to_minimised(predicted, table.objectives)))
+    picks = f"the ADRS of their first picks is {report.quality['adrs_picks']:.4f}."
+    assert picks in told
+    assert picks in to_markdown(report)

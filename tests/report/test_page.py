@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rapid_moo import Gene, GridSpace, Objective, preferred_point
+from rapid_moo import Comparison, Gene, GridSpace, Objective, get_problem, preferred_point
+from rapid_moo.comparison.report import comparison_report
 from rapid_moo.objectives import to_minimised
-from rapid_moo.report import Report, to_html
+from rapid_moo.report import Report, to_html, write_page
 from rapid_moo.report.making import architecture_facts, objective_facts, progress_facts, space_facts
 
 from .conftest import EVIL, GOALS, Drawn, make_report
@@ -396,3 +397,32 @@ def test_the_file_refers_to_nothing_outside(report):
     assert "//" not in body.replace("</", "")
     facts = page.split('id="facts">')[1].split("</script>")[0]
     assert json.loads(facts)["genes"][0]["labels"][1] == EVIL
+
+
+@pytest.fixture(scope="session")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("compared")
+    Comparison(get_problem("digits").table, ["nsga2", "stratified-random", "random"], [20, 40], 2, folder).run()
+    return write_page(comparison_report(folder, f"rapid-moo compare {EVIL}"), folder)
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_tables_of_a_comparison_scroll_in_their_boxes(browser, compared, width, scheme):
+    page = Page(browser, compared, width, scheme)
+    assert page.errors == []
+    assert page.tab.evaluate("document.documentElement.scrollWidth") <= width
+    headings = page.tab.locator("#comparison h3").all_inner_texts()
+    assert headings[:3] == ["digits", "At a budget of 20", "At a budget of 40"]
+    first = page.tab.locator("#comparison .scroll").first
+    assert first.locator("tbody tr").count() == 3
+    assert first.locator("strong").count() >= 3
+    reach = first.evaluate("box => box.scrollWidth - box.clientWidth")
+    assert (reach > 0) == (width == 400)
+    # Whose number it is stays in sight at the end of the table.
+    first.evaluate("box => { box.scrollLeft = box.scrollWidth; }")
+    box, name = first.bounding_box(), first.locator("tbody tr td").first.bounding_box()
+    assert box is not None
+    assert name is not None
+    assert 0 <= name["x"] - box["x"] < 2
+    assert name["width"] <= 0.5 * box["width"]
+    page.context.close()

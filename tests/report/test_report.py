@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from rapid_moo.drawing import graph, stack
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.indicators import adrs, hypervolume
 from rapid_moo.objectives import to_minimised
-from rapid_moo.report import REPORT_FILE, Report, read_report, to_markdown, to_text, write_page
+from rapid_moo.report import REPORT_FILE, Report, read_report, to_html, to_markdown, to_text, write_page
 from rapid_moo.report.facts import FORMAT
 from rapid_moo.report.making import MOST_LISTED, architecture_facts, gene_effects, progress_facts
 from rapid_moo.report.rendering import escaped
@@ -69,10 +70,10 @@ def test_markdown_escapes_what_users_write(report):
 def test_text_says_what_the_facts_say(report):
     text = to_text(report)
     assert "60 of 96 (62.5%): 16 to train on, 44 chosen by the predictors" in text
-    assert "ADRS                 0.10000" in text
+    assert "\n  ADRS                0.10000  (0 is the whole front" in text
     plain = to_text(report.replace(kind="study"))
     assert f"Study of {EVIL}" in plain
-    assert f"3 MemoryError: {EVIL}" in plain
+    assert f"3  MemoryError: {EVIL}" in plain
 
 
 def test_the_front_is_that_of_what_is_known_and_feasible():
@@ -206,3 +207,13 @@ def test_a_drawing_that_fails_loses_nothing(caplog):
     facts = make_report(Broken).architectures
     assert facts.drawings == {}
     assert "no pen" in caplog.text
+
+
+def test_a_page_is_what_its_facts_say_to_the_last_digit(report, tmp_path):
+    facts = report.architectures
+    # Six digits of this are 96.7429, six digits of its eight are 96.7428.
+    raw = [[96.742850004, *facts.raw[0][1:]], *facts.raw[1:]]
+    changed = report.replace(architectures=replace(facts, raw=raw))
+    page = write_page(changed, tmp_path).read_text(encoding="utf-8")
+    assert page == to_html(read_report(tmp_path))
+    assert page != to_html(changed)
