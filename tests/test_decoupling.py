@@ -106,6 +106,39 @@ class TestWhatIsCheap:
         assert wanted.tolist() == [[False, True], [False, False], [False, False]]
 
 
+class TestWhatMayBeSpent:
+    """Three tenths of what complete evaluations cost, less what parts have cost; what is under way counts as spent."""
+
+    @pytest.fixture
+    def begun(self):
+        """Sixteen are complete; a batch and what is screened beside it are under way."""
+        table = make_table()
+        problem = ArchitectureProblem(table.space, table)
+        algorithm = RAPID(specs=SPECS)
+        algorithm.setup(problem, termination=CostBudget(60), seed=1)
+        for _ in range(2):
+            algorithm.next()
+        wanted = algorithm.ask().get("wanted")
+        known = algorithm.view.knowledge(algorithm.bill, algorithm._waiting(), algorithm.view.members[:0])
+        # What is chosen gets an error, what is screened a latency alone.
+        counts = known.complete.sum(), known.open.sum(), wanted[:, 0].sum(), (~wanted[:, 0]).sum()
+        assert min(counts) > 0
+        return algorithm, known, counts
+
+    @pytest.mark.parametrize("n_chosen", [0, 3])
+    def test_is_a_share_of_what_complete_evaluations_cost(self, n_chosen, begun):
+        algorithm, known, (whole, parts, chosen, screening) = begun
+        expected = 0.3 * 1.01 * (whole + chosen + n_chosen) - 0.01 * (parts + screening)
+        assert algorithm._screening_cost(known, n_chosen) == pytest.approx(expected)
+
+    @pytest.mark.parametrize("n_chosen", [0, 3])
+    def test_leaves_enough_to_complete_one_more(self, n_chosen, begun):
+        algorithm, known, (whole, parts, chosen, screening) = begun
+        spent = 1.01 * (whole + chosen) + 0.01 * (parts + screening)
+        algorithm.termination = CostBudget(spent + 1.01 * (n_chosen + 1) + 0.3)
+        assert algorithm._screening_cost(known, n_chosen) == pytest.approx(0.3)
+
+
 class TestOnTables:
     def test_cheap_objectives_are_measured_widely_and_the_same_cost_finds_more(self):
         table = sorted_table(make_table())

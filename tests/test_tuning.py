@@ -365,6 +365,14 @@ class TestBench:
         assert bench.seconds.keys() == {GP.family, TREES.family}
         assert min(bench.seconds.values()) > 0.0
 
+    def test_seconds_are_the_processors_and_add_up_by_family(self, monkeypatch):
+        clock = iter([100.0, 250.0, 7.0, 7.5])
+        monkeypatch.setattr(bench_module, "time", SimpleNamespace(process_time=clock.__next__))
+        bench = Bench(grid_table(30))
+        bench.evaluate([(0, GP), (1, GP)])
+        assert [bench.trial(k, GP).seconds for k in (0, 1)] == [150.0, 0.5]
+        assert bench.seconds == {GP.family: 150.5}
+
     def test_one_fit_of_an_ensemble_gives_its_shorter_versions(self, sample):
         longest = TREES.replace(n_estimators=80)
         bench = Bench(sample)
