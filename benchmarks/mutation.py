@@ -4,7 +4,8 @@ The faults are those of cosmic-ray's operators (``pip install cosmic-ray coverag
 comparison or truth value, a loop of no iteration, a decorator removed, and so on. Annotations are left alone, since
 nothing reads them, and so are assurances that hold anyway (``strict=True`` of a zip, ``frozen=True``). Where several
 faults are possible at one position of the source, one is drawn. ``mutation.toml`` says which test files concern which
-module; of those, the tests that run the faulty statement are run, the quickest first, and the first that fails ends it.
+module; of those, all tests that run the faulty statement are run, the quickest first, and the first that fails ends it.
+What noticed a fault of a sample is run once more without any, in the end: there it must pass.
 
     python benchmarks/mutation.py learn                     # which test runs which line, and how long it takes
     python benchmarks/mutation.py learn test_choice         # of the new tests of a file
@@ -38,7 +39,7 @@ import sys
 import time
 import tomllib
 import traceback
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -59,6 +60,7 @@ LIBRARIES = (
     "sklearn.kernel_ridge", "sklearn.linear_model", "sklearn.neighbors", "sklearn.svm", "threadpoolctl", "xgboost",
 )  # fmt: skip
 MEMORY = 8 * 2**30
+SKIPPED = 1e9
 FEWEST = 2
 ASSURANCES = ("strict", "frozen", "eq", "repr")
 
@@ -273,7 +275,7 @@ class Watch:
         if report.failed:
             self.failed.append(report.nodeid)
         if report.skipped:
-            self.seconds[report.nodeid] += 1e9
+            self.seconds[report.nodeid] += SKIPPED
 
     def lines(self) -> dict[str, dict[int, list[str]]]:
         """Tests by module and line."""
@@ -380,16 +382,15 @@ def learn(only: list[str]) -> None:
 
 
 def tests_of(fault: Fault, learnt: dict[str, Any], files: list[str], longest: float) -> list[str]:
-    """Tests that run the faulty statement, the quickest first; all of the module's if no test does."""
+    """Tests that run the faulty statement, the quickest first; all of the module's if no test does, or none knows."""
     seconds = learnt["seconds"]
     lines = learnt["lines"].get(fault.module, {})
     found = {name for line in range(fault.first, fault.last + 1) for name in lines.get(str(line), ())}
     if not found:
         found = {name for name in seconds if name.partition("::")[0] in files}
     found = {name for name in found if name.partition("::")[0] in files}
-    # The quickest first, as many as there is time for.
     total, taken = 0.0, []
-    for name in sorted(found, key=lambda name: (seconds[name], name)):
+    for name in sorted((name for name in found if seconds[name] < SKIPPED), key=lambda name: (seconds[name], name)):
         total += seconds[name]
         if total > longest:
             break
@@ -410,6 +411,7 @@ def tried(fault: Fault, learnt: dict[str, Any], longest: float, tests: list[str]
     try:
         path.write_text(fault.source)
         _forget(path)
+        assert all((COPY / name).is_file() for name in files)
         status, text = child(
             60.0 + 8.0 * expected,
             lambda: pytest.main([*OPTIONS, *files], plugins=[Only(wanted)]) if wanted else 0,
@@ -459,6 +461,23 @@ def sample(share: float, seed: int, longest: float, only: list[str]) -> None:
             path.write_text(json.dumps(kept, indent=1))
         lost = sum(item["outcome"] == "survived" for item in done)
         print(f"{module}: {n} positions, {len(done)} tried, {lost} survived", flush=True)
+    confirm(kept, learnt)
+
+
+def confirm(kept: dict[str, Any], learnt: dict[str, Any]) -> None:
+    """See that the tests which noticed a fault pass without one: a test that does not has noticed nothing."""
+    import pytest
+
+    seconds = learnt["seconds"]
+    noticed = {entry["by"] for item in kept.values() for entry in item["faults"]} & seconds.keys()
+    names = sorted(noticed, key=lambda name: (seconds[name], name))
+    files = sorted({name.partition("::")[0] for name in names})
+    options = [option for option in OPTIONS if option != "-x"]
+    limit = 60.0 + 8.0 * sum(seconds[name] for name in names)
+    status, text = child(limit, lambda: pytest.main([*options, *files], plugins=[Only(names)]))
+    if status != 0:
+        raise SystemExit(f"what noticed faults does not pass without ({status}):\n{text[-3000:]}")
+    print(f"{len(names)} tests noticed faults, and pass without", flush=True)
 
 
 def again(seed: int, longest: float, only: list[str]) -> None:
@@ -510,6 +529,7 @@ def report(seed: int) -> None:
     total = sum(item["positions"] for item in kept.values())
     score = variance = 0.0
     count = 0
+    outcomes = Counter(entry["outcome"] for item in kept.values() for entry in item["faults"])
     for module, item in kept.items():
         n = len(item["faults"])
         killed = sum(entry["outcome"] != "survived" for entry in item["faults"])
@@ -521,6 +541,7 @@ def report(seed: int) -> None:
         count += n
         print(f"{module:45} {killed:3} of {n:3} ({item['positions']} positions)")
     print(f"all: {100 * score:.1f} % +- {100 * math.sqrt(variance):.1f} (standard error), {count} of {total} positions")
+    print(", ".join(f"{name} {number}" for name, number in outcomes.items()))
     for module, item in kept.items():
         for entry in item["faults"]:
             if entry["outcome"] == "survived":
@@ -536,7 +557,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--share", type=float, default=1 / 9)
     parser.add_argument(
-        "--longest", type=float, default=15.0, help="CPU seconds of tests that a fault gets, the quickest"
+        "--longest", type=float, default=math.inf, help="CPU seconds of tests that a fault gets, the quickest; all"
     )
     options = parser.parse_intermixed_args()
     os.environ.pop("RAPID_MOO_DATA", None)
