@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -278,6 +281,19 @@ def test_population_sizes_are_half_of_a_small_table_and_at_least_four():
         problem = problem_of(GridSpace("line", [Gene("w", tuple(range(size)))], GOALS))
         assert len(get_method("nsga3")(problem, size, 0).ask()) <= max(expected, 4)
         assert get_method("u-nsga3")(problem, size, 0)._pop_size == expected
+
+
+def test_population_sizes_are_those_that_were_best_where_they_were_sought():
+    notes = Path(__file__).parents[2] / "benchmarks" / "notes" / "comparison.md"
+    rows = re.findall(r"^\| ([a-z0-9-]+) \|.* (\d+) \|$", notes.read_text().partition("## Population sizes")[2], re.M)
+    assert len(rows) == 8
+    assert {name: get_method(name).pop_size for name, _ in rows} == {name: int(best) for name, best in rows}
+
+
+def test_linas_searches_5000_predictions_and_seven_values_for_each_regressor():
+    method = get_method("linas")
+    assert (method.population, method.population * method.generations) == (50, 5000)
+    assert [len(values) for _, grid in linas._GRID for values in grid.values()] == [7, 7]
 
 
 def test_linas_takes_the_regressor_of_the_smaller_error():
