@@ -6,8 +6,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from rapid_moo import adrs, get_problem
+from rapid_moo import adrs, design, get_problem
 from rapid_moo.acquisition import (
     N_DRAWS,
     Candidates,
@@ -107,6 +109,21 @@ def test_a_first_sample_weighs_two_thousand_of_a_large_pool():
     space = Watched("large", [Gene(f"x{k}", tuple(range(10))) for k in range(4)])
     assert len(designed_sample(space, space.enumerate(), 4, 0)) == 4
     assert max(seen) == 2_000
+
+
+def test_the_first_sample_is_clustered_on_one_thread(monkeypatch):
+    threads = []
+
+    class Watched(KMeans):
+        def fit(self, Z):
+            threads.extend(info["num_threads"] for info in threadpool_info() if info["user_api"] == "openmp")
+            return super().fit(Z)
+
+    monkeypatch.setattr(design, "KMeans", Watched)
+    space = get_problem("digits").space
+    with threadpool_limits(2):
+        designed_sample(space, space.enumerate(), 4, 0)
+    assert set(threads) == {1}
 
 
 def front_points(n, rng):

@@ -308,6 +308,7 @@ class TestCopies:
         bare = GridSpace("bare", [Gene("a", (0, 1))])
         with pytest.raises(InputError, match="bare: expected objectives for the measure's values, got none"):
             ArchitectureProblem(bare, lambda x: [1.0])
+        assert ArchitectureProblem(bare, lambda x: [1.0], GOALS[1:]).evaluate(bare.enumerate()).tolist() == [[1.0]] * 2
 
 
 class TestBilling:

@@ -160,6 +160,10 @@ class TestFrontOrder:
         assert order.error(0, predicted, np.array([3, 4, 5])) == pytest.approx(2.0)
         assert order.error(0, predicted, np.array([2])) == 1.0
 
+    def test_two_rows_are_enough(self):
+        order = FrontOrder(np.array([[0.0, 0.0], [1.0, 1.0]]))
+        assert [order.error(0, np.array(guess)) for guess in ([3.0, 4.0], [4.0, 3.0])] == [0.0, 2.0]
+
     def test_truth_reversal_and_constant(self, sample):
         order = FrontOrder(sample.F)
         for k in range(3):
@@ -392,6 +396,24 @@ class TestBench:
         assert not bench.best_version(1, bad).complete
         assert bad.family not in {trial.spec.family for trial in bench.best(1)}
 
+    def test_hopeless_is_a_standard_error_above_the_best_of_all_that_are_known(self, sample):
+        """The standard error of a Kendall tau of as many rows as the first fold has."""
+        bench, rng = Bench(sample), np.random.default_rng(0)
+        rows = np.flatnonzero(bench.folds == 0)
+        guesses = [sample.raw[:, 1] + scale * rng.normal(size=len(sample)) for scale in (5.0, 20.0)]
+        fits = [bench_module._Fits(guess[None, :], True, 0.0) for guess in guesses]
+        errors = [bench.order.error(1, guess, rows) for guess in guesses]
+        assert 0.05 < errors[0] < errors[1]
+
+        def limit(error):
+            return error + 0.65 * (1.0 - (1.0 - error) ** 2) / np.sqrt(len(rows))
+
+        jobs = [(1, RIDGE), (1, FOREST)]
+        assert bench._hopeless_from(1, jobs, fits) == pytest.approx(limit(errors[0]))
+        assert bench._hopeless_from(1, jobs[1:], fits[1:]) == pytest.approx(limit(errors[1]))
+        bench._remember(jobs[0], fits[0])
+        assert bench._hopeless_from(1, jobs[1:], fits[1:]) == pytest.approx(limit(errors[0]))
+
     @pytest.mark.parametrize("spec", [RIDGE, FOREST])
     def test_out_of_fold_predictions_have_not_seen_their_row(self, spec):
         table = grid_table(60)
@@ -489,6 +511,9 @@ class TestTuner:
         assert (read.specs, read.adrs, read.interval) == (result.best.specs, result.best.adrs, result.best.interval)
         settings_ = json.loads((tmp_path / "triplet.json").read_text())["settings"]
         assert settings_["budget"] == 4
+        ranking = pd.read_csv(tmp_path / "adrs.csv")
+        assert ranking.columns.tolist() == result.ranking.columns.tolist()
+        assert ranking["adrs"].to_numpy() == pytest.approx(result.ranking["adrs"].to_numpy())
 
     @pytest.mark.parametrize(
         ("options", "message"),
