@@ -39,7 +39,7 @@ from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder, Trial
 from rapid_moo.tuning.early import CANDIDATES
 from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise, ranking_frame
-from rapid_moo.tuning.tuner import _screening
+from rapid_moo.tuning.tuner import _drawn, _screening
 
 GP = PredictorSpec()
 FOREST = PredictorSpec("random_forest", {"max_features": 0.5})
@@ -264,6 +264,7 @@ class TestSelection:
             labels = [t.trials[k].spec.label for t in tied]
             assert shares == pytest.approx({label: labels.count(label) / len(tied) for label in set(labels)})
         predicted = bench.predicted(found.trials)
+        assert predicted == pytest.approx(np.column_stack([trial.mean for trial in found.trials]))
         assert found.adrs == pytest.approx(pick_loss(bench.F, predicted))
         best = min((t.losses for t in judged), key=np.mean)
         assert found.se == pytest.approx((loss.losses(predicted) - best).std())
@@ -659,6 +660,7 @@ class TestSteps:
         assert done == sorted(done)
         assert 1 <= done[0] <= done[-1] <= 6
         assert {item.total for item in seen} == {6}
+        assert all(isinstance(number, int) for number in done)
         assert [item.adrs for item in seen] == list(result.trace) == sorted(result.trace, reverse=True)
         assert result.n_fits <= 18
 
@@ -743,6 +745,16 @@ def test_a_generator_seeds_each_tuning(sample):
     assert ADRSTuner(1, seed=7).tune(rows).settings["seed"] == 7
     with pytest.raises(InputError, match="got 'x'"):
         ADRSTuner(seed="x")
+
+
+@pytest.mark.parametrize("seed", [0, 7, np.int64(7), 2**32 - 1])
+def test_a_seed_of_32_bits_is_taken_as_it_is(seed):
+    assert _drawn(seed) == seed
+
+
+@pytest.mark.parametrize("seed", [2**32, None, np.random.default_rng(0)])
+def test_another_seed_gives_one_of_32_bits(seed):
+    assert 0 <= _drawn(seed) < 2**32
 
 
 def test_tuning_leaves_numpy_s_global_state_alone(sample):
