@@ -260,6 +260,25 @@ def test_methods_of_one_candidate_ask_for_one(name):
     assert len(X) == 1
 
 
+@pytest.mark.parametrize("name", ["nevergrad-de", "nevergrad-portfolio"])
+def test_nevergrad_steps_between_neighbours_of_ordered_genes_alone(name):
+    method = get_method(name)(problem_of(CHAIN), 40, 0)
+    kinds = {}
+    for genes, parameter in zip(method._groups, method._optimizer.parametrization, strict=True):
+        kinds |= {CHAIN.genes[k].name: type(parameter).__name__ for k in genes}
+    assert kinds == {**dict.fromkeys(("depth", "width", "tail"), "TransitionChoice"), "op": "Choice"}
+
+
+@pytest.mark.parametrize("name", ["optuna-tpe", "optuna-nsga3"])
+def test_optuna_sees_ordered_genes_as_integers_and_the_others_as_categories(name):
+    found = list(get_method(name)(problem_of(CHAIN), 40, 0)._distributions.values())
+    assert [type(item).__name__.removesuffix("Distribution") for item in found] == [
+        "Int" if gene.ordered else "Categorical" for gene in CHAIN.genes
+    ]
+    assert [len(item.choices) for item in found if hasattr(item, "choices")] == [3]
+    assert [(item.low, item.high) for item in found if hasattr(item, "low")] == [(0, 2), (0, 3), (0, 1), (0, 0)]
+
+
 @pytest.mark.parametrize(("name", "first", "n"), [("nevergrad-de", 40, 120), ("optuna-tpe", 10, 30)])
 def test_methods_learn_from_what_they_are_told(name, first, n):
     """The same seed, told other values, asks for others in the end."""
