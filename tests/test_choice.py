@@ -306,3 +306,17 @@ def test_nothing_known_is_no_hindrance():
     draws = np.repeat(np.column_stack([x, 1.0 - x])[None], 4, axis=0)
     # The one in the middle is nearest to all.
     assert abs(x[coverage_batch(draws, np.empty((0, 2)), 1, exponent=1.0)[0]] - 0.5) < 0.05
+
+
+@pytest.mark.parametrize(("size", "weighed"), [(5, 600), (300, 600), (350, 700), (600, 900)])
+def test_a_batch_is_drawn_from_600_candidates_or_twice_as_many_as_it_has(size, weighed):
+    mean = np.random.default_rng(0).random((900, 2))
+    drawn = []
+
+    def draw(rows, n):
+        drawn.append(len(rows))
+        return mean[rows][None] + np.zeros((2, 1, 1))
+
+    rows = expected_coverage(Candidates(mean, np.ones_like(mean), mean[:1], draw), size, np.random.default_rng(0))
+    assert drawn == [weighed]
+    assert len(set(rows.tolist())) == size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.costs import with_costs
 from rapid_moo.decoupling import Decoupling
+from rapid_moo.learning import _teaching
 from rapid_moo.study.study import Study
 
 GOALS = (Objective("error", "min"), Objective("latency", "min"))
@@ -137,6 +139,17 @@ class TestWhatMayBeSpent:
         spent = 1.01 * (whole + chosen) + 0.01 * (parts + screening)
         algorithm.termination = CostBudget(spent + 1.01 * (n_chosen + 1) + 0.3)
         assert algorithm._screening_cost(known, n_chosen) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("n_open", "wide", "n_teaching"), [(800, True, 800), (801, True, 800), (1500, False, 1500)])
+def test_of_very_many_known_in_part_800_teach_where_cheap_objectives_are_measured_widely(n_open, wide, n_teaching):
+    complete = np.arange(n_open + 40) < 40
+    known = SimpleNamespace(complete=np.random.default_rng(0).permutation(complete))
+    rows = _teaching(known, wide)
+    assert len(set(rows.tolist())) == n_teaching
+    assert not known.complete[rows].any()
+    assert (np.diff(rows) > 0).all()
+    assert rows.tolist() == _teaching(known, wide).tolist()
 
 
 class TestOnTables:

@@ -20,8 +20,9 @@ from rapid_moo.objectives import Objective
 from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
 from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, members_of
 from rapid_moo.predictors.predictor import assign_folds
+from rapid_moo.predictors.transforms import TRANSFORMS
 from rapid_moo.problems.hw_gpt import HWGPT
-from rapid_moo.space import Gene, GridSpace
+from rapid_moo.space import FEATURE_SETS, Gene, GridSpace
 from rapid_moo.tuning import (
     ADRSTuner,
     Bench,
@@ -39,7 +40,7 @@ from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder, Trial
 from rapid_moo.tuning.early import CANDIDATES
 from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise, ranking_frame
-from rapid_moo.tuning.tuner import _drawn, _screening
+from rapid_moo.tuning.tuner import _drawn, _parametrization, _screening
 
 GP = PredictorSpec()
 FOREST = PredictorSpec("random_forest", {"max_features": 0.5})
@@ -679,6 +680,18 @@ class TestSteps:
         assert 3 * screened + 6 <= result.n_fits <= 3 * (few + 4)
         nothing_left = ADRSTuner(1, families=["bayesian_ridge"], committee=False, seed=0).tune(sample.sample(40, 0))
         assert nothing_left.n_fits == 3
+
+    def test_the_two_families_that_did_best_are_searched_on(self, sample):
+        bench = Bench(sample.sample(60, 0))
+        bench.evaluate([(1, spec) for spec in (RIDGE, FOREST, GP, TREES)])
+        two = list(dict.fromkeys(trial.spec.family for trial in bench.best(1)))[:2]
+        found = _parametrization(bench, 1)
+        models = [dict(choice.value) for choice in found["model"].choices]
+        assert [model["family"] for model in models] == two
+        for model in models:
+            assert model["params"].keys() == FAMILIES[model["family"]].hyperparameters - {"n_estimators", "loss"}
+        assert found["features"].choices.value == FEATURE_SETS
+        assert found["transform"].choices.value == tuple(TRANSFORMS)
 
     def test_each_familys_first_is_screened_before_any_others(self):
         names = ("xgboost", "gaussian_process", "random_forest")
