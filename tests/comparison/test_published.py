@@ -33,6 +33,7 @@ def test_the_grid_is_the_published_one():
     assert len({repr(regressor) for regressor in grid}) == 67
     counts = {family: sum(r.family == family for r in grid) for family in {r.family for r in grid}}
     assert counts == {"gradient_boosting": 27, "random_forest": 16, "xgboost": 16, "sgd": 8}
+    assert all(r.trees == (0 if r.family == "sgd" else r.params["n_estimators"]) for r in grid)
 
 
 def test_shared_fits_predict_what_separate_ones_do(sample):
