@@ -100,7 +100,7 @@ class TestStratified:
         space, X = self.of(seed)
         size = free_axis(space, X)
         ranks = np.searchsorted(np.sort(size), size, side="left") / len(size)
-        for n in (8, 13, 34, 89):
+        for n in (8, 13, 34, 89, 377):
             counts = np.histogram(ranks[:n], bins=[0.0, 0.25, 0.5, 0.75, 1.0])[0]
             # In a random sample of 89 the quarters differ by eight or so.
             assert np.abs(counts - n / 4).max() <= 2.0, (n, counts)
