@@ -473,7 +473,7 @@ def confirm(kept: dict[str, Any], learnt: dict[str, Any]) -> None:
     names = sorted(noticed, key=lambda name: (seconds[name], name))
     files = sorted({name.partition("::")[0] for name in names})
     options = [option for option in OPTIONS if option != "-x"]
-    limit = 60.0 + 8.0 * sum(seconds[name] for name in names)
+    limit = 300.0 + 20.0 * sum(seconds[name] for name in names)
     status, text = child(limit, lambda: pytest.main([*options, *files], plugins=[Only(names)]))
     if status != 0:
         raise SystemExit(f"what noticed faults does not pass without ({status}):\n{text[-3000:]}")
