@@ -308,9 +308,10 @@ def test_nothing_known_is_no_hindrance():
     assert abs(x[coverage_batch(draws, np.empty((0, 2)), 1, exponent=1.0)[0]] - 0.5) < 0.05
 
 
-@pytest.mark.parametrize(("size", "weighed"), [(5, 600), (300, 600), (350, 700), (600, 900)])
-def test_a_batch_is_drawn_from_600_candidates_or_twice_as_many_as_it_has(size, weighed):
-    mean = np.random.default_rng(0).random((900, 2))
+@pytest.mark.parametrize(("size", "weighed"), [(5, 60), (30, 60), (35, 70), (60, 90)])
+def test_a_batch_is_drawn_from_a_pool_of_twice_as_many_at_least(size, weighed, monkeypatch):
+    monkeypatch.setattr("rapid_moo.acquisition.JOINT_POOL", 60)
+    mean = np.random.default_rng(0).random((90, 2))
     drawn = []
 
     def draw(rows, n):
