@@ -8,7 +8,7 @@ module; of those, all tests that run the faulty statement are run, the quickest 
 What noticed a fault of a sample is run once more without any, in the end: there it must pass.
 
     python benchmarks/mutation.py learn                     # which test runs which line, and how long it takes
-    python benchmarks/mutation.py learn test_choice         # of the new tests of a file
+    python benchmarks/mutation.py learn test_choice         # of a file that changed
     python benchmarks/mutation.py faults                    # the deliberate faults of mutation.toml
     python benchmarks/mutation.py sample --seed 0           # a fault at every ninth position, drawn at random
     python benchmarks/mutation.py sample --share 1          # at all of them
@@ -40,7 +40,7 @@ import time
 import tomllib
 import traceback
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -236,17 +236,6 @@ class Only:
         items[:] = sorted((i for i in items if i.nodeid in self.place), key=lambda i: self.place[i.nodeid])
 
 
-class New:
-    """A pytest plugin: no test that is known already."""
-
-    def __init__(self, known: Collection[str]) -> None:
-        self.known = known
-
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        """Drop what is known."""
-        items[:] = [item for item in items if item.nodeid not in self.known]
-
-
 class Watch:
     """A pytest plugin: seconds and lines of each test."""
 
@@ -348,7 +337,7 @@ OPTIONS = (
 
 
 def learn(only: list[str]) -> None:
-    """Which test runs which line of which module, and how long each takes; with words, of new tests of some files."""
+    """Which test runs which line of which module, and how long each takes; with words, anew for some files."""
     import pytest
 
     chosen = modules()
@@ -359,7 +348,7 @@ def learn(only: list[str]) -> None:
     def action(file: str) -> int:
         watch = Watch(list(chosen))
         watch.cover.start()
-        status = pytest.main([*OPTIONS[1:], "--durations=0", file], plugins=[watch, New(seconds)])
+        status = pytest.main([*OPTIONS[1:], "--durations=0", file], plugins=[watch])
         watch.cover.stop()
         answer.write_text(json.dumps({"seconds": watch.seconds, "failed": watch.failed, "lines": watch.lines()}))
         return int(status)
@@ -369,14 +358,14 @@ def learn(only: list[str]) -> None:
     lines: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     if only:
         old = json.loads(LEARNT.read_text())
-        seconds = old["seconds"]
+        seconds = {name: taken for name, taken in old["seconds"].items() if name.partition("::")[0] not in files}
         for module, tests in old["lines"].items():
             for line, names in tests.items():
-                lines[module][line] += names
+                lines[module][line] += [name for name in names if name in seconds]
     for file in files:
         start = time.monotonic()
         status, text = child(900.0, lambda file=file: action(file))
-        if status not in (0, 5):  # 5: no test is new
+        if status != 0:
             raise SystemExit(f"{file} does not pass as it is ({status}):\n{text[-3000:]}")
         found = json.loads(answer.read_text())
         seconds |= found["seconds"]
