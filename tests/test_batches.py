@@ -172,3 +172,11 @@ def test_of_very_many_proposals_those_of_the_best_expected_fronts_are_weighed(mo
     # The front: of each first gene the largest second one.
     assert batch.X.tolist() == X[X[:, 1] == 9].tolist()
     assert len(seen[0]) == 10
+
+
+def test_of_very_many_proposals_those_that_will_hardly_meet_a_bound_come_last(monkeypatch):
+    monkeypatch.setattr("rapid_moo.batches.SPREAD_POOL", 10)
+    beyond = lambda view, codes, mean, limits: np.where(codes[:, 1:] == 9, 0.1, -1.0)  # noqa: E731
+    monkeypatch.setattr("rapid_moo.batches.predicted_violations", beyond)
+    batch = chooser(acquisition=lambda candidates, size, rng: np.arange(size)).choose(X, 3, knowledge(2, 0))
+    assert batch.X.tolist() == X[X[:, 1] == 8].tolist()

@@ -6,8 +6,10 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from rapid_moo import adrs, get_problem
+from rapid_moo import adrs, design, get_problem
 from rapid_moo.acquisition import (
     N_DRAWS,
     Candidates,
@@ -107,6 +109,21 @@ def test_a_first_sample_weighs_two_thousand_of_a_large_pool():
     space = Watched("large", [Gene(f"x{k}", tuple(range(10))) for k in range(4)])
     assert len(designed_sample(space, space.enumerate(), 4, 0)) == 4
     assert max(seen) == 2_000
+
+
+def test_the_first_sample_is_clustered_on_one_thread(monkeypatch):
+    threads = []
+
+    class Watched(KMeans):
+        def fit(self, Z):
+            threads.extend(info["num_threads"] for info in threadpool_info() if info["user_api"] == "openmp")
+            return super().fit(Z)
+
+    monkeypatch.setattr(design, "KMeans", Watched)
+    space = get_problem("digits").space
+    with threadpool_limits(2):
+        designed_sample(space, space.enumerate(), 4, 0)
+    assert set(threads) == {1}
 
 
 def front_points(n, rng):
@@ -289,3 +306,18 @@ def test_nothing_known_is_no_hindrance():
     draws = np.repeat(np.column_stack([x, 1.0 - x])[None], 4, axis=0)
     # The one in the middle is nearest to all.
     assert abs(x[coverage_batch(draws, np.empty((0, 2)), 1, exponent=1.0)[0]] - 0.5) < 0.05
+
+
+@pytest.mark.parametrize(("size", "weighed"), [(5, 60), (30, 60), (35, 70), (60, 90)])
+def test_a_batch_is_drawn_from_a_pool_of_twice_as_many_at_least(size, weighed, monkeypatch):
+    monkeypatch.setattr("rapid_moo.acquisition.JOINT_POOL", 60)
+    mean = np.random.default_rng(0).random((90, 2))
+    drawn = []
+
+    def draw(rows, n):
+        drawn.append(len(rows))
+        return mean[rows][None] + np.zeros((2, 1, 1))
+
+    rows = expected_coverage(Candidates(mean, np.ones_like(mean), mean[:1], draw), size, np.random.default_rng(0))
+    assert drawn == [weighed]
+    assert len(set(rows.tolist())) == size

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -26,6 +27,7 @@ from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.costs import with_costs
 from rapid_moo.decoupling import Decoupling
+from rapid_moo.learning import _teaching
 from rapid_moo.study.study import Study
 
 GOALS = (Objective("error", "min"), Objective("latency", "min"))
@@ -104,6 +106,50 @@ class TestWhatIsCheap:
         unknown = np.array([[True, True], [True, True], [True, False]])
         wanted = found.worthwhile(np.array([[9.0, 0.2], [0.0, 0.04], [9.0, 9.0]]), unknown, 0.1)
         assert wanted.tolist() == [[False, True], [False, False], [False, False]]
+
+
+class TestWhatMayBeSpent:
+    """Three tenths of what complete evaluations cost, less what parts have cost; what is under way counts as spent."""
+
+    @pytest.fixture
+    def begun(self):
+        """Sixteen are complete; a batch and what is screened beside it are under way."""
+        table = make_table()
+        problem = ArchitectureProblem(table.space, table)
+        algorithm = RAPID(specs=SPECS)
+        algorithm.setup(problem, termination=CostBudget(60), seed=1)
+        for _ in range(2):
+            algorithm.next()
+        wanted = algorithm.ask().get("wanted")
+        known = algorithm.view.knowledge(algorithm.bill, algorithm._waiting(), algorithm.view.members[:0])
+        # What is chosen gets an error, what is screened a latency alone.
+        counts = known.complete.sum(), known.open.sum(), wanted[:, 0].sum(), (~wanted[:, 0]).sum()
+        assert min(counts) > 0
+        return algorithm, known, counts
+
+    @pytest.mark.parametrize("n_chosen", [0, 3])
+    def test_is_a_share_of_what_complete_evaluations_cost(self, n_chosen, begun):
+        algorithm, known, (whole, parts, chosen, screening) = begun
+        expected = 0.3 * 1.01 * (whole + chosen + n_chosen) - 0.01 * (parts + screening)
+        assert algorithm._screening_cost(known, n_chosen) == pytest.approx(expected)
+
+    @pytest.mark.parametrize("n_chosen", [0, 3])
+    def test_leaves_enough_to_complete_one_more(self, n_chosen, begun):
+        algorithm, known, (whole, parts, chosen, screening) = begun
+        spent = 1.01 * (whole + chosen) + 0.01 * (parts + screening)
+        algorithm.termination = CostBudget(spent + 1.01 * (n_chosen + 1) + 0.3)
+        assert algorithm._screening_cost(known, n_chosen) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("n_open", "n_teaching"), [(799, 799), (800, 800), (801, 800), (1500, 800)])
+def test_of_very_many_known_in_part_800_teach(n_open, n_teaching):
+    complete = np.arange(n_open + 40) < 40
+    known = SimpleNamespace(complete=np.random.default_rng(0).permutation(complete))
+    rows = _teaching(known)
+    assert len(set(rows.tolist())) == n_teaching
+    assert not known.complete[rows].any()
+    assert (np.diff(rows) > 0).all()
+    assert rows.tolist() == _teaching(known).tolist()
 
 
 class TestOnTables:

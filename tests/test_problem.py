@@ -176,6 +176,21 @@ class TestMeasures:
             problem.evaluate(X[:3])
         assert not problem.store.pending.any()
 
+    @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit, RuntimeError])
+    @pytest.mark.parametrize("in_a_loop", [True, False])
+    def test_whatever_ends_a_call_is_raised_and_nothing_waits(self, in_a_loop, stop, monkeypatch):
+        def ended(*args):
+            raise stop("enough")
+
+        if in_a_loop:
+            monkeypatch.setattr(CallAll, "__call__", ended)
+        runner = None if in_a_loop else ended
+        problem = ArchitectureProblem(SPACE, lambda x: [1.0, 2.0], elementwise_runner=runner)
+        with pytest.raises(stop, match="enough"):
+            problem.evaluate(X[:3])
+        assert not problem.store.pending.any()
+        assert problem.n_evaluations == 0
+
     def test_what_is_computed_is_filled_in_where_it_is_unknown(self):
         problem = get_problem("digits", source=lambda x: [90.0, 1.0, 2.0])
         space = problem.space
@@ -293,6 +308,7 @@ class TestCopies:
         bare = GridSpace("bare", [Gene("a", (0, 1))])
         with pytest.raises(InputError, match="bare: expected objectives for the measure's values, got none"):
             ArchitectureProblem(bare, lambda x: [1.0])
+        assert ArchitectureProblem(bare, lambda x: [1.0], GOALS[1:]).evaluate(bare.enumerate()).tolist() == [[1.0]] * 2
 
 
 class TestBilling:

@@ -20,8 +20,9 @@ from rapid_moo.objectives import Objective
 from rapid_moo.pareto import front_points, is_nondominated, pareto_ranks
 from rapid_moo.predictors import FAMILIES, GaussianProcess, PredictorSpec, members_of
 from rapid_moo.predictors.predictor import assign_folds
+from rapid_moo.predictors.transforms import TRANSFORMS
 from rapid_moo.problems.hw_gpt import HWGPT
-from rapid_moo.space import Gene, GridSpace
+from rapid_moo.space import FEATURE_SETS, Gene, GridSpace
 from rapid_moo.tuning import (
     ADRSTuner,
     Bench,
@@ -39,7 +40,7 @@ from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder, Trial
 from rapid_moo.tuning.early import CANDIDATES
 from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise, ranking_frame
-from rapid_moo.tuning.tuner import _screening
+from rapid_moo.tuning.tuner import _drawn, _parametrization, _screening
 
 GP = PredictorSpec()
 FOREST = PredictorSpec("random_forest", {"max_features": 0.5})
@@ -160,6 +161,10 @@ class TestFrontOrder:
         assert order.error(0, predicted, np.array([3, 4, 5])) == pytest.approx(2.0)
         assert order.error(0, predicted, np.array([2])) == 1.0
 
+    def test_two_rows_are_enough(self):
+        order = FrontOrder(np.array([[0.0, 0.0], [1.0, 1.0]]))
+        assert [order.error(0, np.array(guess)) for guess in ([3.0, 4.0], [4.0, 3.0])] == [0.0, 2.0]
+
     def test_truth_reversal_and_constant(self, sample):
         order = FrontOrder(sample.F)
         for k in range(3):
@@ -260,6 +265,7 @@ class TestSelection:
             labels = [t.trials[k].spec.label for t in tied]
             assert shares == pytest.approx({label: labels.count(label) / len(tied) for label in set(labels)})
         predicted = bench.predicted(found.trials)
+        assert predicted == pytest.approx(np.column_stack([trial.mean for trial in found.trials]))
         assert found.adrs == pytest.approx(pick_loss(bench.F, predicted))
         best = min((t.losses for t in judged), key=np.mean)
         assert found.se == pytest.approx((loss.losses(predicted) - best).std())
@@ -365,6 +371,14 @@ class TestBench:
         assert bench.seconds.keys() == {GP.family, TREES.family}
         assert min(bench.seconds.values()) > 0.0
 
+    def test_seconds_are_the_processors_and_add_up_by_family(self, monkeypatch):
+        clock = iter([100.0, 250.0, 7.0, 7.5])
+        monkeypatch.setattr(bench_module, "time", SimpleNamespace(process_time=clock.__next__))
+        bench = Bench(grid_table(30))
+        bench.evaluate([(0, GP), (1, GP)])
+        assert [bench.trial(k, GP).seconds for k in (0, 1)] == [150.0, 0.5]
+        assert bench.seconds == {GP.family: 150.5}
+
     def test_one_fit_of_an_ensemble_gives_its_shorter_versions(self, sample):
         longest = TREES.replace(n_estimators=80)
         bench = Bench(sample)
@@ -383,6 +397,24 @@ class TestBench:
         assert bench.trial(1, GP).complete
         assert not bench.best_version(1, bad).complete
         assert bad.family not in {trial.spec.family for trial in bench.best(1)}
+
+    def test_hopeless_is_a_standard_error_above_the_best_of_all_that_are_known(self, sample):
+        """The standard error of a Kendall tau of as many rows as the first fold has."""
+        bench, rng = Bench(sample), np.random.default_rng(0)
+        rows = np.flatnonzero(bench.folds == 0)
+        guesses = [sample.raw[:, 1] + scale * rng.normal(size=len(sample)) for scale in (5.0, 20.0)]
+        fits = [bench_module._Fits(guess[None, :], True, 0.0) for guess in guesses]
+        errors = [bench.order.error(1, guess, rows) for guess in guesses]
+        assert 0.05 < errors[0] < errors[1]
+
+        def limit(error):
+            return error + 0.65 * (1.0 - (1.0 - error) ** 2) / np.sqrt(len(rows))
+
+        jobs = [(1, RIDGE), (1, FOREST)]
+        assert bench._hopeless_from(1, jobs, fits) == pytest.approx(limit(errors[0]))
+        assert bench._hopeless_from(1, jobs[1:], fits[1:]) == pytest.approx(limit(errors[1]))
+        bench._remember(jobs[0], fits[0])
+        assert bench._hopeless_from(1, jobs[1:], fits[1:]) == pytest.approx(limit(errors[0]))
 
     @pytest.mark.parametrize("spec", [RIDGE, FOREST])
     def test_out_of_fold_predictions_have_not_seen_their_row(self, spec):
@@ -481,6 +513,9 @@ class TestTuner:
         assert (read.specs, read.adrs, read.interval) == (result.best.specs, result.best.adrs, result.best.interval)
         settings_ = json.loads((tmp_path / "triplet.json").read_text())["settings"]
         assert settings_["budget"] == 4
+        ranking = pd.read_csv(tmp_path / "adrs.csv")
+        assert ranking.columns.tolist() == result.ranking.columns.tolist()
+        assert ranking["adrs"].to_numpy() == pytest.approx(result.ranking["adrs"].to_numpy())
 
     @pytest.mark.parametrize(
         ("options", "message"),
@@ -626,6 +661,7 @@ class TestSteps:
         assert done == sorted(done)
         assert 1 <= done[0] <= done[-1] <= 6
         assert {item.total for item in seen} == {6}
+        assert all(isinstance(number, int) for number in done)
         assert [item.adrs for item in seen] == list(result.trace) == sorted(result.trace, reverse=True)
         assert result.n_fits <= 18
 
@@ -644,6 +680,18 @@ class TestSteps:
         assert 3 * screened + 6 <= result.n_fits <= 3 * (few + 4)
         nothing_left = ADRSTuner(1, families=["bayesian_ridge"], committee=False, seed=0).tune(sample.sample(40, 0))
         assert nothing_left.n_fits == 3
+
+    def test_the_two_families_that_did_best_are_searched_on(self, sample):
+        bench = Bench(sample.sample(60, 0))
+        bench.evaluate([(1, spec) for spec in (RIDGE, FOREST, GP, TREES)])
+        two = list(dict.fromkeys(trial.spec.family for trial in bench.best(1)))[:2]
+        found = _parametrization(bench, 1)
+        models = [dict(choice.value) for choice in found["model"].choices]
+        assert [model["family"] for model in models] == two
+        for model in models:
+            assert model["params"].keys() == FAMILIES[model["family"]].hyperparameters - {"n_estimators", "loss"}
+        assert found["features"].choices.value == FEATURE_SETS
+        assert found["transform"].choices.value == tuple(TRANSFORMS)
 
     def test_each_familys_first_is_screened_before_any_others(self):
         names = ("xgboost", "gaussian_process", "random_forest")
@@ -710,6 +758,16 @@ def test_a_generator_seeds_each_tuning(sample):
     assert ADRSTuner(1, seed=7).tune(rows).settings["seed"] == 7
     with pytest.raises(InputError, match="got 'x'"):
         ADRSTuner(seed="x")
+
+
+@pytest.mark.parametrize("seed", [0, 7, np.int64(7), 2**32 - 1])
+def test_a_seed_of_32_bits_is_taken_as_it_is(seed):
+    assert _drawn(seed) == seed
+
+
+@pytest.mark.parametrize("seed", [2**32, None, np.random.default_rng(0)])
+def test_another_seed_gives_one_of_32_bits(seed):
+    assert 0 <= _drawn(seed) < 2**32
 
 
 def test_tuning_leaves_numpy_s_global_state_alone(sample):

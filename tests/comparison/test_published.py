@@ -33,6 +33,7 @@ def test_the_grid_is_the_published_one():
     assert len({repr(regressor) for regressor in grid}) == 67
     counts = {family: sum(r.family == family for r in grid) for family in {r.family for r in grid}}
     assert counts == {"gradient_boosting": 27, "random_forest": 16, "xgboost": 16, "sgd": 8}
+    assert all(r.trees == (0 if r.family == "sgd" else r.params["n_estimators"]) for r in grid)
 
 
 def test_shared_fits_predict_what_separate_ones_do(sample):
@@ -42,6 +43,19 @@ def test_shared_fits_predict_what_separate_ones_do(sample):
         fit(grid, X[:30], y[:30], X[30:], 5) for fit in (published.fit_separately, published.fit_shared)
     )
     assert np.array(shared) == pytest.approx(np.array(separate), rel=1e-6)
+
+
+@pytest.mark.parametrize("family", ["gradient_boosting", "random_forest", "xgboost"])
+def test_a_shorter_ensemble_is_the_beginning_of_the_longer_one_it_shares_a_fit_with(family, sample, monkeypatch):
+    X, y = vectors_of(sample.space, sample.X), sample.raw[:, 1]
+    grid = [published.Regressor(family, {"n_estimators": trees}) for trees in (2, 7, 4)]
+    expected = published.fit_separately(grid, X[:30], y[:30], X[30:], 5)
+    fitted = []
+    fit = published.Regressor.fit
+    monkeypatch.setattr(published.Regressor, "fit", lambda self, *args: fitted.append(self.trees) or fit(self, *args))
+    assert np.array(published.fit_shared(grid, X[:30], y[:30], X[30:], 5)) == pytest.approx(np.array(expected))
+    assert fitted == [7]
+    assert len(np.unique(expected, axis=0)) == 3
 
 
 def test_the_triplet_is_the_best_by_its_own_definition(sample, small_grid):

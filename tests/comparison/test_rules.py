@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from pymoo.algorithms.moo.nsga2 import NSGA2
@@ -97,7 +100,7 @@ class TestStratified:
         space, X = self.of(seed)
         size = free_axis(space, X)
         ranks = np.searchsorted(np.sort(size), size, side="left") / len(size)
-        for n in (8, 13, 34, 89):
+        for n in (8, 13, 34, 89, 377):
             counts = np.histogram(ranks[:n], bins=[0.0, 0.25, 0.5, 0.75, 1.0])[0]
             # In a random sample of 89 the quarters differ by eight or so.
             assert np.abs(counts - n / 4).max() <= 2.0, (n, counts)
@@ -257,6 +260,25 @@ def test_methods_of_one_candidate_ask_for_one(name):
     assert len(X) == 1
 
 
+@pytest.mark.parametrize("name", ["nevergrad-de", "nevergrad-portfolio"])
+def test_nevergrad_steps_between_neighbours_of_ordered_genes_alone(name):
+    method = get_method(name)(problem_of(CHAIN), 40, 0)
+    kinds = {}
+    for genes, parameter in zip(method._groups, method._optimizer.parametrization, strict=True):
+        kinds |= {CHAIN.genes[k].name: type(parameter).__name__ for k in genes}
+    assert kinds == {**dict.fromkeys(("depth", "width", "tail"), "TransitionChoice"), "op": "Choice"}
+
+
+@pytest.mark.parametrize("name", ["optuna-tpe", "optuna-nsga3"])
+def test_optuna_sees_ordered_genes_as_integers_and_the_others_as_categories(name):
+    found = list(get_method(name)(problem_of(CHAIN), 40, 0)._distributions.values())
+    assert [type(item).__name__.removesuffix("Distribution") for item in found] == [
+        "Int" if gene.ordered else "Categorical" for gene in CHAIN.genes
+    ]
+    assert [len(item.choices) for item in found if hasattr(item, "choices")] == [3]
+    assert [(item.low, item.high) for item in found if hasattr(item, "low")] == [(0, 2), (0, 3), (0, 1), (0, 0)]
+
+
 @pytest.mark.parametrize(("name", "first", "n"), [("nevergrad-de", 40, 120), ("optuna-tpe", 10, 30)])
 def test_methods_learn_from_what_they_are_told(name, first, n):
     """The same seed, told other values, asks for others in the end."""
@@ -278,6 +300,19 @@ def test_population_sizes_are_half_of_a_small_table_and_at_least_four():
         problem = problem_of(GridSpace("line", [Gene("w", tuple(range(size)))], GOALS))
         assert len(get_method("nsga3")(problem, size, 0).ask()) <= max(expected, 4)
         assert get_method("u-nsga3")(problem, size, 0)._pop_size == expected
+
+
+def test_population_sizes_are_those_that_were_best_where_they_were_sought():
+    notes = Path(__file__).parents[2] / "benchmarks" / "notes" / "comparison.md"
+    rows = re.findall(r"^\| ([a-z0-9-]+) \|.* (\d+) \|$", notes.read_text().partition("## Population sizes")[2], re.M)
+    assert len(rows) == 8
+    assert {name: get_method(name).pop_size for name, _ in rows} == {name: int(best) for name, best in rows}
+
+
+def test_linas_searches_5000_predictions_and_seven_values_for_each_regressor():
+    method = get_method("linas")
+    assert (method.population, method.population * method.generations) == (50, 5000)
+    assert [len(values) for _, grid in linas._GRID for values in grid.values()] == [7, 7]
 
 
 def test_linas_takes_the_regressor_of_the_smaller_error():
