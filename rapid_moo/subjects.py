@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 from pymoo.core.problem import Problem
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, counted
+from rapid_moo.comparison.report import comparison_report
+from rapid_moo.comparison.tables import RESULTS_FILE
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
 from rapid_moo.predictors import PredictorSet, PredictorSpec, members_of
 from rapid_moo.problem import ArchitectureProblem
-from rapid_moo.report import Report, read_report
+from rapid_moo.report import Report, last_report, read_report
 from rapid_moo.report.facts import SpaceFacts
 from rapid_moo.report.making import (
     architecture_facts,
@@ -31,7 +34,11 @@ from rapid_moo.report.making import (
 )
 from rapid_moo.space import Gene, GridSpace, SearchSpace
 from rapid_moo.store import Store
+from rapid_moo.study import Study
+from rapid_moo.study.folder import DEFINITION
 from rapid_moo.table import ArchitectureTable
+
+logger = logging.getLogger(__name__)
 
 FEWEST_ROWS = 8
 MOST_ROWS = 500
@@ -54,7 +61,7 @@ def report_of(subject: Any, *, predict: bool = False) -> Report:
         If it is none of these, or nothing was evaluated.
     """
     if isinstance(subject, str | Path):
-        subject = read_report(subject)
+        subject = report_of_folder(Path(subject))
     if isinstance(subject, Report):
         return subject
     if callable(getattr(subject, "report", None)):
@@ -72,6 +79,35 @@ def report_of(subject: Any, *, predict: bool = False) -> Report:
         "report: expected the result of a search or of pymoo, a problem, a study, a table or a folder, got"
         f" {type(subject).__name__}"
     )
+
+
+def report_of_folder(folder: Path) -> Report:
+    """A study's from its store, a comparison's from its results, any other from the facts that its command left.
+
+    Raises
+    ------
+    InputError
+        If it is none of these, or damaged.
+    """
+    if (folder / RESULTS_FILE).is_file():
+        known = last_report(folder)
+        return comparison_report(folder, known.command if known is not None else "")
+    if not (folder / DEFINITION).is_file():
+        return read_report(folder)
+    try:
+        study = Study(folder)
+    except InputError as error:
+        # Its space lives in code that is not here: what was last known can be shown all the same.
+        logger.warning("the last facts that were written, since %s", error)
+        return read_report(folder)
+    known = last_report(folder)
+    weights = next((pick.weights for pick in known.picks if pick.weights is not None), None) if known else None
+    found = study.report(weights)
+    if known is not None and known.choice is not None and found.choice is not None and found.choice.how != "tuned":
+        # What the tuner compared is known to the process that tuned.
+        same = [p.members for p in known.predictors] == [p.members for p in found.predictors]
+        found = found.replace(choice=known.choice) if same else found
+    return found
 
 
 def _evaluated(store: Store) -> IntArray:

@@ -124,6 +124,16 @@ def test_studies_and_problems_are_drawn_alike(study, result, name):
         assert all(axis.has_data() for axis in axes)
 
 
+def test_folders_of_runs_from_python_are_drawn_as_what_made_them(study, comparison):
+    """No command has left its facts there: they come from the store, and from the results."""
+    for drawn in (plot.front, plot.progress):
+        of_folder, own = drawn(study.folder), drawn(study)
+        assert [np.asarray(line.get_xydata()).tolist() for ax in np.ravel(of_folder) for line in ax.lines] == [
+            np.asarray(line.get_xydata()).tolist() for ax in np.ravel(own) for line in ax.lines
+        ]
+    assert report_of(comparison.out).kind == "comparison"
+
+
 def test_what_a_prior_knows_in_part_is_no_evaluation():
     space = own_space()
     told = ArchitectureTable.build(space, GOALS, space.enumerate(), np.ones((24, 2)))
