@@ -21,7 +21,7 @@ from rapid_moo.audit import AuditReport
 from rapid_moo.audit import audit as audit_table
 from rapid_moo.comparison.figures import figure_class
 from rapid_moo.errors import InputError
-from rapid_moo.report.facts import ObjectiveFacts
+from rapid_moo.report.facts import ObjectiveFacts, PredictorFacts, Report
 from rapid_moo.search import SearchResult
 from rapid_moo.subjects import report_of
 from rapid_moo.table import ArchitectureTable
@@ -314,7 +314,7 @@ def calibration(
     Axes or ndarray of Axes
     """
     report = report_of(subject, predict=True)
-    known = [p for p in report.predictors if p.measured]
+    known = _predicted(report, [p for p in report.predictors if p.measured])
     by_name = {o.name: o for o in report.objectives}
     several = [known[k] for k in _chosen((p.objective for p in known), objective, "objective")]
     axes = _panels(ax, len(several), (4.2, 4.0))
@@ -343,6 +343,16 @@ def calibration(
     return _returned(axes)
 
 
+def _predicted(report: Report, known: list[PredictorFacts]) -> list[PredictorFacts]:
+    """What is known of predictors, where there is something."""
+    if not known:
+        raise InputError(
+            "expected a result, a problem, a study or a table, of which predictors are known or can be fitted, got a"
+            f" {report.kind} without"
+        )
+    return known
+
+
 # ------------------------------------------------------------------ importance
 def importance(
     subject: Any, ax: Axes | Sequence[Axes] | None = None, *, objective: str | Sequence[str] | None = None
@@ -352,7 +362,7 @@ def importance(
     Parameters and returns as in :func:`calibration`; objectives that the space computes are included.
     """
     report = report_of(subject, predict=True)
-    known = [p for p in report.predictors if p.importance]
+    known = _predicted(report, [p for p in report.predictors if p.importance])
     several = [known[k] for k in _chosen((p.objective for p in known), objective, "objective")]
     most = max(min(len(p.importance), SHOWN_GENES) for p in several)
     axes = _panels(ax, len(several), (4.4, 1.2 + 0.27 * most))

@@ -197,6 +197,12 @@ def test_wrong_subjects_are_one_error(result):
         plot.front(empty)
 
 
+@pytest.mark.parametrize("drawn", [plot.calibration, plot.importance])
+def test_a_comparison_has_no_predictors_and_says_so(drawn, comparison):
+    with pytest.raises(InputError, match="got a comparison without"):
+        drawn(comparison.out)
+
+
 def test_the_old_call_needs_no_table(result):
     figure = front_figure(result.problem.table, result.F * [1, -1], "x")
     assert figure.axes[0].has_data()
