@@ -399,7 +399,7 @@ def test_the_transfer_benchmark_leaves_each_device_out(tmp_path: Path) -> None:
         [*command, "--seeds", "0", "--rows", "60"], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert run.returncode == 0, run.stderr
-    lines = {line.split()[0]: line.split() for line in run.stdout.splitlines() if line.startswith(" ")}
+    lines = {line.split()[0]: line.split() for line in run.stdout.splitlines() if line.strip()}
     # A sibling and a copy are no sources: four others, less one each.
     assert {name: lines[name][1] for name in ("a_1", "b", "c", "copy")} == {"a_1": "3", "b": "4", "c": "3", "copy": "3"}
     found = re.search(r"siblings left out: ([\d.]+)", run.stdout)
