@@ -23,8 +23,9 @@ from rapid_moo.space import FEATURE_SETS
 
 N_FOLDS = 5
 WARM_ITERATIONS = 6
-REFRESH = 1.2
-"""With ``warm_start`` hyper-parameters are chosen anew whenever there are so many times the rows of the last time."""
+FEW, REFRESH = 100, 1.2
+"""With ``warm_start`` hyper-parameters are chosen anew in each fit to few rows, and then whenever there are so many
+times the rows of the last time."""
 ENOUGH_UNSEEN = 100
 MOST_COLUMNS = 1_000
 
@@ -141,8 +142,8 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
     random_state : int
         Seed of the regressor and of the folds.
     warm_start : bool
-        Fit a Gaussian process again with the hyper-parameters of the last fit, or in few iterations from them once
-        there are a fifth more rows; other families start anew.
+        Fit a Gaussian process again from the hyper-parameters of the last fit, in few iterations; from 100 rows on keep
+        them until there are a fifth more. Other families start anew.
     n_prior : int
         So many of the last columns say what is known of the target from elsewhere: a Gaussian process takes them as
         linear, any other family like all others.
@@ -183,7 +184,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         goal = self.transform_.forward(target)
         last: Any = getattr(self, "regressor_", None)
         if self.warm_start and isinstance(last, GaussianProcess):
-            tune = len(goal) >= REFRESH * int(getattr(self, "_tuned_rows", 0))
+            tune = len(goal) < FEW or len(goal) >= REFRESH * int(getattr(self, "_tuned_rows", 0))
             last = last.set_params(max_iter=WARM_ITERATIONS)
             self.regressor_: Any = last.fit(inputs, goal, start=last.theta_, tune=tune)
         else:

@@ -87,12 +87,12 @@ class TestRefuse:
 
 
 class TestWarmStart:
-    """Hyper-parameters are chosen anew once there are a fifth more rows, by the process that goes on as by another."""
+    """From 100 rows on hyper-parameters are chosen anew once there are a fifth more, also by another process."""
 
     SPECS = (PredictorSpec(), None)
 
     def grown(self, table, sizes, resume=False):
-        first = table.take(np.arange(120))
+        first = table.take(np.arange(160))
         some = ArchitectureTable.build(table.space, table.objectives[::2], first.X, first.raw[:, ::2], "some")
         found = PredictorSet(some.space, some.objectives, self.SPECS, seed=1)
         for n in sizes:
@@ -106,32 +106,36 @@ class TestWarmStart:
         return found.warm_state()["fitted"][0][0]
 
     def test_hyper_parameters_are_kept_until_there_are_a_fifth_more_rows(self, table):
-        assert self.theta(self.grown(table, (50, 59))) == self.theta(self.grown(table, (50,)))
-        assert self.theta(self.grown(table, (50, 60))) != self.theta(self.grown(table, (50,)))
+        first = self.theta(self.grown(table, (105,)))
+        assert self.theta(self.grown(table, (105, 125))) == first
+        assert self.theta(self.grown(table, (105, 126))) != first
         # Counted from when they were chosen, not from the last fit.
-        assert self.theta(self.grown(table, (50, 55, 60))) != self.theta(self.grown(table, (50,)))
+        assert self.theta(self.grown(table, (105, 115, 126))) != first
+
+    def test_of_few_rows_they_are_chosen_anew_in_each_fit(self, table):
+        assert self.theta(self.grown(table, (98, 99))) != self.theta(self.grown(table, (98,)))
 
     def test_what_is_kept_is_taught_by_all_rows(self, table):
-        before, after = self.grown(table, (50,)), self.grown(table, (50, 59))
+        before, after = self.grown(table, (105,)), self.grown(table, (105, 125))
         assert not np.array_equal(before.predict(table.X), after.predict(table.X))
 
     def test_another_process_goes_on_alike(self, table):
-        sizes = (50, 59, 61, 70, 99, 105, 111)
+        sizes = (50, 59, 99, 105, 111, 119, 130)
         alone, resumed = self.grown(table, sizes), self.grown(table, sizes, resume=True)
         assert alone.warm_state() == resumed.warm_state()
         for one, other in zip(alone.predict(table.X, True), resumed.predict(table.X, True), strict=True):
             assert one.tobytes() == other.tobytes()
 
     def test_a_state_of_before_rows_were_kept_chooses_anew(self, table):
-        state = self.grown(table, (50,)).warm_state()
+        state = self.grown(table, (105,)).warm_state()
         del state["fitted"][0][0]["rows"]
         found = PredictorSet.warm(table.space, table.objectives[::2], state)
-        some = table.take(np.arange(51))
+        some = table.take(np.arange(106))
         found.fit(
             ArchitectureTable.build(table.space, table.objectives[::2], some.X, some.raw[:, ::2], "some"),
             warm_start=True,
         )
-        assert found.warm_state()["fitted"][0][0]["rows"] == 51
+        assert found.warm_state()["fitted"][0][0]["rows"] == 106
 
 
 class TestPersistence:
