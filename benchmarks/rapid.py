@@ -60,6 +60,8 @@ def speedups(results: pd.DataFrame, paths: pd.DataFrame, oracle: pd.DataFrame) -
     lines = []
     for name, group in results.groupby("dataset"):
         last = group[(group["method"] == "rapid-oneshot") & (group["budget"] == max(BUDGETS))]
+        if last.empty:
+            continue
         quality, bill = float(last["adrs"].median()), float(last["evaluations"].median())
         mine = paths[paths["dataset"] == name]
         reach = {method: median_reach(mine, method, quality) for method in ("rapid", "nsga2", "random")}
