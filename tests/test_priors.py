@@ -464,18 +464,8 @@ def test_a_bad_prior_leaves_no_study(
     monkeypatch.chdir(tmp_path)
     pd.DataFrame({"vector": ["[1, 2]"] * 6, "accuracy": range(6)}).to_csv("wrong.csv", index=False)
     Path("empty.csv").touch()
-    command = [
-        "run",
-        "digits",
-        "--measure",
-        "python measure.py",
-        "--budget",
-        "6",
-        "--out",
-        "study",
-        "--same",
-        "accuracy",
-    ]
+    measure = f"{sys.executable} measure.py"
+    command = ["run", "digits", "--measure", measure, "--budget", "6", "--out", "study", "--same", "accuracy"]
     for prior, told in (("wrong.csv", "length 7"), ("empty.csv", "empty.csv"), ("digits:latency=speed", "'speed'")):
         assert main([*command, "--same", "accuracy", "--prior", prior]) == 2
         message = capsys.readouterr().err
