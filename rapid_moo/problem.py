@@ -562,8 +562,7 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
 
     def _feasible_rows(self) -> IntArray:
         table = self.table
-        if table is None:
-            return np.empty(0, dtype=np.int64)
+        assert table is not None
         if not self.constraints:
             return np.arange(len(table), dtype=np.int64)
         met = (self.violations(table.X, table.raw) <= 0.0).all(axis=1)

@@ -911,6 +911,7 @@ class TestWhatItKeeps:
         assert "evaluations 20" in repr(algorithm)
         assert f"front {len(algorithm.opt)}" in repr(algorithm)
         assert "bayesian_ridge" in repr(algorithm)
+        assert f"problem {problem.name()}" in repr(algorithm)
 
 
 class TestSmallThings:

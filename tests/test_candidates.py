@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,33 @@ def test_evolution_finds_nearly_all_of_the_predicted_front(predictors):
     assert distance.mean() < 0.003
     # The best fronts come first, whatever the pool is cut to.
     assert (np.diff(pareto_ranks(reached)) >= 0).all()
+
+
+def test_predicted_limits_and_doubts_are_constraints_side_by_side(predictors):
+    """What is predicted of a foreign problem's constraint, and how unlikely success is: one column each."""
+
+    class Limits:
+        objectives = GOALS[:1]
+
+        def predict(self, told):
+            return told[:, :1] - 2.0
+
+    class Success:
+        def predict(self, told):
+            return np.where(told[:, 0] == 5, 0.25, 1.0)
+
+    problem = ArchitectureProblem(SPACE, source=values)
+    problem_of = partial(candidates._Predictions, SpaceView(problem, "space"), predictors)
+    some = X[::7]
+    limits, doubt = some[:, 0] - 2.0, candidates.LIKELY - np.where(some[:, 0] == 5, 0.25, 1.0)
+    for given, expected in (
+        ((Limits(), Success()), np.column_stack([limits, doubt])),
+        ((Limits(), None), limits[:, None]),
+        ((None, Success()), doubt[:, None]),
+    ):
+        predicted = problem_of(*given)
+        assert predicted.n_ieq_constr == expected.shape[1]
+        assert predicted.evaluate(some, return_values_of=["G"]) == pytest.approx(expected)
 
 
 def test_evolution_keeps_to_bounds_that_are_known_beforehand_and_puts_violations_last(predictors):

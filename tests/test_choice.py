@@ -45,6 +45,13 @@ def test_the_first_sample_covers_the_front_better_than_a_random_one():
     assert quality[0] < 0.95 * quality[1]
 
 
+def test_a_first_sample_of_one_is_one_and_of_none_is_refused():
+    space = get_problem("digits").space
+    assert designed_sample(space, space.enumerate(), 1, 0).shape == (1, space.n_var)
+    with pytest.raises(InputError, match="at least one"):
+        designed_sample(space, space.enumerate(), 0, 0)
+
+
 def test_a_first_sample_of_look_alikes_is_distinct():
     class Blind(GridSpace):
         def _features(self, X):
@@ -230,6 +237,8 @@ def test_the_unit_is_the_range_of_the_front_else_of_all_else_one():
     assert front_range(np.vstack([known, behind])).tolist() == [2.0, 4.0, 8.0]
     assert front_range(np.vstack([known, known])).tolist() == [2.0, 4.0, 1.0]
     assert front_range(known).tolist() == [2.0, 4.0, 1.0]
+    # However small the unit is in which all are stated.
+    assert front_range(1e-6 * np.vstack([known, behind])) == pytest.approx([2e-6, 4e-6, 8e-6])
 
 
 def test_the_share_of_draws_on_the_front_is_counted():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,19 @@ def test_the_grid_is_the_published_one():
     counts = {family: sum(r.family == family for r in grid) for family in {r.family for r in grid}}
     assert counts == {"gradient_boosting": 27, "random_forest": 16, "xgboost": 16, "sgd": 8}
     assert all(r.trees == (0 if r.family == "sgd" else r.params["n_estimators"]) for r in grid)
+
+    def settings(family, *names):
+        return {tuple(r.params[name] for name in names) for r in grid if r.family == family}
+
+    depths = set(itertools.product((10, 100, 500, 1000), (None, 4, 32, 256)))
+    assert settings("random_forest", "n_estimators", "max_depth") == depths
+    assert settings("xgboost", "n_estimators", "max_depth") == depths
+    assert settings("gradient_boosting", "loss", "learning_rate", "n_estimators") == set(
+        itertools.product(("squared_error", "huber", "quantile"), (0.1, 0.001, 0.0001), (10, 100, 1000))
+    )
+    assert settings("sgd", "loss", "penalty") == set(
+        itertools.product(("squared_error", "huber"), ("l2", "l1", "elasticnet", None))
+    )
 
 
 def test_shared_fits_predict_what_separate_ones_do(sample):

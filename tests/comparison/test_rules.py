@@ -17,6 +17,7 @@ from rapid_moo.comparison.methods._genes import mutate_one, neighbours
 from rapid_moo.comparison.methods._pymoo import as_method, reference_directions
 from rapid_moo.comparison.methods.linas import _best_regressor
 from rapid_moo.comparison.methods.stratified_random import free_axis
+from rapid_moo.comparison.registry import available_methods
 from rapid_moo.errors import InputError
 from rapid_moo.operators import evolutionary, genotype_operators
 from rapid_moo.pareto import is_nondominated
@@ -345,6 +346,12 @@ def test_one_shot_trains_on_a_random_sample_of_the_budget(table):
     assert (method.anytime, method.overruns) == (False, True)
     assert (method._algorithm.n_initial, method._algorithm.sampling) == (60, "random")
     assert len(method.ask()) == 60
+
+
+def test_what_bills_a_front_on_top_of_its_budget_is_not_anytime():
+    known, _ = available_methods()
+    assert {method.name for method in known if not method.anytime} == {"rapid-oneshot", "rapid-published"}
+    assert {method.name for method in known if method.overruns} == {"rapid-oneshot", "rapid-published"}
 
 
 def test_anytime_methods_end_with_the_table_and_not_before():
