@@ -66,7 +66,7 @@ TABLES = {
     "nasbench201_silver_4114": ("nasbench201:silver_4114", {}),
     "nasbench201_titanxp_256": ("nasbench201:titanxp_256", {}),
 }
-# What the page of results and the README count: no table that nearly repeats another. A telephone, a server and a GPU,
+# What the page of results and the README count: no table that nearly repeats another. A phone, a server and a GPU,
 # on none of which a default was chosen (``_devices.REPORTING``), stand for the other devices of NAS-Bench-201.
 NEAR_DUPLICATES = frozenset(("nasbench201_profiled", "hw_gpt_s_a100", "hw_gpt_s_rtx3080_energy"))
 DEVICES = ("nasbench201_samsung_a50", "nasbench201_silver_4114", "nasbench201_titanxp_256")

@@ -156,6 +156,9 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
     Both are corrected by what the out-of-fold residuals say, see :mod:`rapid_moo.predictors.spread`.
     """
 
+    _tuned_rows: int = 0
+    """Rows of the fit in which hyper-parameters were chosen last."""
+
     def __init__(
         self,
         family: str = "gaussian_process",
@@ -184,7 +187,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         goal = self.transform_.forward(target)
         last: Any = getattr(self, "regressor_", None)
         if self.warm_start and isinstance(last, GaussianProcess):
-            tune = len(goal) < FEW or len(goal) >= REFRESH * int(getattr(self, "_tuned_rows", 0))
+            tune = len(goal) < FEW or len(goal) >= REFRESH * self._tuned_rows
             last = last.set_params(max_iter=WARM_ITERATIONS)
             self.regressor_: Any = last.fit(inputs, goal, start=last.theta_, tune=tune)
         else:
