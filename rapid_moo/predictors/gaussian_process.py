@@ -26,8 +26,8 @@ from rapid_moo.errors import InputError
 
 KERNELS = ("matern52", "rbf")
 _JITTER = 1e-8
-_BLOCK = 2**18
-_OWN_FIT = 100
+_BLOCK = 2**15
+HALVES_FROM = 101
 TRUST = -0.5
 """Logarithm of the standard deviation that what is known from elsewhere is expected to explain."""
 _SQRT5 = float(np.sqrt(5.0))
@@ -120,6 +120,17 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         if self.kernel not in KERNELS:
             raise InputError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
+        return self._fit(inputs, target, start, tune_rows, tune)
+
+    def _fit(
+        self,
+        inputs: FloatArray,
+        target: FloatArray,
+        start: FloatArray | None,
+        tune_rows: BoolArray | None,
+        tune: bool,
+    ) -> GaussianProcess:
+        """As :meth:`fit`, of arrays that have been looked at."""
         self._shift, spread = inputs.mean(axis=0), inputs.std(axis=0)
         # A constant column has no spread but for rounding: it must not be blown up to noise.
         flat = spread <= 1e-9 * (1.0 + np.abs(self._shift))
@@ -222,14 +233,17 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         labels = np.asarray(folds)
         if labels.shape != (len(self._z),):
             raise InputError(f"folds: expected shape ({len(self._z)},), got {labels.shape}")
+        return self._leave_out(labels, np.unique(labels))
+
+    def _leave_out(self, labels: IntArray, left_out: IntArray) -> tuple[FloatArray, FloatArray]:
+        """As :meth:`leave_folds_out`, of some folds alone; of other rows nothing is said that is of use."""
         inverse = _inverse(self._factor)
-        distinct = np.unique(labels)
-        if len(distinct) == len(labels):
+        if len(left_out) == len(labels):
             precision = np.diag(inverse)
             residual, variance = self._alpha / precision, 1.0 / precision
         else:
-            residual, variance = np.empty_like(self._z), np.empty_like(self._z)
-            for label in distinct:
+            residual, variance = np.zeros_like(self._z), np.zeros_like(self._z)
+            for label in left_out:
                 rows = np.flatnonzero(labels == label)
                 covariance = np.linalg.inv(inverse[np.ix_(rows, rows)])
                 residual[rows] = covariance @ self._alpha[rows]
@@ -238,13 +252,19 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         return mean * self._y_std + self._y_mean, std * self._y_std
 
     def cross_predict(
-        self, X: ArrayLike, y: ArrayLike, folds: IntArray, starts: Sequence[FloatArray] = (), tune: bool = True
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        folds: IntArray,
+        starts: Sequence[FloatArray] = (),
+        tune: bool = True,
+        halves_from: int = HALVES_FROM,
     ) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
         """Prediction of each row from the rows of all other folds, by hyper-parameters that have not seen it either.
 
         Tens of length scales fit the noise of a hundred rows: what :meth:`leave_folds_out` predicts after a fit to all
-        of them looks better than it is (a Kendall tau of 0.3 for pure noise). Up to 100 rows each fold gets
-        hyper-parameters of its own; of more rows half are enough, and each half of the folds shares those of the other.
+        of them looks better than it is (a Kendall tau of 0.3 for pure noise). Of few rows each fold gets parameters
+        of its own; of more rows half are enough, and each half of the folds shares those of the other.
 
         Parameters
         ----------
@@ -256,6 +276,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             ``thetas`` of an earlier call to start from.
         tune : bool
             Whether hyper-parameters are chosen; if not, those of ``starts`` are kept where there are as many as groups.
+        halves_from : int
+            Rows from which on folds share.
 
         Returns
         -------
@@ -265,13 +287,16 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             Hyper-parameters of each group of folds.
         """
         mean, std, thetas = np.empty(len(folds)), np.empty(len(folds)), []
-        group = folds if len(folds) <= _OWN_FIT else (2 * folds > folds.max()).astype(np.int64)
+        group = folds if len(folds) < halves_from else (2 * folds > folds.max()).astype(np.int64)
+        process = clone(self)
+        inputs, target = validate_data(process, X, y, dtype=np.float64, y_numeric=True)
         for label in np.unique(group):
             start = starts[label] if len(starts) == group.max() + 1 else None
-            half = clone(self).fit(X, y, start, group != label, tune)
-            predicted = half.leave_folds_out(folds)
-            mean[group == label], std[group == label] = predicted[0][group == label], predicted[1][group == label]
-            thetas.append(half.theta_)
+            rows = group == label
+            process._fit(inputs, target, start, ~rows, tune)
+            predicted = process._leave_out(folds, np.unique(folds[rows]))
+            mean[rows], std[rows] = predicted[0][rows], predicted[1][rows]
+            thetas.append(process.theta_)
         return mean, std, thetas
 
     # ---------------------------------------------------------------- internals
@@ -300,10 +325,12 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             best, self.n_iter_ = start, 1
         else:
             grams = [Z[:, :d] @ Z[:, :d].T, *[Z[:, d:] @ Z[:, d:].T] * trusts]
+            center = np.concatenate([np.full(n_scales, typical + 0.7), [0.0, -2.5, -2.0], [TRUST] * trusts])
+            width = np.concatenate([np.full(n_scales, 1.5), [1.5, 1.5, 2.0], [1.5] * trusts])
             found = minimize(
                 self._objective,
                 start,
-                args=(Z, z, typical, grams),
+                args=(Z, z, center, width, grams),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=[(-4.0, 9.0)] * n_scales + [(-5.0, 4.0), (-6.0, 1.5), (-7.0, 4.0)] + [(-7.0, 3.0)] * trusts,
@@ -326,9 +353,18 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         self._slopes = np.concatenate([np.full(d, self.slope_**2), np.full(self.n_prior, self.trust_**2)])
 
     def _objective(
-        self, theta: FloatArray, Z: FloatArray, z: FloatArray, typical: float, grams: list[FloatArray]
+        self,
+        theta: FloatArray,
+        Z: FloatArray,
+        z: FloatArray,
+        center: FloatArray,
+        width: FloatArray,
+        grams: list[FloatArray],
     ) -> tuple[float, FloatArray]:
-        """Negative log posterior of the hyper-parameters and its gradient (GPML, eq. 5.8 and 5.9)."""
+        """Negative log posterior of the hyper-parameters and its gradient (GPML, eq. 5.8 and 5.9).
+
+        ``center`` and ``width`` are mean and standard deviation of the normal prior of each.
+        """
         n, d = len(Z), Z.shape[1] - self.n_prior
         self._unpack(theta, Z.shape[1])
         scaled = Z[:, :d] / self._scales[:d]
@@ -340,7 +376,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             covariance += self.trust_**2 * grams[1]
         covariance.flat[:: n + 1] += self.noise_**2 + _JITTER
         # LAPACK itself: scipy's wrappers take as long as the work for a hundred rows.
-        factor, failed = dpotrf(covariance, lower=1, clean=0)
+        factor, failed = dpotrf(covariance, lower=1)
         if failed:
             return 1e10, np.zeros_like(theta)
         alpha, _ = dpotrs(factor, z, lower=1)
@@ -350,9 +386,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         # d k / d log l_j = -2 slope (x_j - x'_j)^2 / l_j^2: the double sum over pairs is two matrix products.
         mixed *= weight
         mixed *= -(self.amplitude_**2)
-        by_scale = 2.0 * (
-            (scaled**2 * mixed.sum(axis=1)[:, None]).sum(axis=0) - (scaled * (mixed @ scaled)).sum(axis=0)
-        )
+        by_scale = 2.0 * (mixed.sum(axis=1) @ scaled**2 - np.einsum("ij,ij->j", scaled, mixed @ scaled))
         if not self.ard and d:
             by_scale = by_scale.sum(keepdims=True)
         gradient = np.concatenate(
@@ -366,9 +400,6 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
                 [self.trust_**2 * np.vdot(weight, gram) for gram in grams[1:]],
             ]
         )
-        n_scales, trusts = len(by_scale), len(grams) - 1
-        center = np.concatenate([np.full(n_scales, typical + 0.7), [0.0, -2.5, -2.0], [TRUST] * trusts])
-        width = np.concatenate([np.full(n_scales, 1.5), [1.5, 1.5, 2.0], [1.5] * trusts])
         away = (theta - center) / width
         return float(0.5 * away @ away - value), away / width - gradient
 
@@ -400,7 +431,6 @@ def _inverse(factor: FloatArray) -> FloatArray:
     lower, info = dpotri(factor, lower=1)
     if info != 0:
         return np.asarray(cho_solve((factor, True), np.eye(len(factor)), check_finite=False))
-    lower = np.tril(lower)
     full = lower + lower.T
     full.flat[:: len(full) + 1] *= 0.5
     return np.asarray(full)

@@ -23,9 +23,9 @@ from rapid_moo.space import FEATURE_SETS
 
 N_FOLDS = 5
 WARM_ITERATIONS = 6
-FEW, REFRESH = 100, 1.2
+FEWEST, FEW, REFRESH = 48, 100, 1.2
 """With ``warm_start`` hyper-parameters are chosen anew in each fit to few rows, and then whenever there are so many
-times the rows of the last time."""
+times the rows of the last time; those of the folds, which say how large errors are, from 48 rows on."""
 ENOUGH_UNSEEN = 100
 MOST_COLUMNS = 1_000
 
@@ -157,7 +157,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
     """
 
     _tuned_rows: int = 0
-    """Rows of the fit in which hyper-parameters were chosen last."""
+    """Rows of the fit in which hyper-parameters were last chosen anew, those of the folds too."""
 
     def __init__(
         self,
@@ -187,16 +187,16 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         goal = self.transform_.forward(target)
         last: Any = getattr(self, "regressor_", None)
         if self.warm_start and isinstance(last, GaussianProcess):
-            tune = len(goal) < FEW or len(goal) >= REFRESH * self._tuned_rows
+            anew = len(goal) < FEWEST or len(goal) >= REFRESH * self._tuned_rows
             last = last.set_params(max_iter=WARM_ITERATIONS)
-            self.regressor_: Any = last.fit(inputs, goal, start=last.theta_, tune=tune)
+            self.regressor_: Any = last.fit(inputs, goal, start=last.theta_, tune=anew or len(goal) < FEW)
         else:
-            tune = True
+            anew = True
             self.regressor_ = fit_regressor(made(family, params, self.random_state, self.n_prior), inputs, goal)
-        if tune:
+        if anew:
             self._tuned_rows = len(goal)
         if self.spread:
-            self._fit_spread(inputs, goal, tune)
+            self._fit_spread(inputs, goal, anew)
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:

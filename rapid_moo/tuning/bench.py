@@ -23,7 +23,7 @@ from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.workers import informed
 
-SCREEN_ROWS, SCREEN_ITERATIONS = 120, 12
+SCREEN_ROWS, SCREEN_ITERATIONS, SCREEN_HALVES = 120, 12, 40
 LONGEST, PROBE, TREES = 64, 32, 60
 STOP_AT = 1.0
 ONE_FIT = ("gaussian_process", "random_forest", "mean")
@@ -301,7 +301,7 @@ def _fit(
     if isinstance(regressor, GaussianProcess) and len(goal) <= regressor.max_rows:
         # Hyper-parameters from fewer rows and iterations than a final fit: enough to tell configurations apart.
         regressor.set_params(n_tune=SCREEN_ROWS, max_iter=SCREEN_ITERATIONS)
-        mean = regressor.cross_predict(inputs, goal, folds)[0][None, :]
+        mean = regressor.cross_predict(inputs, goal, folds, halves_from=SCREEN_HALVES)[0][None, :]
     elif isinstance(regressor, RandomForestRegressor):
         mean = _out_of_bag(regressor, inputs, goal)[None, :]
     else:

@@ -115,6 +115,15 @@ class TestWarmStart:
     def test_of_few_rows_they_are_chosen_anew_in_each_fit(self, table):
         assert self.theta(self.grown(table, (98, 99))) != self.theta(self.grown(table, (98,)))
 
+    def test_those_of_folds_are_kept_from_48_rows_on(self, table):
+        def starts(*sizes):
+            return self.theta(self.grown(table, sizes))["starts"]
+
+        assert starts(46, 47) != starts(46)
+        assert starts(50, 51) == starts(50)
+        assert starts(50, 60) != starts(50)
+        assert self.theta(self.grown(table, (50, 51)))["theta"] != self.theta(self.grown(table, (50,)))["theta"]
+
     def test_what_is_kept_is_taught_by_all_rows(self, table):
         before, after = self.grown(table, (105,)), self.grown(table, (105, 125))
         assert not np.array_equal(before.predict(table.X), after.predict(table.X))
