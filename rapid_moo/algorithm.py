@@ -64,11 +64,14 @@ def default_tuner(**settings: Any) -> ADRSTuner:
     """The tuner of an iterating run, quick because it chooses again and again; ``settings`` replace some of its own.
 
     An iterating search looks for architectures better than all it has seen. A Gaussian process reaches beyond its
-    data and draws neighbours jointly; trees do neither, so they must be better by more than a standard error.
+    data and draws neighbours jointly; trees do neither, so they must be better by more than a standard error. Of its
+    few configurations Nevergrad proposes two: the optimizer is one that needs no further libraries.
     """
     own: dict[str, Any] = {
         "budget": ITERATING_BUDGET,
         "max_rows": 250,
+        "shortlist": 3,
+        "optimizer": "DiscreteOnePlusOne",
         "committee": False,
         "prefer": ("gaussian_process",),
     }

@@ -15,7 +15,7 @@ from pymoo.operators.sampling.rnd import BinaryRandomSampling, IntegerRandomSamp
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 from pymoo.optimize import minimize
 
-from rapid_moo import RAPID, PredictorSpec
+from rapid_moo import RAPID, PredictorSet, PredictorSpec, get_problem
 from rapid_moo.errors import InputError
 from rapid_moo.view import SpaceView
 
@@ -289,3 +289,38 @@ class TestAskAndTell:
         algorithm.tell(twice)
         assert len(algorithm.bill) == 4
         assert (algorithm.view.store.repeats == 1).all()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    problem = get_problem("digits")
+    sample = problem.source.table.sample(40, 0)
+    specs = [PredictorSpec(), PredictorSpec(features="all"), None]
+    return SpaceView(problem), PredictorSet(problem.space, problem.objectives, specs).fit(sample), sample
+
+
+class TestPredictionsOfListedCandidates:
+    """Of most of a list the whole is predicted with features that are remembered: the values are the same."""
+
+    def test_are_those_of_the_candidates_themselves(self, digits):
+        view, predictors, sample = digits
+        fresh = view.new_only(view.members, sample.X)
+        wanted = predictors.predict(fresh) * [-1.0, 1.0, 1.0]
+        for rows in (np.arange(len(fresh)), np.arange(len(fresh))[::-1], np.arange(0, len(fresh), 3)):
+            np.testing.assert_allclose(view.predict_mean(predictors, fresh[rows]), wanted[rows], rtol=1e-9)
+        np.testing.assert_allclose(view.predict_mean(predictors, fresh), wanted, rtol=1e-9)
+
+    def test_make_features_once(self, digits, monkeypatch):
+        view, predictors, sample = digits
+        view.predict_mean(predictors, view.members)
+        monkeypatch.setattr(type(view.space), "features", None)
+        assert len(view.predict_mean(predictors, view.new_only(view.members, sample.X))) == len(view.members) - 40
+
+    def test_of_strangers_are_made_as_ever(self, digits):
+        view, predictors, _ = digits
+        monkey = SpaceView(view.problem)
+        monkey.members = view.members[:100]
+        strangers = view.members[100:180]
+        np.testing.assert_allclose(
+            monkey.predict_mean(predictors, strangers), predictors.predict(strangers) * [-1.0, 1.0, 1.0], rtol=1e-9
+        )

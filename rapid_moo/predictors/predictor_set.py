@@ -223,7 +223,7 @@ class PredictorSet:
             self.predictors_ = [None if spec is None else _Ensemble(spec, self.seed) for spec in self.specs]
         more = partial if partial is not None and np.isfinite(partial[1]).any() else None
         everyone = table.X if more is None else np.vstack([table.X, more[0]])
-        inputs = self._features(everyone)
+        inputs = self._inputs(everyone)
         raw = table.raw if more is None else np.vstack([table.raw, more[1]])
         for y, ensemble, features in zip(raw.T, self.predictors_, inputs, strict=True):
             if ensemble is not None:
@@ -274,8 +274,26 @@ class PredictorSet:
                 its.set_warm_state(mine.warm_state())
         return other
 
-    def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
-        """Raw predictions of shape (n, n_objectives), and standard deviations if asked for; exact ones have 0."""
+    @property
+    def kinds(self) -> frozenset[str]:
+        """The sets of features that the predictors see."""
+        members = [member for spec in self.specs if spec is not None for member, _ in members_of(spec)]
+        return frozenset(member.features for member in members)
+
+    def predict(
+        self, X: ArrayLike, return_std: bool = False, features: Sequence[Mapping[str, FloatArray]] | None = None
+    ) -> Any:
+        """Raw predictions of shape (n, n_objectives), and standard deviations if asked for; exact ones have 0.
+
+        Parameters
+        ----------
+        X : array-like of shape (n, n_var)
+            Genotypes.
+        return_std : bool
+            Whether to give standard deviations as well.
+        features : sequence of mapping of str to ndarray, optional
+            Where they are at hand, the genotypes' features for each objective and of each of :attr:`kinds`.
+        """
         if not hasattr(self, "predictors_"):
             raise InputError("predictors: expected fit() before predict()")
         genotypes = self.space.check(X)
@@ -283,14 +301,15 @@ class PredictorSet:
         std = np.zeros_like(mean)
         for start in range(0, len(genotypes), _CHUNK):
             block = slice(start, start + _CHUNK)
-            features = self._features(genotypes[block])
+            known = None if features is None else [{kind: own[kind][block] for kind in own} for own in features]
+            inputs = self._inputs(genotypes[block], known)
             for k, ensemble in enumerate(self.predictors_):
                 if ensemble is None:
                     mean[block, k] = self.space.compute(genotypes[block], self.objectives[k].name)
                 elif return_std:
-                    mean[block, k], std[block, k] = ensemble.mean_and_std(features[k])
+                    mean[block, k], std[block, k] = ensemble.mean_and_std(inputs[k])
                 else:
-                    mean[block, k] = ensemble.mean(features[k])
+                    mean[block, k] = ensemble.mean(inputs[k])
         return (mean, std) if return_std else mean
 
     def predict_unseen(self, X: ArrayLike) -> tuple[FloatArray, FloatArray]:
@@ -318,11 +337,11 @@ class PredictorSet:
         A committee's draws are its mean and errors that one of its members, drawn by its share, could have made.
         """
         genotypes, rng = self.space.check(X), as_generator(seed)
-        features = self._features(genotypes)
+        inputs = self._inputs(genotypes)
         draws = np.empty((n_draws, len(genotypes), len(self.objectives)))
         for k, ensemble in enumerate(self.predictors_):
             if ensemble is not None:
-                draws[:, :, k] = ensemble.draws(features[k], n_draws, rng)
+                draws[:, :, k] = ensemble.draws(inputs[k], n_draws, rng)
             else:
                 draws[:, :, k] = self.space.compute(genotypes, self.objectives[k].name)
         return draws
@@ -331,14 +350,15 @@ class PredictorSet:
         """Predictions of shape (n, n_objectives) to be minimised."""
         return np.asarray(self.predict(X) * signs(self.objectives))
 
-    def _features(self, X: ArrayLike) -> list[dict[str, FloatArray]]:
+    def _inputs(
+        self, X: ArrayLike, features: Sequence[Mapping[str, FloatArray]] | None = None
+    ) -> list[dict[str, FloatArray]]:
         """What the predictors of each objective see, by the names of their inputs."""
-        members = [[member for member, _ in members_of(spec)] if spec is not None else [] for spec in self.specs]
-        kinds = {member.features for several in members for member in several}
-        features = features_of(self.space, X, self.objectives, kinds)
+        if features is None:
+            features = features_of(self.space, X, self.objectives, self.kinds)
         return [
-            {member.inputs: joined(member, own, objective.name, X, self.priors) for member in several}
-            for objective, own, several in zip(self.objectives, features, members, strict=True)
+            {m.inputs: joined(m, own, objective.name, X, self.priors) for m, _ in (members_of(spec) if spec else [])}
+            for objective, own, spec in zip(self.objectives, features, self.specs, strict=True)
         ]
 
     # ------------------------------------------------------------ persistence
