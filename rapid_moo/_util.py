@@ -105,6 +105,11 @@ def as_generator(seed: Seed) -> np.random.Generator:
     raise InputError(f"seed: expected an int, a numpy Generator or None, got {seed!r}")
 
 
+def drawn_seed(rng: np.random.Generator) -> int:
+    """A seed for what takes no Generator, of 31 bits: every library takes those."""
+    return int(rng.integers(2**31))
+
+
 def check_jobs(value: int, name: str = "n_jobs") -> int:
     """Return a number of workers, or a negative one for processors: -1 is all of them, -2 all but one.
 

@@ -157,7 +157,7 @@ def promising(
     """
     if len(mean) <= limit:
         return np.arange(len(mean), dtype=np.int64)
-    elite = known[is_nondominated(known)] if len(known) else known
+    elite = known[is_nondominated(known)]
     likelihood = probability_nondominated(draw_truths(mean, std, n_draws, as_generator(seed)), elite)
     spread = mean.std(axis=0)
     spread = np.where(spread > 0.0, spread, 1.0)
@@ -232,7 +232,7 @@ def _targets(
     # Single precision has seven digits: none of them for where the origin is.
     origin = draws.min(axis=(0, 1))
     values, settled, beside = (((v - origin) / scale).astype(np.float32) for v in (draws, known, pending))
-    best = settled[is_nondominated(known)] if len(known) else settled
+    best = settled[is_nondominated(known)]
     targets = np.zeros((n_draws, limit, n_objectives), dtype=np.float32)
     covered = np.zeros((n_draws, limit), dtype=np.float32)
     for i in range(n_draws):
@@ -258,7 +258,7 @@ def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, 
     distance = np.empty((n_pool, n_draws, n_targets), dtype=np.float32)
     for i in range(n_draws):
         distance[:, i] = _raised(_chebyshev(values[i], targets[i]), exponent)
-    weights = np.repeat((1.0 / counts)[:, None], n_targets, axis=1)
+    weights = np.repeat(np.reciprocal(counts)[:, None], n_targets, axis=1)
     left = _raised(covered.copy(), exponent)
 
     def gain(candidate: int) -> float:
@@ -295,9 +295,9 @@ def _raised(distance: Float32Array, exponent: float) -> Float32Array:
 def _lazy_best(bounds: FloatArray, taken: BoolArray, gain: Callable[[int], float]) -> int:
     """Candidate of the largest gain, refreshing as few stale bounds as needed."""
     open_bounds = np.where(taken, -np.inf, bounds)
-    best, best_gain = -1, -np.inf
+    best_gain = -np.inf
     for candidate in np.argsort(-open_bounds, kind="stable"):
-        if open_bounds[candidate] <= best_gain or taken[candidate]:
+        if open_bounds[candidate] <= best_gain:
             break
         bounds[candidate] = gain(int(candidate))
         if bounds[candidate] > best_gain:

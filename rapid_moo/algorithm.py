@@ -28,7 +28,7 @@ from pymoo.termination.default import DefaultTermination
 from pymoo.util.optimum import filter_optimum
 
 from rapid_moo._shown import Lines, Shown
-from rapid_moo._util import BoolArray, FloatArray, IntArray, Stopwatch, copied, one_blas_thread
+from rapid_moo._util import BoolArray, FloatArray, IntArray, Stopwatch, copied, drawn_seed, one_blas_thread
 from rapid_moo.acquisition import Acquisition, expected_coverage
 from rapid_moo.batches import Batch, Chooser
 from rapid_moo.candidates import SEARCHES, evolve_predictions, search_predictions
@@ -39,7 +39,7 @@ from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
 from rapid_moo.learning import Learner
 from rapid_moo.objectives import to_minimised
-from rapid_moo.pareto import front_indices
+from rapid_moo.pareto import front_indices, front_range
 from rapid_moo.predictors import PredictorSet, Spec
 from rapid_moo.priors import Prior, Priors
 from rapid_moo.result import RunResult
@@ -265,7 +265,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.retune,
             self.priors,
             self._n_initial,
-            stopwatch=self._stopwatch,
+            self._stopwatch,
             **settings,
         )
 
@@ -470,7 +470,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             return self._another_sample(known, size)
         self._rounds += 1
         assert self.learner is not None
-        self.learner.learn(known, int(self.random_state.integers(2**31)))
+        self.learner.learn(known, drawn_seed(self.random_state))
         with self._stopwatch("search"):
             found = self._proposals(known)
             self.searched = np.vstack([found, known.X[known.complete]])
@@ -532,7 +532,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             raise InputError(f"search: {self.view.space.size:.3g} architectures are too many for 'exhaustive'")
         assert self.predictors is not None
         best = known.X[front_indices(np.nan_to_num(known.F, posinf=1e300))]
-        seed = int(self.random_state.integers(2**31))
+        seed = drawn_seed(self.random_state)
         if self.search == "auto":
             return evolve_predictions(self.view, self.predictors, best, seed, self.limits, self.success)
         return search_predictions(
@@ -555,8 +555,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         done = np.isfinite(obtained).all(axis=1) & np.array([item is not None for item in expected], dtype=np.bool_)
         if not len(known) or not done.any():
             return None
-        span = np.ptp(known[front_indices(known)], axis=0)
-        span = np.where(span > 0.0, span, 1.0)
+        span = front_range(known)
         mean = np.array([item for item, on in zip(expected, done, strict=True) if on])
         return float((np.abs(mean - obtained[done]) / span).max(axis=1).mean())
 

@@ -157,9 +157,9 @@ def evolve_predictions(
     for generation in range(generations):
         if generation:
             # Of two the better is a parent.
-            pairs = X[parents[rng.integers(0, len(parents), (2, 2, children)).min(axis=0)]]
-            swap = (rng.random(pairs.shape[1:]) < 0.5) & (rng.random((children, 1)) < CROSSED)
-            crossed = np.where(swap, pairs[1], pairs[0])
+            first, second = X[parents[rng.integers(0, len(parents), (2, 2, children)).min(axis=0)]]
+            swap = (rng.random(first.shape) < 0.5) & (rng.random((children, 1)) < CROSSED)
+            crossed = np.where(swap, second, first)
             fresh = view.candidates_at(mutated(view.space, crossed, rng))
         fresh = fresh[view.allowed(fresh)]
         keys = view.space.keys(fresh)

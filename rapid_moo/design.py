@@ -17,7 +17,7 @@ from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
-from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, squared_distances
+from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, drawn_seed, squared_distances
 from rapid_moo.errors import InputError
 from rapid_moo.space import SearchSpace
 
@@ -53,7 +53,7 @@ def designed_sample(space: SearchSpace, pool: IntArray, n: int, seed: Seed = Non
     if n >= len(some):
         return some
     Z = _standardised(space.features(some))
-    distance = squared_distances(_centres(Z, n, int(rng.integers(2**31))), Z)
+    distance = squared_distances(_centres(Z, n, drawn_seed(rng)), Z)
     chosen: list[int] = []
     for row in distance:
         row[chosen] = np.inf

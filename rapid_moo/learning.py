@@ -40,18 +40,18 @@ class Learner:
         The problem's space and objectives.
     tuner : ADRSTuner
         Chooses the predictors.
-    specs : sequence of PredictorSpec, Committee or None, optional
+    specs : sequence of PredictorSpec, Committee or None, or None
         Predictors to use as they are, without tuning: one per objective, None for a computed one.
     retune : float
         Tune again when the number of evaluations has grown by this factor.
-    priors : Priors, optional
+    priors : Priors or None
         What is known from elsewhere.
     n_initial : int
         Size of the first sample, by which the share of the space that fails is judged.
+    stopwatch : Stopwatch
+        Gets the seconds of the phases ``tune`` and ``fit``.
     once : bool
         Tune once, as soon as there are rows enough to tune on.
-    stopwatch : Stopwatch, optional
-        Gets the seconds of the phases ``tune`` and ``fit``.
 
     Attributes
     ----------
@@ -69,16 +69,16 @@ class Learner:
         self,
         view: SpaceView,
         tuner: ADRSTuner,
-        specs: Sequence[Spec | None] | None = None,
-        retune: float = 2.0,
-        priors: Priors | None = None,
-        n_initial: int = FIRST_SAMPLE,
+        specs: Sequence[Spec | None] | None,
+        retune: float,
+        priors: Priors | None,
+        n_initial: int,
+        stopwatch: Stopwatch,
         once: bool = False,
-        stopwatch: Stopwatch | None = None,
     ) -> None:
         self.view, self.tuner, self.specs, self.retune = view, tuner, specs, retune
         self.priors, self.n_initial, self.once = priors, n_initial, once
-        self.stopwatch = stopwatch if stopwatch is not None else Stopwatch()
+        self.stopwatch = stopwatch
         self.tuned: TunerResult | None = None
         self.predictors: PredictorSet | None = None
         self.success: SuccessModel | None = None

@@ -80,9 +80,8 @@ class OneShotRAPID(RAPID):
         front = met[front_indices(mean[met])]
         picked = front[front < len(proposals)]
         batch = everyone[picked]
-        more = (self.batch_size or 0) - len(batch)
         left = np.delete(proposals, picked, axis=0)
-        if more > 0 and len(left):
-            batch = np.vstack([batch, self._batch(left, more, known)])
+        if self.batch_size is not None and len(batch) < self.batch_size and len(left):
+            batch = np.vstack([batch, self._batch(left, self.batch_size - len(batch), known)])
         self._expected.clear()
         return batch[: self._affordable(len(batch))]

@@ -22,12 +22,7 @@ def is_nondominated(points: ArrayLike, /) -> BoolArray:
     >>> is_nondominated([[1, 2], [2, 1], [2, 2], [1, 2]]).tolist()
     [True, True, False, True]
     """
-    array = as_points(points)
-    if len(array) == 0:
-        return np.zeros(0, dtype=np.bool_)
-    if array.shape[1] == 1:
-        return np.asarray(array[:, 0] == array[:, 0].min())
-    return np.asarray(moocore.is_nondominated(array, keep_weakly=True), dtype=np.bool_)
+    return np.asarray(moocore.is_nondominated(as_points(points), keep_weakly=True), dtype=np.bool_)
 
 
 def front_indices(points: ArrayLike, /) -> IntArray:
@@ -61,11 +56,6 @@ def front_range(points: FloatArray, rows: IntArray | None = None, /) -> FloatArr
 
 def pareto_ranks(points: ArrayLike, /) -> IntArray:
     """Index of the front each point belongs to, 0 for the non-dominated; equal points share a rank."""
-    array = as_points(points)
-    if len(array) == 0:
-        return np.zeros(0, dtype=np.int64)
-    if array.shape[1] == 1:
-        return np.unique(array[:, 0], return_inverse=True)[1].astype(np.int64)
     # Dominance only compares, so dense ranks stand for the values: infinities need no care.
-    ranks = np.column_stack([np.unique(column, return_inverse=True)[1] for column in array.T])
+    ranks = np.column_stack([np.unique(column, return_inverse=True)[1] for column in as_points(points).T])
     return np.asarray(moocore.pareto_rank(ranks.astype(np.float64)), dtype=np.int64)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import signal
 import threading
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
-from rapid_moo._util import counted, interrupts_held
+from rapid_moo._util import counted, drawn_seed, interrupts_held
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,15 @@ def test_a_mistake_in_a_block_is_itself_and_other_threads_are_left_alone():
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_a_drawn_seed_has_31_bits():
+    least, most = (
+        SimpleNamespace(integers=lambda high, of=of: of(high)) for of in (lambda high: 0, lambda high: high - 1)
+    )
+    assert (drawn_seed(least), drawn_seed(most)) == (0, 2**31 - 1)
+    rng = np.random.default_rng(0)
+    found = [drawn_seed(rng) for _ in range(100)]
+    assert len(set(found)) == 100
+    assert 2**30 < max(found) < 2**31
+    assert {type(seed) for seed in found} == {int}

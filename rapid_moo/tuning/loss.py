@@ -129,7 +129,7 @@ class _Part:
         self.bills = _bills(len(front), len(F))
 
     def loss(self, predicted: FloatArray, ranks: FloatArray) -> float:
-        fronts = np.asarray(moocore.pareto_rank(ranks)) if ranks.shape[1] > 1 else ranks[:, 0].astype(np.int64)
+        fronts = np.asarray(moocore.pareto_rank(ranks))
         sizes = np.cumsum(np.bincount(fronts))
         total = 0.0
         for bill in self.bills:

@@ -73,7 +73,7 @@ class AnytimePymooMethod(PymooMethod):
 class EvolutionaryMethod(AnytimePymooMethod):
     """One of pymoo's evolutionary algorithms with genotype operators."""
 
-    pop_size: ClassVar[int] = 40
+    pop_size: ClassVar[int]
 
     @property
     def _pop_size(self) -> int:

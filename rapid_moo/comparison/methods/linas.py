@@ -23,7 +23,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVR
 
-from rapid_moo._util import FloatArray, IntArray
+from rapid_moo._util import FloatArray, IntArray, drawn_seed
 from rapid_moo.comparison.method import Method
 from rapid_moo.comparison.methods._pymoo import reference_directions
 from rapid_moo.objectives import Objective
@@ -65,7 +65,7 @@ class LINAS(Method):
     def _searched(self, predictors: _Predictors) -> IntArray:
         """The last population of a genetic algorithm on the predicted objectives, shape (n, n_var)."""
         problem = ArchitectureProblem(self.problem.space, predictors)
-        seed = int(self._rng.integers(2**31))
+        seed = drawn_seed(self._rng)
         if problem.n_obj == 2:
             algorithm = evolutionary("nsga2", problem, self.population)
         else:

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from rapid_moo._util import FloatArray, IntArray
+from rapid_moo._util import FloatArray, IntArray, drawn_seed
 from rapid_moo.comparison.method import Method
 from rapid_moo.errors import MissingExtraError
 from rapid_moo.pareto import pareto_ranks
@@ -75,7 +75,7 @@ class QLogNEHVI(Method):
     def _improving(self, left: IntArray) -> IntArray:
         with torch.random.fork_rng(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # numerical advice of the optimizer of the hyper-parameters
-            torch.manual_seed(int(self._rng.integers(2**31)))
+            torch.manual_seed(drawn_seed(self._rng))
             known, values = self._tensor(self._inputs[self._rows]), self._tensor(-self._F)
             model = _fitted(known, values)
             with torch.no_grad():
@@ -85,7 +85,7 @@ class QLogNEHVI(Method):
                 model,
                 ref_point=infer_reference_point(values[is_non_dominated(values)]),
                 X_baseline=known,
-                sampler=SobolQMCNormalSampler(torch.Size([self.samples]), seed=int(self._rng.integers(2**31))),
+                sampler=SobolQMCNormalSampler(torch.Size([self.samples]), seed=drawn_seed(self._rng)),
                 prune_baseline=True,
             )
             choices = self._tensor(self._inputs[left])
