@@ -182,3 +182,22 @@ def test_of_very_many_proposals_those_that_will_hardly_meet_a_bound_come_last(mo
     monkeypatch.setattr("rapid_moo.batches.predicted_violations", beyond)
     batch = chooser(acquisition=lambda candidates, size, rng: np.arange(size)).choose(X, 3, knowledge(2, 0))
     assert batch.X.tolist() == X[X[:, 1] == 8].tolist()
+
+
+@pytest.mark.parametrize(("n_genes", "n_members"), [(2, 100), (4, 2_000)])
+def test_how_much_of_the_space_fails_is_seen_on_two_thousand_of_it_once(n_genes, n_members):
+    space = GridSpace("grid", [Gene(f"g{k}", tuple(range(10))) for k in range(n_genes)], GOALS)
+    asked = []
+
+    class Watched(Success):
+        def predict(self, codes):
+            asked.append(codes)
+            return super().predict(codes)
+
+    learner = SimpleNamespace(predictors=Predictors(), success=Watched(np.ones(10)), limits=None)
+    view = SpaceView(ArchitectureProblem(space, lambda x: [1.0, 1.0]))
+    for _ in range(2):
+        Chooser(view, learner, None, np.random.default_rng(3)).failing_share()
+    assert [len(np.unique(codes, axis=0)) for codes in asked] == [n_members] * 2
+    # Whatever the seed of the run, the same ones: a share does not change by being asked for again.
+    assert np.array_equal(*asked)

@@ -133,6 +133,22 @@ def test_the_first_sample_is_clustered_on_one_thread(monkeypatch):
     assert set(threads) == {1}
 
 
+def test_the_first_sample_takes_one_start_of_twenty_iterations(monkeypatch):
+    """As benchmarks/rapid.md says: a sample that is spread is needed, not the best clustering."""
+    made = []
+
+    class Watched(KMeans):
+        def fit(self, Z):
+            made.append(self.get_params())
+            return super().fit(Z)
+
+    monkeypatch.setattr(design, "KMeans", Watched)
+    space = get_problem("digits").space
+    designed_sample(space, space.enumerate(), 7, 0)
+    (settings,) = made
+    assert (settings["n_clusters"], settings["n_init"], settings["max_iter"]) == (7, 1, 20)
+
+
 def front_points(n, rng):
     points = rng.random((n, 3))
     return points[is_nondominated(points)]
@@ -299,7 +315,47 @@ def test_a_failure_is_worse_than_everything_in_every_objective():
     found = with_failures(draws, np.zeros(4), np.random.default_rng(0))
     assert (found > draws.max(axis=(0, 1))).all()
     assert (found == found[0, 0]).all()
+    # Ten ranges behind the worst, in whatever unit.
+    small = 1e-3 * draws
+    worst = small.max(axis=(0, 1)) + 10.0 * np.ptp(small, axis=(0, 1))
+    assert with_failures(small, np.zeros(4), np.random.default_rng(0))[0, 0] == pytest.approx(worst)
     assert (with_failures(draws, np.ones(4), np.random.default_rng(0)) == draws).all()
+
+
+@pytest.mark.parametrize("value", [-7.0, 0.0, 0.25, 7.0])
+def test_a_failure_is_worse_even_where_all_are_alike(value):
+    found = with_failures(np.full((3, 2, 1), value), np.zeros(2), np.random.default_rng(0))
+    assert (found > value).all()
+
+
+def test_a_batch_of_what_is_known_to_be_dominated_is_a_batch_all_the_same():
+    """In one of the draws nothing is left to gain, in the other one point is."""
+    draws = np.full((2, 4, 2), 3.0)
+    draws[1, 2] = -1.0
+    assert coverage_batch(draws, np.zeros((1, 2)), 3).tolist()[0] == 2
+    assert sorted(coverage_batch(draws[:1], np.zeros((1, 2)), 3).tolist()) == [0, 1, 2]
+
+
+def test_every_draw_counts_alike_however_long_its_front_is():
+    """Three draws of three points each against one of a hundred."""
+    near, far = np.linspace(0.0, 0.2, 100), np.linspace(0.8, 1.0, 3)
+    behind = np.full((103, 2), 2.0)
+    draws = np.repeat(behind[None], 4, axis=0)
+    draws[0, :100] = np.column_stack([near, 1.0 - near])
+    draws[1:, 100:] = np.column_stack([far, 1.0 - far])
+    assert coverage_batch(draws, np.array([[1.2, 1.2]]), 1, exponent=1.0)[0] >= 100
+
+
+def test_where_all_are_kept_nothing_is_drawn():
+    """The same seed goes on as if nobody had asked."""
+    mean = np.column_stack([np.arange(20.0), -np.arange(20.0)])
+    for n in (19, 20):
+        rng = np.random.default_rng(0)
+        assert promising(mean[:n], np.ones((n, 2)), mean[:0], 20, seed=rng).tolist() == list(range(n))
+        assert rng.random() == np.random.default_rng(0).random()
+    rng = np.random.default_rng(0)
+    coverage_batch(np.repeat(mean[None], 2, axis=0), np.array([[30.0, 30.0]]), 3, max_front=20, seed=rng)
+    assert rng.random() == np.random.default_rng(0).random()
 
 
 def test_fronts_longer_than_the_limit_are_covered_all_the_same():

@@ -18,6 +18,7 @@ from rapid_moo import (
     front_points,
     hypervolume,
     igd_plus,
+    indicators,
     is_nondominated,
     pareto_ranks,
 )
@@ -276,3 +277,21 @@ def test_the_margin_of_the_hypervolume_is_a_tenth():
 def test_other_numbers_of_objectives_are_refused():
     with pytest.raises(InputError, match="points: expected 2 objectives like the reference, got 3"):
         adrs([[1.0, 2.0, 3.0]], reference=[[1.0, 2.0]])
+
+
+@pytest.mark.parametrize(("n", "trees"), [(500, 0), (501, 1)])
+def test_distances_of_more_than_200_000_pairs_are_not_all_held_in_memory(n, trees, monkeypatch):
+    made, tree = [], indicators.cKDTree
+    monkeypatch.setattr(indicators, "cKDTree", lambda points: made.append(len(points)) or tree(points))
+    rng = np.random.default_rng(0)
+    reference, points = rng.random((400, 2)), rng.random((n, 2))
+    found = nearest_distances(reference, points)
+    assert len(made) == trees
+    for row in (0, 399):
+        assert found[row] == pytest.approx(np.abs(points - reference[row]).max(axis=1).min())
+
+
+def test_a_range_of_less_than_one_is_a_range():
+    """In whatever unit: no range but that of zero is replaced."""
+    assert adrs([[0.0, 0.25]], reference=[[0.0, 0.5], [0.5, 0.0]]) == pytest.approx((0.5 + 1.0) / 2)
+    assert box_hypervolume([[0.25, 0.25]], [0.0, 0.0], [0.5, 0.5]) == pytest.approx(0.25)

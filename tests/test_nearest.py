@@ -84,3 +84,18 @@ def test_a_distance_of_ones_own_decides_what_a_genotype_stands_for():
     problem = ArchitectureProblem(space, table)
     # By genes [0, 1] is nearest to [0, 0]; by this space's own distance [3, 0] is as near and comes earlier.
     assert problem.genotypes([[0, 1], [3, 2]]).tolist() == [[3, 0], [0, 3]]
+
+
+def test_many_genotypes_are_asked_in_pieces_of_256():
+    """Distances to all members of a large table are not held at once."""
+    asked = []
+
+    class Watched(GridSpace):
+        def distance(self, A, B, /):
+            asked.append(len(A))
+            return np.abs(A[:, None] - B[None]).sum(axis=2)
+
+    space = Watched("line", [Gene("u", tuple(range(700)))], GOALS)
+    X = space.enumerate()
+    assert NearestMember(space, X).rows(X[::-1]).tolist() == list(range(700))[::-1]
+    assert asked == [256, 256, 188]
