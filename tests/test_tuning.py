@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from dataclasses import replace
 from types import SimpleNamespace
@@ -39,7 +40,16 @@ from rapid_moo.tuning import (
 from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder, Trial
 from rapid_moo.tuning.early import CANDIDATES
-from rapid_moo.tuning.selection import Judged, _tied_on, committee, judge, learnable, promise, ranking_frame
+from rapid_moo.tuning.selection import (
+    Judged,
+    _soundest_on,
+    _tied_on,
+    committee,
+    judge,
+    learnable,
+    promise,
+    ranking_frame,
+)
 from rapid_moo.tuning.tuner import _drawn, _parametrization, _screening
 
 GP = PredictorSpec()
@@ -333,9 +343,56 @@ class TestSelection:
         bench = SimpleNamespace(sample=range(n), F=np.zeros((n, 1)), best=lambda k, count: [trial])
         assert learnable(bench, 0) is expected
 
-    def test_an_objective_of_which_nothing_is_complete_is_not_learnable_on_many_rows(self):
-        bench = SimpleNamespace(sample=range(200), F=np.zeros((200, 1)), best=lambda k, count: [])
+    @pytest.mark.parametrize("n", [10, 200])
+    def test_an_objective_of_which_nothing_is_complete_is_not_learnable(self, n):
+        bench = SimpleNamespace(sample=range(n), F=np.zeros((n, 1)), best=lambda k, count: [])
         assert learnable(bench, 0) is False
+
+    @pytest.mark.parametrize(("place", "expected"), [(0, True), (2, True), (3, False)])
+    def test_an_objective_is_judged_by_the_three_configurations_of_the_smallest_error(self, place, expected):
+        """The luckiest of many is not asked: of two hundred rows in no order one configuration knows all."""
+        rng = np.random.default_rng(0)
+        F = rng.random((200, 1))
+        trials = [Trial(PredictorSpec("xgboost"), rng.random(200), 1.0, True, 0.0) for _ in range(5)]
+        trials[place] = replace(trials[place], mean=F[:, 0])
+        bench = SimpleNamespace(sample=range(200), F=F, best=lambda k, count: trials[:count])
+        assert learnable(bench, 0) is expected
+
+    def test_on_a_half_the_soundest_of_the_tied_is_the_one_of_the_smallest_errors_there(self):
+        """On each half of the rows another configuration knows the order, and the third is fair everywhere."""
+        F = np.column_stack([np.arange(20.0), -np.arange(20.0)])
+        first, last = np.arange(10), np.arange(10, 20)
+        guesses = [np.where(np.isin(np.arange(20), rows), F[:, 0], -F[:, 0]) for rows in (first, last)]
+        bench = Invented(
+            F, [[("xgboost", guesses[0]), ("random_forest", guesses[1]), ("gradient_boosting", np.zeros(20))]]
+        )
+        judged = [Judged((trial, None), 0.1, 0.1, np.zeros(2), 0.0, True) for trial in bench.trials[0]]
+        assert _soundest_on(bench, judged, [0, 1, 2], first) == 0
+        assert _soundest_on(bench, judged, [0, 1, 2], last) == 1
+        assert _soundest_on(bench, judged, [0, 2], last) == 2
+
+    def test_all_triplets_get_six_halves_and_all_of_them_those_that_are_promising_or_sound(self):
+        """Of 64 triplets the 25 of the lowest loss on six halves, and the one of the smallest errors of order."""
+        bench = invented(4, spread=(0.3,) * 3)
+        rng = np.random.default_rng(4)
+        more = [
+            Trial(PredictorSpec("sgd", {"alpha": 0.1 * i}), bench.F[:, k] + 0.3 * rng.normal(size=60), 0.5, True, 0.0)
+            for k in range(2)
+            for i in range(5)
+        ]
+        choices = [[*bench.trials[0], *more[:5]], [*bench.trials[1], *more[5:]]]
+        loss = ResampledLoss(bench.F, 0)
+        asked = []
+        losses = loss.losses
+        loss.losses = lambda predicted, count=None: asked.append(count) or losses(predicted, count)
+        judged = judge(bench, loss, choices)
+        assert asked[:64] == [6] * 64
+        assert asked[64:] == [None] * len(judged)
+        first = {trials: losses(bench.predicted(trials), 6).mean() for trials in itertools.product(*choices)}
+        promising = set(sorted(first, key=first.get)[:25])
+        unit = [min(trial.error for trial in column) for column in choices]
+        soundest = min(first, key=lambda trials: sum(t.error / u for t, u in zip(trials, unit, strict=True)))
+        assert {t.trials for t in judged} == promising | {soundest}
 
 
 class TestBench:
@@ -416,6 +473,35 @@ class TestBench:
         bench._remember(jobs[0], fits[0])
         assert bench._hopeless_from(1, jobs[1:], fits[1:]) == pytest.approx(limit(errors[0]))
 
+    def test_of_equal_errors_the_first_label_is_the_best(self):
+        """Up to rounding: what differs in the last bits on another machine is a tie."""
+        bench = Bench(grid_table(30))
+        specs = [RIDGE, PredictorSpec("bayesian_ridge"), PredictorSpec("kernel_ridge")]
+        for spec in specs:
+            bench.evaluate([(1, spec)])
+        labels = sorted(spec.label for spec in specs)
+        errors = {labels[0]: 0.25 + 3e-13, labels[1]: 0.25, labels[2]: 0.25 - 3e-13}
+        for key, trial in bench.trials.items():
+            bench.trials[key] = replace(trial, error=errors[trial.spec.label], complete=True)
+        assert [trial.spec.label for trial in bench.best(1)] == labels
+        for key, trial in bench.trials.items():
+            bench.trials[key] = replace(trial, error=0.25 - 3e-12 * labels.index(trial.spec.label))
+        assert [trial.spec.label for trial in bench.best(1)] == labels[::-1]
+
+    @pytest.mark.parametrize(("n", "factorised"), [(40, 1), (41, 0)])
+    def test_a_process_predicts_all_folds_at_once_while_it_takes_all_rows(self, n, factorised, monkeypatch):
+        made, cross_predict, seen = bench_module.made, GaussianProcess.cross_predict, []
+        monkeypatch.setattr(bench_module, "made", lambda *args: made(*args).set_params(max_rows=40))
+        monkeypatch.setattr(
+            GaussianProcess, "cross_predict", lambda self, *args: seen.append(self) or cross_predict(self, *args)
+        )
+        bench = Bench(grid_table(n))
+        bench.evaluate([(1, GP)])
+        assert len(seen) == factorised
+        # By hyper-parameters from fewer rows and iterations than a final fit has.
+        assert {(process.n_tune, process.max_iter) for process in seen} <= {(120, 12)}
+        assert bench.trial(1, GP).complete
+
     @pytest.mark.parametrize("spec", [RIDGE, FOREST])
     def test_out_of_fold_predictions_have_not_seen_their_row(self, spec):
         table = grid_table(60)
@@ -456,6 +542,19 @@ class TestTuner:
         mean, std = result.best.fit(grid_table(noise=1.0)).predict(grid_table(40, seed=5).X, return_std=True)
         assert np.ptp(mean[:, 2]) == 0.0
         assert 0.7 < std[:, 2].mean() < 1.4
+
+    def test_a_committee_is_ranked_before_the_triplets_it_is_made_of(self):
+        settings = {"families": ["bayesian_ridge"], "shortlist": 2, "seed": 0}
+        table = grid_table(40)
+        one, several = (ADRSTuner(6, committee=mixed, **settings).tune(table) for mixed in (False, True))
+        pd.testing.assert_frame_equal(several.ranking.iloc[1:].reset_index(drop=True), one.ranking)
+        tied = one.ranking[one.ranking["tied"]]
+        assert len(tied) > 1
+        for k, o in enumerate(OBJECTIVES):
+            configurations = tied[[f"{o.name}_{part}" for part in ("hyperparams", "features", "transform")]]
+            assert len(members_of(several.best.specs[k])) == len(configurations.drop_duplicates())
+            assert len(members_of(one.best.specs[k])) == 1
+        assert len(several.triplets) == len(one.triplets) + 1
 
     def test_computed_objectives_are_not_tuned(self):
         result = ADRSTuner(4, seed=0).tune(open_table("digits").sample(60, 0))
@@ -725,7 +824,10 @@ class TestSteps:
                 mean, std, _ = process.cross_predict(inputs, y, folds)
                 surprise[spec.label] = -norm.logpdf(y, mean, std).mean()
             assert surprise[chosen[k].label] == pytest.approx(min(surprise.values()))
-        assert len(CANDIDATES) == 4
+        # Engineered or all features, a length scale each or one for all.
+        assert {(spec.family, spec.features, *spec.params.items()) for spec in CANDIDATES} == {
+            ("gaussian_process", features, ("ard", ard)) for features in ("engineered", "all") for ard in (True, False)
+        }
 
     @pytest.mark.parametrize(("n", "long"), [(80, [10, 20, 40, 80]), (3, [1, 3]), (1, [1]), (64, [8, 16, 32, 64])])
     def test_an_ensemble_is_tried_whole_half_quarter_and_eighth(self, n, long, sample):
@@ -768,6 +870,12 @@ def test_a_seed_of_32_bits_is_taken_as_it_is(seed):
 @pytest.mark.parametrize("seed", [2**32, None, np.random.default_rng(0)])
 def test_another_seed_gives_one_of_32_bits(seed):
     assert 0 <= _drawn(seed) < 2**32
+
+
+def test_seeds_are_drawn_from_all_of_32_bits():
+    found = [_drawn(seed) for seed in range(2**32, 2**32 + 50)]
+    assert len(set(found)) == 50
+    assert max(found) > 2**31
 
 
 def test_tuning_leaves_numpy_s_global_state_alone(sample):

@@ -196,7 +196,7 @@ class ADRSTuner:
         """Nevergrad over the joint configuration of all objectives, ADRS as the loss."""
         n_tuned = len(bench.tuned)
         limit = self.budget * n_tuned + bench.n_extra
-        with_prior = {k: members_of(bench.best(k, 1)[0].spec)[0][0].prior for k in bench.tuned}
+        with_prior = {k: members_of(bench.best(k)[0].spec)[0][0].prior for k in bench.tuned}
         left = limit - bench.n_fits
         if left <= 0:
             return
@@ -282,7 +282,7 @@ def _informed(bench: Bench, specs: Sequence[PredictorSpec]) -> list[tuple[int, P
 
 
 def _soundest(bench: Bench) -> list[Trial | None]:
-    return [bench.best(k, 1)[0] if k in bench.tuned else None for k in range(len(bench.sample.objectives))]
+    return [bench.best(k)[0] if k in bench.tuned else None for k in range(len(bench.sample.objectives))]
 
 
 def _parametrization(bench: Bench, k: int) -> ng.p.Parameter:
