@@ -15,6 +15,7 @@ from pymoo.core.problem import ElementwiseProblem, Problem
 from pymoo.optimize import minimize
 from pymoo.termination import get_termination
 from pymoo.termination.max_eval import MaximumFunctionCallTermination
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rapid_moo import (
     RAPID,
@@ -669,6 +670,21 @@ class TestRounds:
         algorithm.tell(infills=batch[3:])
         assert not algorithm.has_next()
 
+    def test_more_rounds_than_stated_end_it_too(self, hundred):
+        """Whoever asks twice before he tells has begun one round more."""
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(rounds=1, batch_size=4, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 90), seed=1)
+        first = algorithm.ask()
+        algorithm.evaluator.eval(problem, first)
+        algorithm.tell(infills=first)
+        batches = [algorithm.ask(), algorithm.ask()]
+        for batch in batches:
+            assert algorithm.has_next()
+            algorithm.evaluator.eval(problem, batch)
+            algorithm.tell(infills=batch)
+        assert not algorithm.has_next()
+
     def test_a_larger_first_sample_than_there_are_candidates_is_all_of_them(self, hundred):
         problem = ArchitectureProblem(hundred.space, hundred)
         result = minimize(problem, RAPID(n_initial=500, specs=FAST), ("n_eval", 500), seed=1)
@@ -691,6 +707,45 @@ class TestProposals:
         told(algorithm, hundred, 50)
         assert [len(algorithm.propose(size=n, limit=m)) for n, m in ((6, 4), (2, 9), (3, None))] == [4, 2, 3]
         assert len(algorithm.propose(limit=0)) == 0
+
+    @pytest.mark.parametrize(
+        ("batch_size", "size", "expected"), [(None, None, 6), (3, None, 3), (3, 5, 5), (None, 2, 2)]
+    )
+    def test_after_failures_alone_a_sample_of_the_wanted_size_follows(self, batch_size, size, expected, hundred):
+        algorithm = self.started(hundred, n_initial=6, batch_size=batch_size)
+        store = algorithm.problem.store
+        rows = store.ask(algorithm.propose())
+        for row in rows:
+            store.tell(int(row), {}, dict.fromkeys(store.objectives, "out of memory"))
+        algorithm.follow()
+        X = algorithm.propose(size)
+        assert len(X) == expected
+        assert not set(hundred.space.keys(X)) & set(hundred.space.keys(store.X[rows]))
+        assert algorithm.predictors is None
+
+    def test_of_a_first_sample_of_ones_own_as_many_are_asked_for_as_wanted(self, hundred):
+        algorithm = self.started(hundred, sampling=hundred.X[:9])
+        assert [len(algorithm.propose(n)) for n in (2, 3)] == [2, 3]
+        assert (algorithm.propose() == hundred.X[5:9]).all()
+
+    def test_linear_algebra_runs_on_one_thread(self, hundred):
+        """Of a few hundred rows several cost more than they save."""
+        threads = []
+
+        def acquisition(candidates, size, rng):
+            threads.extend(info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas")
+            return np.arange(size)
+
+        algorithm = self.started(hundred, acquisition=acquisition)
+        with threadpool_limits(2, user_api="blas"):
+            told(algorithm, hundred, 20)
+        assert set(threads) == {1}
+
+    @pytest.mark.parametrize(("n", "missing"), [(10, 6), (15, 1)])
+    def test_a_first_sample_is_completed_to_the_last(self, n, missing, hundred):
+        algorithm = self.started(hundred)
+        assert len(told(algorithm, hundred, n)) == missing
+        assert algorithm.predictors is None
 
     def test_what_was_searched_holds_what_is_known_and_what_was_chosen(self, hundred):
         algorithm = self.started(hundred)
@@ -764,6 +819,24 @@ class TestBatchError:
         expected = (np.abs(predicted - infills.get("F")) / span).max(axis=1).mean()
         assert algorithm.batch_error == pytest.approx(expected)
 
+    @pytest.mark.parametrize("unit", [1e-3, 1.0, 1e3])
+    def test_of_a_front_of_one_point_is_in_ranges_of_all_that_is_known(self, unit):
+        """In no unit is it larger than in another."""
+        goals = (Objective("a", "min"), Objective("b", "min"))
+        space = GridSpace("line", [Gene("w", tuple(range(40)))], goals)
+        problem = ArchitectureProblem(space, lambda x: [unit * float(x[0, 0]), unit * float(x[0, 0])])
+        algorithm = RAPID(n_initial=6, batch_size=3, specs=[RIDGE] * 2)
+        algorithm.setup(problem, termination=("n_eval", 100), seed=0)
+        for _ in range(2):
+            infills = algorithm.ask()
+            known = algorithm.pop.get("F") if algorithm.pop is not None and len(algorithm.pop) else None
+            if known is not None:
+                expected = algorithm.predictors.predict_minimised(problem.genotypes(infills.get("X")))
+            algorithm.evaluator.eval(problem, infills)
+            algorithm.tell(infills=infills)
+        error = (np.abs(expected - infills.get("F")) / np.ptp(known, axis=0)).max(axis=1).mean()
+        assert algorithm.batch_error == pytest.approx(error)
+
     def test_of_failures_alone_is_none(self):
         fails = [False]
         problem = get_problem(
@@ -812,6 +885,18 @@ class TestOutput:
         whole = box_hypervolume(algorithm.pop.get("F"), first.min(axis=0), first.max(axis=0))
         assert values[-1]["hv"] == pytest.approx(whole)
         assert "adrs" not in values[-1]
+
+    def test_is_a_line_in_columns(self):
+        """What a verbose run prints: two processes and an exact objective are named in full, numbers are of ten."""
+        output = RAPIDOutput()
+        predictors = "gaussian_process/gaussian_process/exact"
+        values = {"n_gen": 3, "n_eval": 120, "n_nds": 17, "predictors": predictors, "tuner_adrs": 0.01234567891}
+        for column in output.columns:
+            column.set(values.get(column.name))
+        header, line = output.header(), output.text()
+        assert line == "     3 |      120 |     17 |  " + predictors + " |  0.0123457 |          - |          -"
+        assert [name.strip() for name in header.split("|")] == [column.name for column in output.columns]
+        assert [place for place, c in enumerate(header) if c == "|"] == [k for k, c in enumerate(line) if c == "|"]
 
 
 class TestRisk:
@@ -912,6 +997,16 @@ class TestWhatItKeeps:
         assert f"front {len(algorithm.opt)}" in repr(algorithm)
         assert "bayesian_ridge" in repr(algorithm)
         assert f"problem {problem.name()}" in repr(algorithm)
+        assert "tuner's ADRS" not in repr(algorithm)
+
+    def test_it_says_what_the_tuner_promised_and_that_nothing_is_found_yet(self, hundred):
+        algorithm = RAPID(tuner=ADRSTuner(1, families=["bayesian_ridge"], committee=False))
+        algorithm.setup(ArchitectureProblem(hundred.space, hundred), termination=("n_eval", 1000), seed=0)
+        algorithm.ask()
+        assert "first sample 16" in repr(algorithm)
+        told(algorithm, hundred, 50)
+        promised = " ".join(repr(algorithm).split()).partition("tuner's ADRS ")[2].split()[0]
+        assert float(promised.rstrip(",>")) == pytest.approx(algorithm.tuned.adrs, rel=1e-3)
 
 
 class TestSmallThings:
@@ -938,6 +1033,47 @@ class TestSmallThings:
         problem = ArchitectureProblem(space, measure=lambda a: {"x": 1, "y": 2}, objectives=objectives)
         result = minimize(problem, RAPID(), ("n_eval", 10), seed=1)
         assert (result.X.tolist(), result.F.tolist()) == ([[0]], [[1.0, -2.0]])
+
+    def test_one_shot_with_more_than_the_table_holds(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        minimize(problem, OneShotRAPID(n_initial=40, batch_size=500, specs=FAST), seed=1)
+        assert problem.n_evaluations == 100
+
+    @pytest.mark.parametrize(("probability", "asked"), [(0.5, True), (0.499, False)])
+    def test_one_shot_leaves_out_what_fails_more_often_than_not(self, probability, asked, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = OneShotRAPID(n_initial=40, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        problem.store.add(hundred.X[:40], hundred.raw[:40], free=False)
+        algorithm.follow()
+
+        class Success:
+            def predict(self, X):
+                return np.full(len(X), probability)
+
+        algorithm.learner._learn_success = lambda known: setattr(algorithm.learner, "success", Success())
+        assert (len(algorithm.propose()) > 0) is asked
+
+    def test_one_shot_evaluates_the_one_that_is_nearest_to_a_bound_where_none_is_within(self, hundred):
+        """By predictions that miss the bound everywhere: one architecture is tried all the same."""
+        problem = ArchitectureProblem(hundred.space, hundred, constraints="latency <= 100")
+
+        class Far:
+            specs, families = tuple(FAST), ("far",) * 3
+
+            def predict(self, X, return_std=False):
+                mean = np.column_stack([np.full(len(X), 90.0), 200.0 + hundred.find(X), np.full(len(X), 9.0)])
+                return (mean, np.zeros_like(mean)) if return_std else mean
+
+            predict_minimised = predict
+
+        algorithm = OneShotRAPID(n_initial=40, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        # The nearest one is not among those that are known.
+        problem.store.add(hundred.X[1:41], hundred.raw[1:41], free=False)
+        algorithm.follow()
+        algorithm.learner.learn = lambda known, seed: setattr(algorithm.learner, "predictors", Far())
+        assert algorithm.propose().tolist() == hundred.X[:1].tolist()
 
     def test_one_shot_with_a_sample_of_ones_own(self):
         problem = get_problem("digits")

@@ -141,6 +141,28 @@ class TestWhatMayBeSpent:
         assert algorithm._screening_cost(known, n_chosen) == pytest.approx(0.3)
 
 
+def test_what_is_known_in_part_is_proposed_wherever_a_search_went(monkeypatch):
+    """In a space that is not listed nothing else would complete it."""
+    space = GridSpace("large", [Gene(f"g{k}", tuple(range(10))) for k in range(7)], with_costs(GOALS, CHEAP))
+    problem = ArchitectureProblem(
+        space, measure={"error": lambda a: float(a["g0"]), "latency": lambda a: float(a["g1"])}
+    )
+    X = space.sample(40, 0)
+    problem.store.add(X[:20], X[:20, :2].astype(float), free=False)
+    problem.store.add(X[20:25], np.column_stack([np.full(5, np.nan), X[20:25, 1]]), free=False)
+    algorithm = RAPID(specs=SPECS)
+    algorithm.setup(problem, termination=CostBudget(1000), seed=1)
+    algorithm.follow()
+    proposed = []
+    monkeypatch.setattr("rapid_moo.algorithm.evolve_predictions", lambda *args, **more: X[15:40])
+    monkeypatch.setattr(algorithm, "_select", lambda proposals, known, size: proposed.append(proposals) or X[:0])
+    algorithm.propose()
+    assert sorted(space.keys(proposed[0])) == sorted(space.keys(X[20:40]))
+    monkeypatch.setattr("rapid_moo.algorithm.evolve_predictions", lambda *args, **more: X[30:40])
+    algorithm.propose()
+    assert sorted(space.keys(proposed[1])) == sorted(space.keys(np.vstack([X[30:40], X[20:25]])))
+
+
 @pytest.mark.parametrize(("n_open", "n_teaching"), [(799, 799), (800, 800), (801, 800), (1500, 800)])
 def test_of_very_many_known_in_part_800_teach(n_open, n_teaching):
     complete = np.arange(n_open + 40) < 40

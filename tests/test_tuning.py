@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kendalltau, norm
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rapid_moo import ArchitectureTable, open_table
 from rapid_moo.errors import DataNotFoundError, InputError
@@ -555,6 +556,18 @@ class TestTuner:
             assert len(members_of(several.best.specs[k])) == len(configurations.drop_duplicates())
             assert len(members_of(one.best.specs[k])) == 1
         assert len(several.triplets) == len(one.triplets) + 1
+
+    def test_linear_algebra_runs_on_one_thread(self, sample, monkeypatch):
+        """Of a few hundred rows several cost more than they save."""
+        threads = []
+
+        def watched(self, *args):
+            threads.extend(info["num_threads"] for info in threadpool_info() if info["user_api"] == "blas")
+
+        monkeypatch.setattr(ADRSTuner, "_refine", watched)
+        with threadpool_limits(2, user_api="blas"):
+            ADRSTuner(1, families=["bayesian_ridge"], seed=0).tune(sample.sample(12, 0))
+        assert set(threads) == {1}
 
     def test_computed_objectives_are_not_tuned(self):
         result = ADRSTuner(4, seed=0).tune(open_table("digits").sample(60, 0))

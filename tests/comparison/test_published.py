@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from rapid_moo import Gene, GridSpace, Objective, adrs
+from rapid_moo import ArchitectureProblem, Gene, GridSpace, Objective, adrs
 from rapid_moo.comparison.methods import published
 from rapid_moo.comparison.methods.published import PublishedRAPID, choose, published_grid, vectors_of
 from rapid_moo.comparison.run import run_method, sorted_table
@@ -58,6 +58,21 @@ def test_shared_fits_predict_what_separate_ones_do(sample):
         fit(grid, X[:30], y[:30], X[30:], 5) for fit in (published.fit_separately, published.fit_shared)
     )
     assert np.array(shared) == pytest.approx(np.array(separate), rel=1e-6)
+
+
+@pytest.mark.parametrize("family", ["gradient_boosting", "random_forest", "xgboost", "sgd"])
+def test_a_fit_of_its_own_predicts_what_its_library_says(family, sample):
+    X, y = vectors_of(sample.space, sample.X) / 10.0, sample.raw[:, 1]
+    regressor = next(r for r in SMALL if r.family == family)
+    model = regressor.fit(X[:30], y[:30], 5)
+    expected = np.asarray(model.predict(X[30:]), dtype=float)
+    (found,) = published.fit_separately([regressor], X[:30], y[:30], X[30:], 5)
+    assert found == pytest.approx(expected, rel=1e-6)
+    assert model.get_params()["random_state"] == 5
+    # As the published code has it, everything else is the library's default, and nothing runs on several threads.
+    own = {"n_jobs": 1, "verbosity": 0, "random_state": 5, **regressor.params}
+    fresh = type(model)().get_params()
+    assert model.get_params() == {name: own.get(name, value) for name, value in fresh.items()}
 
 
 @pytest.mark.parametrize("family", ["gradient_boosting", "random_forest", "xgboost"])
@@ -117,6 +132,24 @@ def test_the_method_evaluates_what_the_procedure_predicts(table, small_grid):
     predicted = chosen.predict(X, raw, vectors_of(ordered.space, ordered.X)) * signs(ordered.objectives)
     assert rest == set(front_indices(predicted).tolist()) - set(first)
     assert record.ended == "finished"
+
+
+@pytest.mark.parametrize(("seed", "expected"), [(0, 0), (123_456, 123_456), (2**31 - 1, 2**31 - 1), (2**31 + 5, 5)])
+def test_fits_have_the_seed_of_the_run_as_far_as_libraries_take_it(seed, expected, small_table, monkeypatch):
+    problem = ArchitectureProblem(small_table().space, small_table())
+    seeds = []
+
+    def chosen(vectors, raw, objectives, seed):
+        seeds.append(seed)
+        return published.Published((published.Regressor("sgd", {}),) * 3, 0.0, 0, seed)
+
+    monkeypatch.setattr(published, "choose", chosen)
+    method = PublishedRAPID(problem, 12, seed)
+    for _ in range(2):
+        X = method.ask()
+        method.tell(X, problem.evaluate(X))
+    assert seeds == [expected]
+    assert len(method.ask()) == 0
 
 
 def invented(errors, F_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import numpy as np
 import pytest
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.algorithms.moo.unsga3 import UNSGA3
+from sklearn.model_selection import GridSearchCV
 
 from rapid_moo import ArchitectureProblem, ArchitectureTable, Gene, GridSpace, Objective
 from rapid_moo.comparison import get_method
-from rapid_moo.comparison.methods import linas
+from rapid_moo.comparison.methods import linas, mo_rea, stratified_random
 from rapid_moo.comparison.methods._genes import mutate_one, neighbours
 from rapid_moo.comparison.methods._pymoo import as_method, reference_directions
 from rapid_moo.comparison.methods.linas import _best_regressor
@@ -132,6 +134,26 @@ class TestStratified:
     def test_the_axis_is_what_the_space_computes_where_it_does(self, table):
         assert (free_axis(table.space, table.X) == table.space.compute(table.X, table.space.computed[0].name)).all()
 
+    def test_what_differs_by_rounding_is_of_the_same_size(self):
+        """Nine digits, on every machine."""
+        space = GridSpace("line", [Gene("w", tuple(range(6))), Gene("d", tuple(range(4)))], GOALS)
+        found = free_axis(space, space.enumerate())
+        assert (found == found.round(9)).all()
+        assert (found != found.round(8)).any()
+
+    def test_positions_follow_the_golden_ratio(self):
+        """The one number whose multiples are spread most evenly: its square and itself are one."""
+        assert pytest.approx(1.0) == stratified_random.GOLDEN**2 + stratified_random.GOLDEN
+        assert 0.0 < stratified_random.GOLDEN < 1.0
+
+    @pytest.mark.parametrize("n", [1, 2, 50, 377])
+    def test_of_any_number_all_positions_come_once_and_nearly_all_in_the_sequence(self, n):
+        order = stratified_random._spread(n, 0.3)
+        assert sorted(order) == list(range(n))
+        # Four times as many steps as positions leave none out: what is left over would come in order of size.
+        steps = ((0.3 + (5**0.5 - 1) / 2 * np.arange(4 * n)) % 1.0 * n).astype(int).tolist()
+        assert order.tolist() == list(dict.fromkeys(steps))
+
     def test_without_a_feature_that_varies_every_size_is_the_same(self):
         space = GridSpace("one", [Gene("only", (1,))], GOALS)
         assert free_axis(space, np.zeros((3, 1), dtype=np.int64)).tolist() == [0.0, 0.0, 0.0]
@@ -215,6 +237,29 @@ class TestEvolution:
         children = np.vstack([method.ask() for _ in range(20)])
         near = {y.tobytes() for x in younger for y in neighbours(CHAIN, x)}
         assert np.mean([child.tobytes() in near for child in children]) > 0.5
+
+    def test_half_of_the_population_is_in_a_tournament(self):
+        method = get_method("mo-rea")
+        assert 2 * method.tournament == method.pop_size == 20
+
+    @pytest.mark.parametrize(("n", "expected"), [(3, 2), (5, 2), (12, 6), (100, 20)])
+    def test_a_population_is_half_of_a_small_table_and_at_least_two(self, n, expected):
+        problem = problem_of(GridSpace("line", [Gene("w", tuple(range(n)))], GOALS))
+        assert len(get_method("mo-rea")(problem, n, 0).ask()) == expected
+
+    def test_a_walk_to_what_is_new_has_33_steps_at_most(self, monkeypatch):
+        """One change of a gene, and where the child is known twice sixteen more."""
+        problem = problem_of(CHAIN)
+        method = get_method("mo-rea")(problem, 40, 0)
+        first = method.ask()
+        method.tell(first, problem.evaluate(first))
+        steps = []
+        monkeypatch.setattr(mo_rea, "mutate_one", lambda space, x, rng: steps.append(x) or mutate_one(space, x, rng))
+        problem.evaluate(CHAIN.enumerate())
+        method.ask()
+        assert len(steps) == 1 + 16 + 16
+        # Each step goes on from the one before.
+        assert all(differing(CHAIN, a, b) <= 1 for a, b in itertools.pairwise(steps))
 
     def test_where_all_is_known_a_random_member_comes(self):
         problem = problem_of(CHAIN)
@@ -314,6 +359,61 @@ def test_linas_searches_5000_predictions_and_seven_values_for_each_regressor():
     method = get_method("linas")
     assert (method.population, method.population * method.generations) == (50, 5000)
     assert [len(values) for _, grid in linas._GRID for values in grid.values()] == [7, 7]
+
+
+def test_the_grid_of_linas_is_the_one_that_it_states():
+    """Penalties from 0.1 to 100 by 1, 3, 10, and C from 1 to 100 by 1, 2, 5, 10; a tube of no width."""
+    (ridge, penalties), (machine, costs) = linas._GRID
+    assert penalties == {"regressor__alpha": pytest.approx([0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0])}
+    assert costs == {"regressor__C": pytest.approx([1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0])}
+    assert type(ridge).__name__ == "Ridge"
+    assert (machine.kernel, machine.gamma, machine.epsilon) == ("rbf", "auto", 0.0)
+    assert "from 0.1 to 100 by\n1, 3, 10, and C from 1 to 100 by 1, 2, 5, 10) with five folds" in linas.__doc__
+
+
+@pytest.mark.parametrize(("n", "folds"), [(3, 3), (5, 5), (40, 5)])
+def test_linas_judges_regressors_by_the_percentage_error_of_five_folds(n, folds, monkeypatch):
+    made = []
+
+    class Watched(GridSearchCV):
+        def fit(self, X, y):
+            made.append((self.cv, self.scoring))
+            return super().fit(X, y)
+
+    monkeypatch.setattr(linas, "GridSearchCV", Watched)
+    rng = np.random.default_rng(0)
+    _best_regressor(rng.normal(size=(n, 2)), 10.0 + rng.normal(size=n))
+    assert made == [(folds, "neg_mean_absolute_percentage_error")] * 2
+
+
+def test_linas_learns_anew_when_more_is_known(monkeypatch):
+    space = GridSpace("grid", [Gene(f"g{k}", tuple(range(4))) for k in range(4)], GOALS)
+    problem = problem_of(space)
+    method = get_method("linas")(problem, 200, 0)
+    monkeypatch.setattr(type(method), "generations", 1)
+    taught, predictors = [], linas._Predictors
+    monkeypatch.setattr(linas, "_Predictors", lambda told: taught.append(told.n_evaluations) or predictors(told))
+    problem.evaluate(method.ask())
+    populations = [method.ask(), method.ask()]
+    assert taught == [50]
+    assert {len(X) for X in populations} == {50}
+    # The search begins elsewhere each time.
+    assert (populations[0] != populations[1]).any()
+    problem.evaluate(populations[0])
+    method.ask()
+    assert len(taught) == 2
+    assert taught[1] == problem.n_evaluations > 50
+
+
+def test_sms_emoa_makes_one_child_at_a_time_in_two_thousand_attempts():
+    """As many as pymoo makes at a whole generation of twenty, see the notes of the comparison."""
+    algorithm = get_method("sms-emoa")(
+        problem_of(GridSpace("w", [Gene("w", tuple(range(100)))], GOALS)), 60, 0
+    )._algorithm
+    assert (algorithm.pop_size, algorithm.n_offsprings) == (20, 1)
+    assert algorithm.mating.n_max_iterations == 2_000
+    notes = (Path(__file__).parents[2] / "benchmarks" / "notes" / "comparison.md").read_text()
+    assert "after 2,000 attempts" in notes
 
 
 def test_linas_takes_the_regressor_of_the_smaller_error():
@@ -416,6 +516,16 @@ class TestOwnAlgorithms:
         assert kind.name == "mine"
         assert len(method.ask()) == 6
         assert seen == [problem]
+
+    def test_a_long_description_is_cut(self):
+        class Maker:
+            def __call__(self, problem):
+                return NSGA2(pop_size=6)
+
+            def __repr__(self):
+                return 200 * "a" + 200 * "z"
+
+        assert as_method(Maker()).algorithm == 60 * "a" + " … " + 60 * "z"
 
     def test_a_method_stays_as_it_is(self):
         method = get_method("random")

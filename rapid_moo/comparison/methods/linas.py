@@ -4,8 +4,9 @@ D. Cummings et al., "A hardware-aware framework for accelerating neural architec
 Intel Labs), 2022. As its authors do it: populations of 50; each objective predicted by ridge regression or a support
 vector machine, whichever has the smaller cross-validated MAPE; NSGA-II for two objectives and U-NSGA-III for more.
 
-Ours are a coarser grid (seven values for each regressor instead of a hundred), one-hot features, standardised targets
-for both regressors, and an inner search of 5,000 predictions.
+Ours are a coarser grid (seven values for each regressor instead of a hundred: penalties of the ridge from 0.1 to 100 by
+1, 3, 10, and C from 1 to 100 by 1, 2, 5, 10) with five folds, one-hot features, standardised targets for both
+regressors, and an inner search of 5,000 predictions.
 """
 
 from __future__ import annotations

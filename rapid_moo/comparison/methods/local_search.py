@@ -2,7 +2,7 @@
 
 L. Paquete, M. Chiarandini, T. Stützle, "Pareto local optimum sets in the biobjective traveling salesman problem: an
 experimental study", 2004; as a NAS method: C. White, S. Nolen, Y. Savani, "Exploring the loss landscape in neural
-architecture search", UAI 2021, whose random initialisation is used here.
+architecture search", UAI 2021, whose random initialisation, of ten, is used here.
 """
 
 from __future__ import annotations

@@ -3,8 +3,9 @@
 E. Real et al., "Regularized evolution for image classifier architecture search", AAAI 2019; for several objectives the
 tournament is won by front, then crowding distance, as NSGA-II orders (Syne Tune's MO-REA takes an epsilon net instead).
 
-A child is its parent with one gene changed. Where that architecture is known (on a table that samples its space most
-one-gene neighbours stand for the parent itself), it is changed further until it is new.
+Half of the population is in a tournament. A child is its parent with one gene changed. Where that architecture is known
+(on a table that samples its space most one-gene neighbours stand for the parent itself), it is changed further until it
+is new, twice 16 times at most.
 """
 
 from __future__ import annotations
