@@ -6,6 +6,7 @@ import copy
 import json
 import pickle
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,12 +26,14 @@ from rapid_moo import (
     GridSpace,
     Objective,
     OneShotRAPID,
+    PredictorSet,
     PredictorSpec,
     adrs,
     get_problem,
     learning,
 )
 from rapid_moo.algorithm import default_batch_size, default_tuner
+from rapid_moo.costs import CostBudget, with_costs
 from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
 from rapid_moo.indicators import box_hypervolume
@@ -403,6 +406,13 @@ class TestSampling:
         with pytest.raises(InputError, match=f"sampling: expected one of designed, random, got '{sampling}'"):
             RAPID(sampling=sampling)
 
+    @pytest.mark.parametrize("nothing", [np.empty((0, 7)), Population.empty()])
+    def test_of_nothing_the_first_sample_is_as_ever(self, nothing):
+        problem, _ = self.known()
+        algorithm = RAPID(sampling=nothing, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 20), seed=1)
+        assert len(algorithm.ask()) == 16
+
     def test_variables_of_another_problem(self):
         problem, _ = self.known()
         with pytest.raises(InputError, match=r"expected genotypes of shape \(n, 7\), got \(1, 3\)"):
@@ -500,6 +510,16 @@ class TestSettings:
         assert not RAPID(decoupled=False).decoupled
         assert not OneShotRAPID().decoupled
 
+    @pytest.mark.parametrize("n", [1, 2, 4])
+    def test_specs_are_one_per_objective(self, n):
+        algorithm = RAPID(specs=[RIDGE] * n)
+        with pytest.raises(InputError, match=f"specs: expected 3, one per objective, got {n}"):
+            algorithm.setup(get_problem("digits"), termination=("n_eval", 20), seed=1)
+
+    def test_one_of_each_is_enough(self):
+        algorithm = RAPID(n_initial=1, batch_size=1, rounds=1, retune=1.01, specs=FAST)
+        assert minimize(get_problem("digits"), algorithm, ("n_eval", 9), seed=1).algorithm.n_iter == 3
+
     def test_before_it_is_set_up_nothing_is_learnt(self):
         algorithm = RAPID()
         assert (algorithm.tuned, algorithm.predictors, algorithm.success, algorithm.limits) == (None,) * 4
@@ -518,6 +538,7 @@ class TestSettings:
             ({"rounds": -1}, "rounds: expected a positive number, got -1"),
             ({"search": "grid"}, "search: expected one of .*, got 'grid'"),
             ({"retune": 1.0}, "retune: expected a factor above 1, got 1.0"),
+            ({"candidates": "all"}, "candidates: expected one of auto, members, space, got 'all'"),
         ],
     )
     def test_wrong_values_are_refused(self, options, message):
@@ -556,6 +577,20 @@ class TestImports:
         minimize(problem, RAPID(n_initial=6, specs=FAST), ("n_eval", 6), seed=1)
         assert calls == ["latency"] * 6
         assert len(problem.store) == 10
+
+    @pytest.mark.parametrize("n_initial", [9, 10])
+    def test_in_part_are_completed_rather_than_strangers_begun(self, n_initial):
+        calls = []
+        measure = {
+            "accuracy": lambda a: calls.append("accuracy") or 90.0 - a["depth"],
+            "latency": lambda a: calls.append("latency") or 1.0 + a["depth"],
+        }
+        space = get_problem("digits").space
+        problem = ArchitectureProblem(space, measure=measure)
+        X = space.sample(10, 0)
+        problem.store.add(X, np.column_stack([np.full(10, 80.0), np.full(10, np.nan), space.compute(X, "memory")]))
+        minimize(problem, RAPID(n_initial=n_initial, specs=FAST), ("n_eval", n_initial), seed=1)
+        assert calls == ["latency"] * n_initial
 
     def test_of_everything_leave_nothing_to_do(self):
         table = get_problem("digits").table.sample(20, seed=0)
@@ -625,6 +660,31 @@ class TestSchedule:
         for n in (47, 48, 95, 96):
             told(algorithm, hundred, n)
         assert tuned_at == expected
+
+    def test_of_one_tuning_is_as_soon_as_there_are_rows_enough_to_tune_on(self, hundred):
+        """Four, and of fewer an early choice serves."""
+        tuner = ADRSTuner(1, families=["bayesian_ridge"], committee=False)
+        tuned = {}
+        for n in (3, 4):
+            algorithm = OneShotRAPID(n_initial=n, tuner=tuner)
+            algorithm.setup(ArchitectureProblem(hundred.space, hundred), termination=("n_eval", 1000), seed=0)
+            told(algorithm, hundred, n)
+            tuned[n] = algorithm.tuned is not None
+        assert tuned == {3: False, 4: True}
+
+    def test_of_fits_goes_on_from_the_round_before_while_the_configurations_stay(self, hundred, monkeypatch):
+        made, successor = [], PredictorSet.successor
+        monkeypatch.setattr(PredictorSet, "successor", lambda self: made.append(self) or successor(self))
+        algorithm = RAPID(specs=FAST)
+        algorithm.setup(ArchitectureProblem(hundred.space, hundred), termination=("n_eval", 1000), seed=0)
+        for n, expected in ((20, 0), (24, 1), (28, 2)):
+            told(algorithm, hundred, n)
+            assert len(made) == expected
+        algorithm.learner.specs = [PredictorSpec("bayesian_ridge"), RIDGE, None]
+        told(algorithm, hundred, 32)
+        assert len(made) == 2
+        assert algorithm.predictors.specs[0] == PredictorSpec("bayesian_ridge")
+        assert algorithm.success is None
 
     def test_of_specs_that_were_given_is_no_tuning_at_all(self, hundred):
         problem = ArchitectureProblem(hundred.space, hundred)
@@ -753,6 +813,34 @@ class TestProposals:
         keys = set(hundred.space.keys(algorithm.searched))
         assert set(hundred.space.keys(X)) <= keys
         assert set(hundred.space.keys(hundred.X[:40])) <= keys
+
+    def test_budgets_of_evaluations_count_what_is_told_and_what_is_under_way(self, hundred):
+        problem = ArchitectureProblem(hundred.space, hundred)
+        algorithm = RAPID(specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 24), seed=0)
+        told(algorithm, hundred, 16)
+        assert len(algorithm._pending) == 2
+        assert [algorithm._affordable(n) for n in (0, 1, 6, 7, 100)] == [0, 1, 6, 6, 6]
+        algorithm.propose(limit=3)
+        assert algorithm._affordable(100) == 3
+        algorithm.propose(limit=0)
+        assert algorithm._affordable(100) == 0
+
+    @pytest.mark.parametrize(("cost", "expected"), [(7.6, 3), (7.5, 3), (7.5 * (1 - 1e-12), 3), (7.4, 2), (0.0, 0)])
+    def test_budgets_of_cost_pay_for_whole_architectures_rounding_aside(self, cost, expected, hundred):
+        goals = with_costs(hundred.objectives, "accuracy:2,latency:0.5")
+        table = replace(hundred, objectives=goals)
+        algorithm = self.started(table)
+        assert len(algorithm.propose(cost=cost)) == expected
+        algorithm = RAPID(specs=FAST)
+        algorithm.setup(ArchitectureProblem(table.space, table), termination=CostBudget(cost + 10.0), seed=0)
+        algorithm.propose(4)
+        assert algorithm._cost_left() == pytest.approx(cost)
+        assert len(algorithm.propose()) == expected
+        # The smaller one of two limits counts.
+        algorithm = RAPID(specs=FAST)
+        algorithm.setup(ArchitectureProblem(table.space, table), termination=CostBudget(12.5), seed=0)
+        assert len(algorithm.propose(cost=cost)) == expected
 
     def test_all_objectives_are_wanted_where_nothing_is_known(self, hundred):
         algorithm = self.started(hundred)
@@ -976,6 +1064,9 @@ class TestWhatItKeeps:
         assert other.state()["rounds"] == 1
         assert (other.state()["chosen_at"], other.state()["tuned_at"]) == (0, 0)
         assert other.random_state.random() == algorithm.random_state.random()
+        other.restore(state)
+        assert other.predictors is not None
+        assert other.state()["predictors"] == state["predictors"]
 
     def test_seconds_are_those_of_its_phases(self, hundred):
         problem = ArchitectureProblem(hundred.space, hundred)
@@ -1015,6 +1106,50 @@ class TestSmallThings:
         result = minimize(problem, RAPID(n_initial=4), ("n_eval", 10), seed=1, verbose=True)
         assert result.F is None
         assert "n_nds" in capsys.readouterr().out
+
+    @pytest.mark.parametrize("limit", [None, 300])
+    def test_pymoos_own_termination_waits_for_a_success(self, limit):
+        """How a front moves cannot be asked before there is one."""
+        fails = [True]
+        problem = get_problem(
+            "digits", source=lambda x: [np.nan] * 3 if fails[0] else [90.0 + x.sum(), 1.0 + x[0, 0], 2.0]
+        )
+        algorithm = RAPID(n_initial=4, batch_size=3, specs=FAST)
+        algorithm.setup(problem, seed=0)
+        criteria = algorithm.termination.criteria
+        if limit:
+            algorithm.termination.max_evals.n_max_evals = 8
+        for n in (4, 7, 10):
+            algorithm.next()
+            assert problem.n_evaluations == n
+            assert algorithm.termination.criteria is criteria
+            # But its limits count.
+            assert algorithm.has_next() is not (bool(limit) and n >= 8)
+        fails[0] = False
+        if not limit:
+            algorithm.next()
+            assert len(algorithm.opt) > 0
+
+    def test_where_nothing_is_feasible_the_least_violating_is_the_optimum(self):
+        algorithm = RAPID(n_initial=8, batch_size=2, specs=[RIDGE] * 2)
+        algorithm.setup(Foreign(limit=1000, n_var=4), termination=("n_eval", 8), seed=0)
+        algorithm.next()
+        assert len(algorithm.opt) == 1
+        assert algorithm.opt[0].CV[0] == min(individual.CV[0] for individual in algorithm.pop) > 0.0
+
+    @pytest.mark.parametrize(("n_initial", "expected"), [(4, 16), (40, 40)])
+    def test_a_first_sample_of_sixteen_at_least_says_how_much_fails(self, n_initial, expected, hundred):
+        problem = ArchitectureProblem(hundred.space, lambda x: [1.0, 1.0, 1.0], hundred.objectives)
+        algorithm = RAPID(n_initial=n_initial, specs=FAST)
+        algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+        rows = problem.store.ask(hundred.X[:45])
+        for row in rows.tolist():
+            values = dict(zip(problem.store.objectives, hundred.raw[row], strict=True))
+            told_of_it = {} if row % 9 == 0 else values
+            problem.store.tell(row, told_of_it, dict.fromkeys(values.keys() - told_of_it.keys(), "out of memory"))
+        algorithm.follow()
+        algorithm.propose(1)
+        assert algorithm.success.n_first == expected
 
     def test_one_objective(self):
         class One(ElementwiseProblem):

@@ -176,6 +176,16 @@ def test_of_very_many_proposals_those_of_the_best_expected_fronts_are_weighed(mo
     assert len(seen[0]) == 10
 
 
+def test_of_very_many_proposals_those_that_are_known_to_be_good_in_part_are_weighed(monkeypatch):
+    """Whatever is predicted of them: what was measured counts."""
+    monkeypatch.setattr("rapid_moo.batches.SPREAD_POOL", 10)
+    known = knowledge(0, 0, parts=[(30, [99.0, np.nan]), (40, [np.nan, -99.0])])
+    batch = chooser(acquisition=lambda candidates, size, rng: np.arange(size)).choose(X, 3, known)
+    assert {(3, 0), (4, 0)} <= {tuple(x) for x in batch.X.tolist()}
+    plain = chooser(acquisition=lambda candidates, size, rng: np.arange(size)).choose(X, 3, knowledge(0, 0))
+    assert not {(3, 0), (4, 0)} & {tuple(x) for x in plain.X.tolist()}
+
+
 def test_of_very_many_proposals_those_that_will_hardly_meet_a_bound_come_last(monkeypatch):
     monkeypatch.setattr("rapid_moo.batches.SPREAD_POOL", 10)
     beyond = lambda view, codes, mean, limits: np.where(codes[:, 1:] == 9, 0.1, -1.0)  # noqa: E731
