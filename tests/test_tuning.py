@@ -281,6 +281,22 @@ class TestSelection:
         best = min((t.losses for t in judged), key=np.mean)
         assert found.se == pytest.approx((loss.losses(predicted) - best).std())
         assert found.tied == ((loss.losses(predicted) - best).mean() <= found.se)
+        # Nothing was fitted for it.
+        assert [(trial.complete, trial.seconds) for trial in found.trials] == [(True, 0.0)] * 2
+        floors = [min(t.trials[k].error for t in judged) for k in range(2)]
+        assert found.error == pytest.approx(sum(t.error / f for t, f in zip(found.trials, floors, strict=True)))
+
+    def test_an_exact_predictor_is_a_unit_of_a_thousandth(self):
+        """Others are compared with it all the same."""
+        bench = invented(5, spread=(0.0, 0.2, 0.4))
+        loss = ResampledLoss(bench.F, 0)
+        judged = judge(bench, loss, bench.trials)
+        for t in judged:
+            assert t.error == pytest.approx(sum(trial.error for trial in t.trials) / 1e-3)
+        assert judged[0].error == pytest.approx(0.0, abs=1e-9)
+        found = committee(bench, loss, [replace(t, tied=True) for t in judged])
+        assert found.error == pytest.approx(sum(trial.error for trial in found.trials) / 1e-3)
+        assert found.error > 10.0
 
     def test_of_preferred_families_the_committee_has_no_others_where_one_such_is_tied(self):
         bench = invented(2, spread=(0.2, 0.2, 0.2))
@@ -322,6 +338,33 @@ class TestSelection:
                 fresh.append(pick_loss(F, F + 0.3 * rng.normal(size=F.shape)))
         assert np.mean(luck) < 0.8 * np.mean(fresh)
         assert 0.9 * np.mean(fresh) < np.mean(promised) < 1.4 * np.mean(fresh)
+
+    @pytest.mark.parametrize("alone", [True, False])
+    def test_a_promise_adds_the_mean_difference_between_halves_by_the_root_of_two(self, alone):
+        """By a second, naive application of the rule to each half."""
+        bench = invented(6, n=40, spread=(0.3, 0.3, 0.3))
+        loss = ResampledLoss(bench.F, 6)
+        judged = judge(bench, loss, bench.trials)
+        chosen = judged[0] if alone else committee(bench, loss, judged)
+        differences = []
+        for pair in range(10):
+            for here, there in ((2 * pair, 2 * pair + 1), (2 * pair + 1, 2 * pair)):
+                lowest = min(judged, key=lambda t, i=here: t.losses[i])
+                tied = [t for t in judged if t.losses[here] - lowest.losses[here] <= (t.losses - lowest.losses).std()]
+                if alone:
+                    sums = [
+                        sum(bench.order.error(k, trial.mean, loss.halves[here]) for k, trial in enumerate(t.trials))
+                        for t in tied
+                    ]
+                    tied = [tied[int(np.argmin(sums))]]
+                mean = np.mean([bench.predicted(t.trials) for t in tied], axis=0)
+                seen, unseen = (
+                    pick_loss(bench.F[rows], mean[rows]) for rows in (loss.halves[here], loss.halves[there])
+                )
+                differences.append(unseen - seen)
+        assert np.mean(differences) > 0.0
+        expected, _ = promise(bench, loss, judged, chosen)
+        assert expected == pytest.approx(chosen.adrs + np.mean(differences) / np.sqrt(2.0))
 
     @pytest.mark.parametrize(("n", "tau", "expected"), [(200, 0.02, False), (200, 0.5, True), (10, 0.0, True)])
     def test_an_objective_is_given_up_only_where_something_is_proven(self, n, tau, expected):
@@ -471,6 +514,10 @@ class TestBench:
         jobs = [(1, RIDGE), (1, FOREST)]
         assert bench._hopeless_from(1, jobs, fits) == pytest.approx(limit(errors[0]))
         assert bench._hopeless_from(1, jobs[1:], fits[1:]) == pytest.approx(limit(errors[1]))
+        # One that is exact does not make all others hopeless: it counts as one of a tau of 0.95.
+        exact = bench_module._Fits(sample.raw[None, :, 1], True, 0.0)
+        leeway = 0.65 * (1.0 - 0.95**2) / np.sqrt(len(rows))
+        assert bench._hopeless_from(1, jobs, [exact, fits[1]]) == pytest.approx(leeway)
         bench._remember(jobs[0], fits[0])
         assert bench._hopeless_from(1, jobs[1:], fits[1:]) == pytest.approx(limit(errors[0]))
 
@@ -555,6 +602,10 @@ class TestTuner:
             configurations = tied[[f"{o.name}_{part}" for part in ("hyperparams", "features", "transform")]]
             assert len(members_of(several.best.specs[k])) == len(configurations.drop_duplicates())
             assert len(members_of(one.best.specs[k])) == 1
+            stated = [json.loads(result.ranking[f"{o.name}_hyperparams"][0]) for result in (several, one)]
+            members = [dict(member.params) for member, _ in members_of(several.best.specs[k])]
+            assert stated[0] == (members if len(members) > 1 else members[0])
+            assert stated[1] == dict(one.best.specs[k].params)
         assert len(several.triplets) == len(one.triplets) + 1
 
     def test_linear_algebra_runs_on_one_thread(self, sample, monkeypatch):
@@ -764,6 +815,33 @@ class TestTriplets:
         assert "unlearnable" in repr(replace(result, unlearnable=("memory",)))
 
 
+class TestChoices:
+    def test_two_of_a_preferred_family_are_candidates_wherever_they_stand(self):
+        def trial(family, place):
+            return Trial(PredictorSpec(family), np.zeros(3), float(place), True, 0.0)
+
+        names = ("xgboost", "sgd", "kernel_ridge", "kernel_ridge", "kernel_ridge", "bayesian_ridge")
+        trials = [trial(family, place) for place, family in enumerate(names)]
+        bench = SimpleNamespace(
+            sample=SimpleNamespace(objectives=OBJECTIVES),
+            tuned=[0, 1],
+            best=lambda k, count=None: trials[:count],
+            trial=lambda k, spec: spec,
+        )
+
+        def places(prefer, shortlist):
+            tuner = ADRSTuner(prefer=prefer, shortlist=shortlist)
+            liked, mean, computed = tuner._choices(bench, [1])
+            assert (mean, computed) == ([PredictorSpec("mean")], [None])
+            return [item.error for item in liked]
+
+        assert places((), 2) == [0, 1]
+        assert places(("kernel_ridge",), 2) == [0, 1, 2, 3]
+        assert places(("kernel_ridge",), 3) == [0, 1, 2, 3]
+        assert places(("kernel_ridge", "bayesian_ridge"), 4) == [0, 1, 2, 3]
+        assert places(("xgboost",), 2) == [0, 1]
+
+
 class TestSteps:
     def test_progress_counts_configurations_up_to_the_budget(self, sample):
         seen = []
@@ -913,6 +991,14 @@ def test_before_tuning_the_process_of_the_features_that_matter_serves():
     assert chosen == early_specs(table)
 
 
-def test_too_few_rows_to_choose_on_get_a_process_too():
-    chosen = early_specs(grid_table(3))
-    assert [spec.family for spec in chosen] == ["gaussian_process"] * 3
+@pytest.mark.parametrize(("n", "tried"), [(3, 0), (4, 12)])
+def test_of_fewer_than_four_rows_the_first_process_is_taken(n, tried, monkeypatch):
+    """All features that somebody engineered, and a length scale for each."""
+    seen, cross_predict = [], GaussianProcess.cross_predict
+    monkeypatch.setattr(
+        GaussianProcess, "cross_predict", lambda self, *args: seen.append(self.max_iter) or cross_predict(self, *args)
+    )
+    chosen = early_specs(grid_table(n))
+    assert seen == [12] * tried
+    if not tried:
+        assert chosen == [PredictorSpec("gaussian_process", {"ard": True}, "engineered")] * 3

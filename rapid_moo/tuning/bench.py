@@ -77,15 +77,14 @@ class FrontOrder:
     def __init__(self, F: FloatArray) -> None:
         self.F = F
         weight = 1.0 / (1.0 + pareto_ranks(F))
-        self._pairs = np.outer(weight, weight)
-        np.fill_diagonal(self._pairs, 0.0)
-        self._order = [np.sign(column[:, None] - column[None, :]) * self._pairs for column in F.T]
+        pairs = np.outer(weight, weight)
+        self._order = [np.sign(column[:, None] - column[None, :]) * pairs for column in F.T]
 
     def error(self, k: int, predicted: FloatArray, rows: IntArray | None = None) -> float:
         """Error of minimised predictions of objective ``k``, on some rows or all; 1 if nothing is ordered."""
-        order, pairs = self._order[k], self._pairs
+        order = self._order[k]
         if rows is not None:
-            order, pairs, predicted = order[np.ix_(rows, rows)], pairs[np.ix_(rows, rows)], predicted[rows]
+            order, predicted = order[np.ix_(rows, rows)], predicted[rows]
         # Pairs that are tied in truth have no order to get wrong.
         total = float(np.abs(order).sum())
         if total <= 0.0:

@@ -16,7 +16,8 @@ from rapid_moo import ArchitectureProblem, ArchitectureTable, Gene, GridSpace, O
 from rapid_moo.comparison import get_method
 from rapid_moo.comparison.methods import linas, mo_rea, stratified_random
 from rapid_moo.comparison.methods._genes import mutate_one, neighbours
-from rapid_moo.comparison.methods._pymoo import as_method, reference_directions
+from rapid_moo.comparison.methods._nevergrad import NevergradMethod
+from rapid_moo.comparison.methods._pymoo import PymooMethod, as_method, reference_directions
 from rapid_moo.comparison.methods.linas import _best_regressor
 from rapid_moo.comparison.methods.stratified_random import free_axis
 from rapid_moo.comparison.registry import available_methods
@@ -282,6 +283,12 @@ def test_reference_directions_are_as_many_as_fit(n_objectives, at_most):
     partitions = round(1 / np.unique(directions[:, 0])[1])
     more = np.prod([partitions + 1 + i for i in range(1, n_objectives)]) / np.prod(range(1, n_objectives))
     assert more > at_most
+
+
+@pytest.mark.parametrize("base", [PymooMethod, NevergradMethod])
+def test_a_method_without_an_algorithm_cannot_be_made(base):
+    with pytest.raises(TypeError, match="abstract"):
+        type("Bare", (base,), {"name": "bare"})(problem_of(CHAIN), 10, 0)
 
 
 def test_random_search_takes_the_members_in_batches_until_none_is_left():
