@@ -686,6 +686,17 @@ class TestSchedule:
         assert algorithm.predictors.specs[0] == PredictorSpec("bayesian_ridge")
         assert algorithm.success is None
 
+    @pytest.mark.parametrize("foreign", [True, False])
+    def test_of_fits_goes_on_from_the_hyper_parameters_of_the_round_before(self, foreign, hundred, monkeypatch):
+        warm, fit = [], PredictorSet.fit
+        monkeypatch.setattr(
+            PredictorSet, "fit", lambda self, *args, **more: warm.append(more["warm_start"]) or fit(self, *args, **more)
+        )
+        problem = Foreign(limit=20, n_var=4) if foreign else ArchitectureProblem(hundred.space, hundred)
+        minimize(problem, RAPID(specs=FAST[: problem.n_obj], batch_size=2), ("n_eval", 20), seed=0)
+        # Of a foreign problem those of its objectives and those of its constraints.
+        assert warm == [True] * (4 if foreign else 2)
+
     def test_of_specs_that_were_given_is_no_tuning_at_all(self, hundred):
         problem = ArchitectureProblem(hundred.space, hundred)
         algorithm = RAPID(specs=FAST)
@@ -1197,15 +1208,16 @@ class TestSmallThings:
             specs, families = tuple(FAST), ("far",) * 3
 
             def predict(self, X, return_std=False):
-                mean = np.column_stack([np.full(len(X), 90.0), 200.0 + hundred.find(X), np.full(len(X), 9.0)])
+                row = hundred.find(X)
+                mean = np.column_stack([90.0 + row, 200.0 + row, np.full(len(X), 9.0)])
                 return (mean, np.zeros_like(mean)) if return_std else mean
 
             predict_minimised = predict
 
         algorithm = OneShotRAPID(n_initial=40, specs=FAST)
         algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
-        # The nearest one is not among those that are known.
-        problem.store.add(hundred.X[1:41], hundred.raw[1:41], free=False)
+        # The nearest two are not among those that are known; the second is no worse but for the bound.
+        problem.store.add(hundred.X[2:42], hundred.raw[2:42], free=False)
         algorithm.follow()
         algorithm.learner.learn = lambda known, seed: setattr(algorithm.learner, "predictors", Far())
         assert algorithm.propose().tolist() == hundred.X[:1].tolist()
