@@ -1015,5 +1015,6 @@ def test_of_fewer_than_four_rows_the_first_process_is_taken(n, tried, monkeypatc
     )
     chosen = early_specs(grid_table(n))
     assert seen == [12] * tried
+    assert early_specs(open_table("digits").sample(6, 0))[2] == CANDIDATES[0]
     if not tried:
         assert chosen == [PredictorSpec("gaussian_process", {"ard": True}, "engineered")] * 3

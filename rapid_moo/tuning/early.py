@@ -39,7 +39,7 @@ def early_specs(sample: ArchitectureTable, seed: int = 0, priors: Priors | None 
     Returns
     -------
     list of PredictorSpec
-        One per objective, computed ones included (see :func:`~rapid_moo.tuning.adapt`).
+        One per objective; of computed ones, which need none (see :func:`~rapid_moo.tuning.adapt`), the first one.
     """
     n_columns = [priors.count(objective.name) if priors is not None else 0 for objective in sample.objectives]
     if len(sample) < FEWEST:

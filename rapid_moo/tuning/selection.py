@@ -98,7 +98,7 @@ def judge(
         Judged(combinations[i], loss.whole(predicted[i]), float(errors[i]), losses[j], float(se[j]), bool(tied[j]))
         for j, i in enumerate(kept)
     ]
-    ties = [(_others(t.trials, prefer), t.error) if t.tied else (0, float(t.losses.mean())) for t in found]
+    ties = [(_others(t.trials, prefer), t.error) if t.tied else (float(t.losses.mean()),) for t in found]
     return [
         t for _, t in sorted(zip(ties, found, strict=True), key=lambda item: (not item[1].tied, *item[0], item[1].adrs))
     ]

@@ -67,5 +67,5 @@ class MOREA(Method):
         drawn = self._rng.permutation(len(self._population))[: self.tournament]
         F = np.array([self._population[i][1] for i in drawn])
         front = front_indices(F)
-        best = front[int(np.argmax(self._crowding.do(F[front], n_remove=0)))]
+        best = front[int(np.argmax(self._crowding.do(F[front])))]
         return self._population[drawn[best]][0]
