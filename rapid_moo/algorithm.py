@@ -531,7 +531,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if self.search == "exhaustive":
             raise InputError(f"search: {self.view.space.size:.3g} architectures are too many for 'exhaustive'")
         assert self.predictors is not None
-        best = known.X[front_indices(np.nan_to_num(known.F, posinf=1e300))]
+        best = known.X[front_indices(known.F)]
         seed = drawn_seed(self.random_state)
         if self.search == "auto":
             return evolve_predictions(self.view, self.predictors, best, seed, self.limits, self.success)

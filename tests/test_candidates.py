@@ -185,6 +185,17 @@ class TestConstraints:
         assert violates.any()
         assert (np.diff(violates.astype(int)) >= 0).all()
 
+    def test_by_how_much_a_bound_is_met_does_not_matter(self):
+        class Met:
+            objectives = GOALS[:1]
+
+            def predict(self, codes):
+                return codes[:, :1] - 10.0
+
+        view = self.view()
+        bound, free = (evolve_predictions(view, Sums(), X[:0], 0, limits, generations=4) for limits in (Met(), None))
+        assert np.array_equal(bound, free)
+
 
 class Doubtful:
     """Stands for a model of success: the first gene decides."""
