@@ -373,9 +373,13 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         whole = np.array([store.settled(row) for row in rows.tolist()], dtype=np.bool_)
         return infills if whole.all() else infills[whole]
 
+    def _succeeded(self) -> Population:
+        """The population without what failed."""
+        return self.pop[np.isfinite(self.pop.get("F")).all(axis=1)] if len(self.pop) else self.pop
+
     def _set_optimum(self) -> None:
         """The front of what succeeded: a failed evaluation is never part of a result."""
-        done = self.pop[np.isfinite(self.pop.get("F")).all(axis=1)] if len(self.pop) else self.pop
+        done = self._succeeded()
         self.opt = filter_optimum(done, least_infeasible=True) if len(done) else Population.empty()
 
     def _post_advance(self) -> None:
@@ -550,12 +554,11 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         obtained = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(infills), -1)
         keys = self.view.space.keys(self.view.genotypes(infills.get("X")))
         expected = [self._expected.pop(key, None) for key in keys]
-        known = self.pop.get("F") if len(self.pop) else np.empty((0, obtained.shape[1]))
-        known = known[np.isfinite(known).all(axis=1)]
         done = np.isfinite(obtained).all(axis=1) & np.array([item is not None for item in expected], dtype=np.bool_)
+        known = self._succeeded()
         if not len(known) or not done.any():
             return None
-        span = front_range(known)
+        span = front_range(known.get("F"))
         mean = np.array([item for item, on in zip(expected, done, strict=True) if on])
         return float((np.abs(mean - obtained[done]) / span).max(axis=1).mean())
 

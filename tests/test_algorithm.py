@@ -836,6 +836,9 @@ class TestProposals:
         assert algorithm._affordable(100) == 3
         algorithm.propose(limit=0)
         assert algorithm._affordable(100) == 0
+        # Whoever lowers it below what was spent gets nothing more.
+        algorithm.termination = MaximumFunctionCallTermination(10)
+        assert len(algorithm.propose()) == algorithm._affordable(100) == 0
 
     @pytest.mark.parametrize(("cost", "expected"), [(7.6, 3), (7.5, 3), (7.5 * (1 - 1e-12), 3), (7.4, 2), (0.0, 0)])
     def test_budgets_of_cost_pay_for_whole_architectures_rounding_aside(self, cost, expected, hundred):
