@@ -794,6 +794,20 @@ class TestProposals:
         assert not set(hundred.space.keys(X)) & set(hundred.space.keys(store.X[rows]))
         assert algorithm.predictors is None
 
+    def test_another_sample_of_a_large_space_draws_no_more_than_it_may_need(self, monkeypatch):
+        """As many as are wanted and as have failed, since each of those may come again."""
+        large = GridSpace("large", [Gene(f"g{k}", tuple(range(10))) for k in range(7)])
+        goals = (Objective("a", "min"), Objective("b", "min"))
+        problem = ArchitectureProblem(large, lambda x: [np.nan, np.nan], goals)
+        algorithm = RAPID(n_initial=6, specs=[RIDGE] * 2)
+        algorithm.setup(problem, termination=("n_eval", 100), seed=0)
+        problem.evaluate(algorithm.propose())
+        algorithm.follow()
+        drawn, sample = [], algorithm.view.sample
+        monkeypatch.setattr(algorithm.view, "sample", lambda n, rng: drawn.append(n) or sample(n, rng))
+        assert len(algorithm.propose(4)) == 4
+        assert drawn == [10]
+
     def test_of_a_first_sample_of_ones_own_as_many_are_asked_for_as_wanted(self, hundred):
         algorithm = self.started(hundred, sampling=hundred.X[:9])
         assert [len(algorithm.propose(n)) for n in (2, 3)] == [2, 3]
