@@ -102,7 +102,7 @@ class Chooser:
             for i, values in known_parts(self.view, proposals, known):
                 mean[i, np.isfinite(values)] = values[np.isfinite(values)]
             violations = predicted_violations(self.view, proposals, mean, self.learner.limits)
-            order = np.lexsort((pareto_ranks(mean), violations.max(axis=1, initial=0.0) > 0.0))[:SPREAD_POOL]
+            order = np.lexsort((pareto_ranks(mean), (violations > 0.0).any(axis=1)))[:SPREAD_POOL]
             proposals = proposals[np.sort(order)]
         mean, std = self._predicted(proposals, known)
         met = within_constraints(self.view, proposals, mean, std, size, self.learner.limits)
