@@ -152,8 +152,8 @@ def evolve_predictions(
     fresh = view.candidates_at(np.vstack([start, view.sample(children, rng)]))
     seen: set[bytes] = set()
     X, F = np.empty((0, view.space.n_var), dtype=np.int64), np.empty((0, len(view.objectives)))
-    violation = np.empty(0)
-    parents = np.empty(0, dtype=np.int64)
+    violation = np.array([])
+    parents = np.array([], dtype=np.int64)
     for generation in range(generations):
         if generation:
             # Of two the better is a parent.
