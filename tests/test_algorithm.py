@@ -149,6 +149,21 @@ def test_a_round_in_parts_is_tuned_once(monkeypatch):
     assert tuned == [20]
 
 
+def test_parts_are_of_one_size_the_first_ones_one_larger(monkeypatch):
+    """Seven in three parts are three, two and two."""
+    problem = get_problem("digits")
+    algorithm = OneShotRAPID(specs=FAST, n_initial=60, sampling="random", parts=3)
+    monkeypatch.setattr(algorithm, "_predicted_front", lambda proposals, known: proposals[:7])
+    algorithm.setup(problem, termination=("n_eval", 1000), seed=0)
+    sizes = []
+    for _ in range(4):
+        X = algorithm.propose()
+        sizes.append(len(X))
+        problem.evaluate(X)
+        algorithm.follow()
+    assert sizes == [60, 3, 2, 2]
+
+
 def test_parts_are_positive():
     with pytest.raises(InputError, match="parts: expected a positive number, got 0"):
         OneShotRAPID(parts=0)

@@ -51,6 +51,20 @@ def test_results_meet_a_bound_on_a_further_column(algorithm):
     assert (FRAME["peak mem"].to_numpy()[rows] <= 12).all()
 
 
+def test_predictions_on_a_table_keep_to_a_bound_on_its_further_columns():
+    class Predictors:
+        def __init__(self, problem):
+            self.space, self.objectives = problem.space, problem.objectives
+
+        def predict(self, X):
+            return np.ones((len(X), 2))
+
+    problem = get_problem(FRAME, objectives=GOALS, genes="i,j", constraints="peak mem <= 40")
+    predicted = problem.with_source(Predictors(problem))
+    met = BOUNDS["peak mem <= 40"](FRAME).to_numpy()
+    assert ((predicted.evaluate(problem.table.X, return_values_of=["G"]) <= 0).ravel() == met).all()
+
+
 def test_what_is_not_known_does_not_meet_a_bound():
     frame = FRAME.assign(size=[None if k == 3 else float(k) for k in range(36)])
     problem = get_problem(frame, objectives=GOALS, genes="i,j", constraints="size <= 5")

@@ -118,6 +118,9 @@ class TestEvaluation:
         assert problem.cost() == 7.0
         assert (problem.store.raw == table.raw[:1]).all()
         assert problem.n_evaluations == 1
+        # The last one completes it: nothing is waited for.
+        assert problem.store.state(0) == "done"
+        assert not problem.store.pending.any()
 
 
 class Twice:
