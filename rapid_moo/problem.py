@@ -539,8 +539,7 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
         """The (feasible) front of the table, minimised and distinct; None without a table."""
         if self.table is None:
             return None
-        rows = self._feasible_rows()
-        return front_points(self.table.F[rows]) if len(rows) else np.empty((0, self.n_obj))
+        return front_points(self.table.F[self._feasible_rows()])
 
     def adrs(self, bill: Bill | None = None) -> float:
         """ADRS of everything that was evaluated (or is on a run's bill) against the table's front; 0 is perfect.

@@ -484,6 +484,13 @@ class TestBench:
         assert [bench.trial(k, GP).seconds for k in (0, 1)] == [150.0, 0.5]
         assert bench.seconds == {GP.family: 150.5}
 
+    def test_seconds_of_a_first_fold_count_as_well(self, monkeypatch):
+        clock = iter([100.0, 102.0, 200.0, 203.5])
+        monkeypatch.setattr(bench_module, "time", SimpleNamespace(process_time=clock.__next__))
+        bench = Bench(grid_table(30))
+        bench.evaluate([(1, RIDGE)])
+        assert bench.trial(1, RIDGE).seconds == bench.seconds[RIDGE.family] == 5.5
+
     def test_one_fit_of_an_ensemble_gives_its_shorter_versions(self, sample):
         longest = TREES.replace(n_estimators=80)
         bench = Bench(sample)
