@@ -223,6 +223,13 @@ class TestTruth:
         assert (problem.pareto_front() == front_points(table.F[met])).all()
         assert (problem.pareto_set()[:, 0] * 2 + problem.pareto_set()[:, 1] <= 4).all()
 
+    def test_where_the_table_meets_no_bound_the_front_is_empty(self, table):
+        problem = ArchitectureProblem(
+            SPACE, measure=lambda a: {"acc": 1.0, "lat": 2.0}, table=table, constraints="lat < 0"
+        )
+        assert problem.reference_front().shape == (0, 2)
+        assert problem.pareto_set().shape == (0, 2)
+
     def test_without_a_table_there_is_none(self):
         problem = ArchitectureProblem(SPACE, lambda x: [1.0, 2.0])
         assert (problem.front_kind, problem.reference_front(), problem.pareto_set()) == ("unknown", None, None)
