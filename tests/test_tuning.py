@@ -529,6 +529,9 @@ class TestBench:
         exact = bench_module._Fits(sample.raw[None, :, 1], True, 0.0)
         leeway = 0.65 * (1.0 - 0.95**2) / np.sqrt(len(rows))
         assert bench._hopeless_from(1, jobs, [exact, fits[1]]) == pytest.approx(leeway)
+        # What is known of another objective says nothing.
+        bench._remember((2, RIDGE), exact)
+        assert bench._hopeless_from(1, jobs, fits) == pytest.approx(limit(errors[0]))
         bench._remember(jobs[0], fits[0])
         assert bench._hopeless_from(1, jobs[1:], fits[1:]) == pytest.approx(limit(errors[0]))
 
