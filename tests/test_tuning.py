@@ -41,6 +41,7 @@ from rapid_moo.tuning import (
 from rapid_moo.tuning import bench as bench_module
 from rapid_moo.tuning.bench import FrontOrder, Trial
 from rapid_moo.tuning.early import CANDIDATES
+from rapid_moo.tuning.loss import _bills
 from rapid_moo.tuning.selection import (
     Judged,
     _soundest_on,
@@ -132,6 +133,7 @@ class TestPicks:
         by_hand = np.mean([adrs(F[order[:bill]], reference=F[:front]) for bill in expected])
         assert pick_loss(F, predicted) == pytest.approx(by_hand)
         assert ResampledLoss(F, 0).whole(predicted) == pytest.approx(by_hand)
+        assert _bills(front, n) == expected
 
     def test_halves_are_ten_pairs_and_their_losses_those_of_their_rows(self, sample):
         loss = ResampledLoss(sample.F, 1)
