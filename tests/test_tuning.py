@@ -557,13 +557,16 @@ class TestBench:
         made, cross_predict, seen = bench_module.made, GaussianProcess.cross_predict, []
         monkeypatch.setattr(bench_module, "made", lambda *args: made(*args).set_params(max_rows=40))
         monkeypatch.setattr(
-            GaussianProcess, "cross_predict", lambda self, *args: seen.append(self) or cross_predict(self, *args)
+            GaussianProcess,
+            "cross_predict",
+            lambda self, *args, **options: seen.append((self, options)) or cross_predict(self, *args, **options),
         )
         bench = Bench(grid_table(n))
         bench.evaluate([(1, GP)])
         assert len(seen) == factorised
-        # By hyper-parameters from fewer rows and iterations than a final fit has.
-        assert {(process.n_tune, process.max_iter) for process in seen} <= {(120, 12)}
+        # By hyper-parameters from fewer rows and iterations than a final fit has, and shared by more folds.
+        assert {(process.n_tune, process.max_iter) for process, _ in seen} <= {(120, 12)}
+        assert all(options == {"halves_from": 40} for _, options in seen)
         assert bench.trial(1, GP).complete
 
     @pytest.mark.parametrize("spec", [RIDGE, FOREST])
