@@ -5,7 +5,7 @@ It needs the extra ``profile``: ``pip install 'rapid-moo[profile]'``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rapid_moo._util import IntArray, one_blas_thread
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.problems.digits import ACTIVATIONS, CLASSES, INPUT_SIZES, INPUTS, PIXELS, Digits, layer_sizes
-from rapid_moo.problems.digits_training import Float32, Fold, folds, projected, stable_seed, train
+from rapid_moo.problems.digits_training import EPOCHS, Float32, Fold, folds, projected, stable_seed, train
 from rapid_moo.space import Gene
 
 try:
@@ -28,7 +28,9 @@ except ImportError as missing:
 LATENCY_SECONDS = 0.5
 
 
-def measure_live(architecture: Mapping[str, int | str], /, *, repeats: int = 1) -> dict[str, float]:
+def measure_live(
+    architecture: Mapping[str, int | str], /, *, repeats: int = 1, report: Callable[..., bool] | None = None
+) -> dict[str, float]:
     """Train one network and time it in deployed form.
 
     Parameters
@@ -38,12 +40,16 @@ def measure_live(architecture: Mapping[str, int | str], /, *, repeats: int = 1) 
         "depth": 1, "width1": 24}``. Widths beyond the depth may be left out.
     repeats : int
         Trainings of each of the five folds, all at once. Three give the accuracy of the embedded table.
+    report : callable, optional
+        Gets the accuracy after each of 30 epochs, see :class:`rapid_moo.measure.Reports`. Where it says stop, the
+        training ends, and nothing is timed.
 
     Returns
     -------
     dict of str to float
         ``accuracy``: the mean over folds and repeats [%], the same for the same architecture and repeats;
-        ``latency``: the median time of one inference through ONNX Runtime, one thread, batch 1 [us].
+        ``latency``: the median time of one inference through ONNX Runtime, one thread, batch 1 [us]. Nothing if the
+        training was stopped.
 
     Raises
     ------
@@ -53,8 +59,11 @@ def measure_live(architecture: Mapping[str, int | str], /, *, repeats: int = 1) 
     if repeats < 1:
         raise InputError(f"repeats: expected a number above 0, got {repeats!r}")
     x = genotype(architecture)
+    accuracy = _accuracy(x, repeats, report)
+    if accuracy is None:
+        return {}
     timed = latency(deployed(x), max_seconds=LATENCY_SECONDS)
-    return {"accuracy": _accuracy(x, repeats), "latency": 1e3 * timed.median}
+    return {"accuracy": accuracy, "latency": 1e3 * timed.median}
 
 
 def genotype(architecture: Mapping[str, int | str], /) -> IntArray:
@@ -88,11 +97,20 @@ def _inputs(kind: str) -> list[tuple[Float32, Float32]]:
 
 
 @one_blas_thread
-def _accuracy(x: IntArray, repeats: int) -> float:
-    """Mean accuracy [%] of a genotype; one thread, so that sums are made in one order."""
+def _accuracy(x: IntArray, repeats: int, report: Callable[..., bool] | None) -> float | None:
+    """Mean accuracy [%] of a genotype, None if stopped; one thread, so that sums are made in one order."""
     seed = stable_seed(Digits().decode(x)[0].tolist())
     inputs = _inputs(INPUTS[x[0]]) * repeats
-    return float(np.mean(train(inputs, _data() * repeats, hidden_sizes(x), ACTIVATIONS[x[1]], seed)))
+    stopped = False
+
+    def after(epoch: int, scores: list[float]) -> bool:
+        nonlocal stopped
+        stopped = report is not None and bool(report(epoch, {"accuracy": float(np.mean(scores))}, of=EPOCHS))
+        return stopped
+
+    told = None if report is None else after
+    scores = train(inputs, _data() * repeats, hidden_sizes(x), ACTIVATIONS[x[1]], seed, told)
+    return None if stopped else float(np.mean(scores))
 
 
 def hidden_sizes(x: IntArray) -> list[int]:

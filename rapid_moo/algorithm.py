@@ -30,9 +30,10 @@ from pymoo.util.optimum import filter_optimum
 from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, Stopwatch, copied, drawn_seed, one_blas_thread
 from rapid_moo.acquisition import Acquisition, expected_coverage
-from rapid_moo.batches import Batch, Chooser
+from rapid_moo.batches import Batch, Chooser, batch_stops
 from rapid_moo.candidates import SEARCHES, evolve_predictions, search_predictions
 from rapid_moo.costs import EPSILON, CostBudget
+from rapid_moo.curves import Stops
 from rapid_moo.decoupling import SHARE, Decoupling, screened
 from rapid_moo.design import FIRST_SAMPLE, SAMPLINGS, designed_sample
 from rapid_moo.display import RAPIDOutput
@@ -111,6 +112,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Whether cheap objectives may be measured first where costs are stated and the budget is one of cost, see
         :mod:`rapid_moo.decoupling`. With ``ask`` and ``tell`` an individual's ``wanted`` says which objectives are
         asked for; what is not measured is told as NaN.
+    stopping : bool
+        Whether measurements that report on their way may be stopped, see :mod:`rapid_moo.stopping`.
     acquisition : callable
         Chooses a batch, see :data:`rapid_moo.acquisition.Acquisition`; by default the one that is expected to cover
         most of the front.
@@ -140,6 +143,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Genotypes among which the latest batch was chosen, the known ones included.
     wanted : ndarray of shape (n, n_objectives) or None
         Which objectives to measure of each architecture of the latest proposal.
+    stops : dict of bytes to Stops
+        When to stop the measurement of architectures of the latest proposal, by key.
     batch_error : float or None
         Mean Chebyshev distance between predicted and obtained objectives of the last batch, in units of the evaluated
         front's range.
@@ -164,6 +169,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         acquisition: Acquisition = expected_coverage,
         priors: Sequence[Any] | Priors = (),
         decoupled: bool = True,
+        stopping: bool = True,
         **kwargs: Any,
     ) -> None:
         unknown = set(kwargs) - set(inspect.signature(Algorithm.__init__).parameters)
@@ -189,8 +195,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.sampling, self.acquisition = sampling, acquisition
         self.tuner, self.specs = tuner or default_tuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
-        self.decoupled = decoupled
+        self.decoupled, self.stopping = decoupled, stopping
         self.wanted: BoolArray | None = None
+        self.stops: dict[bytes, Stops] = {}
         single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
         self.told_beforehand: Any = [priors] if single else priors
         self.priors: Priors | None = None
@@ -299,7 +306,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         infills = self.infill()
         if infills is not None:
             self._evaluate_parts(infills)
-            self.evaluator.eval(self.problem, infills, algorithm=self)
+            # Another problem need not know the word.
+            planned = {"stops": self.stops} if self.stops else {}
+            self.evaluator.eval(self.problem, infills, algorithm=self, **planned)
             self.advance(infills=infills)
         else:
             self.advance()
@@ -430,7 +439,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         under_way = [x for x, _ in self._screening.values()]
         screening = np.array(under_way, dtype=np.int64).reshape(len(under_way), self.view.space.n_var)
         known = self.view.knowledge(self.bill, self._waiting(), screening)
-        self._limit, self._cost_limit = limit, cost
+        self._limit, self._cost_limit, self.stops = limit, cost, {}
         X = self._next(known, size)
         parts, masks = self._screen(X, known, size)
         self._latest = None
@@ -547,6 +556,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """What is chosen of the proposals, which is remembered with what is expected of it."""
         self._latest = batch = self.chooser.choose(proposals, size, known)
         self._expected |= dict(zip(self.view.space.keys(batch.picked), batch.mean[batch.chosen], strict=True))
+        if self.stopping and self.view.native:
+            assert self.predictors is not None
+            self.stops |= batch_stops(self.view, self.predictors, batch, known)
         return batch.picked
 
     def _surprise(self, infills: Population) -> float | None:

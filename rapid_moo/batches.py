@@ -16,9 +16,12 @@ import numpy as np
 from rapid_moo._util import FloatArray, IntArray, copied
 from rapid_moo.acquisition import Acquisition, Candidates
 from rapid_moo.candidates import LIKELY, predicted_violations, within_constraints
+from rapid_moo.curves import Stops
 from rapid_moo.learning import Learner
-from rapid_moo.objectives import to_minimised
+from rapid_moo.objectives import signs, to_minimised
 from rapid_moo.pareto import pareto_ranks
+from rapid_moo.predictors import PredictorSet
+from rapid_moo.stopping import FEWEST, allowed, optimistic, planned
 from rapid_moo.view import Knowledge, SpaceView
 
 SPREAD_POOL = 1_500
@@ -179,6 +182,45 @@ class Chooser:
             sure = np.isfinite(values)
             draws[:, i, sure] = values[sure]
         return draws
+
+
+def batch_stops(view: SpaceView, predictors: PredictorSet, batch: Batch, known: Knowledge) -> dict[bytes, Stops]:
+    """When to stop the measurements of a batch's architectures, by key; see :mod:`rapid_moo.stopping`.
+
+    Parameters
+    ----------
+    view : SpaceView
+        The problem's space and objectives.
+    predictors : PredictorSet
+        Say what was expected of those that have curves.
+    batch : Batch
+        What was chosen, and what is expected of it.
+    known : Knowledge
+        The front, and complete curves.
+    """
+    mean, std = batch.mean[batch.chosen], batch.std[batch.chosen]
+    best = optimistic(mean, std)
+    limits: list[dict[str, tuple[str, dict[int, float]]]] = [{} for _ in mean]
+    steps, expected = 0, None
+    for k, objective in enumerate(view.objectives):
+        rows = [i for i in np.flatnonzero(known.complete).tolist() if known.curves[k][i]]
+        if len(rows) < FEWEST:
+            continue
+        curves = [tuple((s, objective.sign * v) for s, v in known.curves[k][i]) for i in rows]
+        steps = max(steps, *(curve[-1][0] for curve in curves))
+        if expected is None:
+            everyone = np.flatnonzero(known.complete)
+            unseen = predictors.predict_unseen(known.X[everyone])[0] * signs(view.objectives)
+            expected = np.full(known.F.shape, np.nan)
+            expected[everyone] = unseen
+        worst = np.array([allowed(known.done, line, k) for line in best])
+        for own, at in zip(
+            limits, planned(curves, known.F[rows, k], expected[rows, k], worst, mean[:, k]), strict=True
+        ):
+            if at:
+                own[objective.name] = objective.direction, {s: objective.sign * v for s, v in at.items()}
+    keys = view.space.keys(batch.picked)
+    return {key: Stops(steps, own) for key, own in zip(keys, limits, strict=True) if own}
 
 
 def known_parts(view: SpaceView, X: IntArray, known: Knowledge) -> Iterator[tuple[int, FloatArray]]:

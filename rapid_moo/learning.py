@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import IntArray, Stopwatch, copied
+from rapid_moo._util import FloatArray, IntArray, Stopwatch, copied
 from rapid_moo.design import FIRST_SAMPLE
 from rapid_moo.predictors import PredictorSet, Spec, spec_from_dict
 from rapid_moo.priors import Priors
+from rapid_moo.stopping import extrapolated
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import FEWEST_ROWS, ADRSTuner, TunerResult, adapt, early_specs
-from rapid_moo.view import Knowledge, SpaceView
+from rapid_moo.view import Knowledge, SpaceView, whole
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +101,8 @@ class Learner:
         seed : int
             Seed of the choice.
         """
-        sample = self.view.sample_table(known)
+        taught = foreseen(known)
+        sample = self.view.sample_table(known, taught)
         if self.specs is None:
             with self.stopwatch("tune"):
                 self._choose(sample, seed)
@@ -110,8 +112,8 @@ class Learner:
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed, priors=self.priors)
             else:
                 self.predictors = self.predictors.successor()
-            some = _teaching(known)
-            self.predictors.fit(sample, warm_start=True, partial=(known.X[some], known.raw[some]))
+            some = _teaching(known, taught)
+            self.predictors.fit(sample, warm_start=True, partial=(known.X[some], taught[some]))
             self._learn_success(known)
             self._learn_constraints(known, seed)
 
@@ -176,9 +178,23 @@ class Learner:
             self.predictors = PredictorSet.warm(self.view.space, self.view.objectives, state["predictors"], self.priors)
 
 
-def _teaching(known: Knowledge) -> IntArray:
+def foreseen(known: Knowledge) -> FloatArray:
+    """Raw values of shape (n, n_objectives) that the predictors learn from: what is known, and how stopped curves end.
+
+    A network whose training was stopped has not failed: what its curve says of the end is nearly as good as the end.
+    """
+    raw = known.raw.copy()
+    for k, curves in enumerate(known.curves):
+        complete = [i for i in np.flatnonzero(known.complete).tolist() if curves[i]]
+        for i in np.flatnonzero(known.stopped & np.isnan(raw[:, k])).tolist():
+            if curves[i]:
+                raw[i, k] = extrapolated(curves[i], [curves[j] for j in complete], known.raw[complete, k])
+    return raw
+
+
+def _teaching(known: Knowledge, taught: FloatArray) -> IntArray:
     """Rows known in part that the predictors learn from: of very many a sample says as much."""
-    rows = np.flatnonzero(~known.complete)
+    rows = np.flatnonzero(~whole(known, taught))
     if len(rows) <= TEACHING:
         return rows
     return np.sort(np.random.default_rng(len(rows)).permutation(rows)[:TEACHING])

@@ -4,10 +4,14 @@ A measure takes an architecture as a dict of its active genes and gives a dict o
 function, several functions by objective, or a command line that reads JSON on standard input and prints JSON. What it
 returns is read strictly: a value that is no finite number is a failure of the objective concerned, with a reason that
 helps, and what else was measured is kept.
+
+A function with a parameter named ``report`` gets :class:`Reports`: ``report(3, {"error": 9.5}, of=30)`` says what the
+error is after three of thirty steps, and gives True where the rest is not worth it, see :mod:`rapid_moo.stopping`.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
 import pickle
@@ -23,6 +27,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from rapid_moo._util import IntArray
+from rapid_moo.curves import Curve, Stops
 from rapid_moo.errors import InputError, MeasureError
 from rapid_moo.space import SearchSpace
 
@@ -50,6 +55,10 @@ class Outcome:
         The same for the same mistake: type and place of what was raised; empty if nothing was.
     error : Exception or None
         What was raised; lost on the way from another process, where ``trace`` remains.
+    curves : dict
+        What was reported on the way, by objective: steps and raw values.
+    stopped : dict
+        Objectives that were stopped, and the share of the work that was done. They have a remark among the reasons.
     """
 
     values: dict[str, float] = field(default_factory=dict)
@@ -58,6 +67,8 @@ class Outcome:
     trace: str = ""
     mark: str = ""
     error: Exception | None = None
+    curves: dict[str, Curve] = field(default_factory=dict)
+    stopped: dict[str, float] = field(default_factory=dict)
 
     def __getstate__(self) -> dict[str, Any]:
         # An exception of the user's own may not survive the way between processes; its text does.
@@ -128,6 +139,102 @@ def read_result(
     return values, reasons
 
 
+class Reports:
+    """What a measure reports on its way: called with a step and values, it says whether to stop.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Objectives that the measure gives.
+    known : sequence of str
+        Further names that may come along, and are left out.
+    stops : Stops, optional
+        When to stop; never without it.
+    """
+
+    def __init__(self, names: Sequence[str], known: Sequence[str] = (), stops: Stops | None = None) -> None:
+        self.names, self.known, self.stops = tuple(names), tuple(known), stops
+        self.curves: dict[str, list[tuple[int, float]]] = {}
+        self.step, self.of = 0, stops.steps if stops is not None else 0
+        self.stopped = False
+
+    def __call__(self, step: Any, values: Any, of: Any = None) -> bool:
+        """Report values of objectives after a step; True says that the measure is to stop.
+
+        Parameters
+        ----------
+        step : int
+            Steps done, 1 or more, and more each time: the same ones for every architecture, such as epochs.
+        values : mapping of str to number
+            Raw values of objectives as they would be if this were the end; one number is enough for one objective.
+        of : int, optional
+            Steps in all, which says what share of the work a stopped measurement has cost; that of the longest complete
+            measurement otherwise.
+
+        Raises
+        ------
+        InputError
+            If a step does not increase, a name is no objective of this measure, or a value is no finite number.
+        """
+        number, total = _whole(step), None if of is None else _whole(of)
+        if number <= self.step:
+            raise InputError(f"report: expected a step above {self.step}, got {shortened(repr(step), 80)}")
+        if total is not None and total < number:
+            raise InputError(f"report: expected as many steps in all as {number} or more, got {shortened(of, 80)}")
+        if len(self.names) == 1 and not isinstance(values, Mapping):
+            values = {self.names[0]: values}
+        wrong = not isinstance(values, Mapping) or any(name not in (*self.names, *self.known) for name in values)
+        if wrong or not any(name in values for name in self.names):
+            got = shortened(repr(values), 80)
+            raise InputError(f"report: expected values of some of {', '.join(self.names)}, got {got}")
+        read = {name: self._number(name, values[name]) for name in self.names if name in values}
+        self.step, self.of = number, total or self.of
+        for name, value in read.items():
+            self.curves.setdefault(name, []).append((number, value))
+        self.stopped |= self.stops is not None and self.stops.ends(number, read)
+        return self.stopped
+
+    @staticmethod
+    def _number(name: str, value: Any) -> float:
+        try:
+            return as_number(value)
+        except ValueError as error:
+            raise InputError(f"report: {name}: {error}") from error
+
+    def add_to(self, outcome: Outcome, result: Any = None) -> Outcome:
+        """An outcome with what was reported; if the measure was stopped, as that says.
+
+        What was reported is not final then, whatever was returned, and what is missing is no failure.
+        """
+        outcome.curves = {name: tuple(curve) for name, curve in self.curves.items()}
+        if not self.stopped or outcome.error is not None or outcome.trace:
+            return outcome
+        values, _ = read_result(result, self.names, self.known) if isinstance(result, Mapping) else ({}, {})
+        outcome.values = {name: value for name, value in values.items() if name not in self.curves}
+        share = min(1.0, self.step / max(self.of, self.step))
+        outcome.stopped = {name: share for name in self.names if name not in outcome.values}
+        told = f"stopped at step {self.step} of {max(self.of, self.step)}"
+        outcome.reasons = dict.fromkeys(outcome.stopped, told)
+        return outcome
+
+
+def _whole(value: Any) -> int:
+    """A number of steps; 0 for what is none."""
+    try:
+        number = as_number(value)
+    except Exception:  # whatever a strange object raises
+        return 0
+    return int(number) if number.is_integer() else 0
+
+
+def wants_reports(function: Any) -> bool:
+    """Whether a measure has a parameter named ``report``."""
+    try:
+        return "report" in inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return False
+
+
 class Attempt:
     """One call of a function on one architecture: never raises what the user's code raises, see :class:`Outcome`.
 
@@ -161,26 +268,33 @@ class Attempt:
             ) from error
         return dict(self.__dict__)
 
-    def __call__(self, architecture: Architecture) -> Outcome:
-        """Call the function and read what it returns."""
+    def __call__(self, architecture: Architecture, stops: Stops | None = None) -> Outcome:
+        """Call the function and read what it returns, and what it reports if it has a parameter ``report``."""
+        reports = Reports(self.names, self.known, stops)
+        return reports.add_to(*self._called(architecture, reports))
+
+    def _called(self, architecture: Architecture, reports: Reports) -> tuple[Outcome, Any]:
+        """The outcome, and what was returned."""
         start = time.perf_counter()
         try:
-            result = self.function(dict(architecture))
+            # Asked within: a function that is loaded from the user's file may raise here already.
+            options = {"report": reports} if wants_reports(self.function) else {}
+            result = self.function(dict(architecture), **options)
             values, reasons = read_result(result, self.names, self.known)
-            return Outcome(values, reasons, time.perf_counter() - start)
+            return Outcome(values, reasons, time.perf_counter() - start), result
         except CommandFailedError as error:
             # A command that was killed is no mistake of its author's: the memory may have been too small.
             killed = error.code < -1
             mark = "" if killed else f"exit {error.code}: {shortened(error.tail.strip().splitlines()[-1:], 200)}"
             mark = CANNOT_RUN if error.code == UNSTARTED else mark
             reasons = dict.fromkeys(self.names, shortened(error))
-            return Outcome({}, reasons, time.perf_counter() - start, error.tail or str(error), mark, error)
+            return Outcome({}, reasons, time.perf_counter() - start, error.tail or str(error), mark, error), None
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # whatever the user's code raises, SystemExit too
             reasons = dict.fromkeys(self.names, shortened(_told(error)))
             raised = error if isinstance(error, Exception) else None
-            return Outcome({}, reasons, time.perf_counter() - start, user_trace(error), _mark(error), raised)
+            return Outcome({}, reasons, time.perf_counter() - start, user_trace(error), _mark(error), raised), None
 
 
 class Packed:
@@ -213,7 +327,7 @@ class Packed:
         except Exception as error:  # pickle raises whatever the object does
             raise InputError(f"measure: it cannot be sent to another process: {shortened(error, 200)}") from error
 
-    def __call__(self, architecture: Architecture) -> Outcome:
+    def __call__(self, architecture: Architecture, stops: Stops | None = None) -> Outcome:
         """Unpack and call the function.
 
         Raises
@@ -225,15 +339,20 @@ class Packed:
             function = pickle.loads(self.payload)
         except Exception as error:  # an import of the user's raises anything
             raise InputError(f"measure: a worker cannot load it: {type(error).__name__}: {error}") from error
-        return Attempt(function, self.names, self.known)(architecture)
+        return Attempt(function, self.names, self.known)(architecture, stops)
 
 
-def measure_times(attempt: Attempt | Packed, architecture: Architecture, times: int) -> list[Outcome]:
-    """Call a part several times, and no further once it raised; runs in a worker."""
-    outcomes = []
+def measure_times(
+    attempt: Attempt | Packed, architecture: Architecture, times: int, stops: Stops | None = None
+) -> list[Outcome]:
+    """Call a part several times, and no further once it raised or was stopped; runs in a worker.
+
+    What was worth its first measurement is not stopped in a repeat.
+    """
+    outcomes: list[Outcome] = []
     for _ in range(times):
-        outcomes.append(attempt(architecture))
-        if outcomes[-1].mark:
+        outcomes.append(attempt(architecture, None if outcomes else stops))
+        if outcomes[-1].mark or outcomes[-1].stopped:
             break
     return outcomes
 

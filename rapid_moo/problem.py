@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any, Protocol
@@ -29,6 +29,7 @@ from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, shown, unique_rows
 from rapid_moo.constraints import AnyConstraint, Constraint, ConstraintSet, as_constraints
 from rapid_moo.costs import check_prices, costs_stated, prices
+from rapid_moo.curves import Stops
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
 from rapid_moo.indicators import adrs
@@ -127,15 +128,15 @@ class CallAll:
 
     attempts: tuple[Attempt, ...]
 
-    def __call__(self, work: tuple[dict[str, Any], Sequence[int]]) -> Outcome:
+    def __call__(self, work: tuple[dict[str, Any], Sequence[int], Stops | None]) -> Outcome:
         """Outcomes of those functions that an architecture needs, as one."""
-        architecture, needed = work
-        return call_all([self.attempts[k] for k in needed], architecture)
+        architecture, needed, stops = work
+        return call_all([self.attempts[k] for k in needed], architecture, stops)
 
 
-def call_all(attempts: Sequence[Attempt], architecture: dict[str, Any]) -> Outcome:
-    """Outcomes of several functions as one: all values and reasons, and the first mistake."""
-    outcomes = [attempt(architecture) for attempt in attempts]
+def call_all(attempts: Sequence[Attempt], architecture: dict[str, Any], stops: Stops | None = None) -> Outcome:
+    """Outcomes of several functions as one: all values, reasons and curves, and the first mistake."""
+    outcomes = [attempt(architecture, stops) for attempt in attempts]
     raised = next((outcome for outcome in outcomes if outcome.mark), Outcome())
     return Outcome(
         {name: value for outcome in outcomes for name, value in outcome.values.items()},
@@ -144,6 +145,8 @@ def call_all(attempts: Sequence[Attempt], architecture: dict[str, Any]) -> Outco
         raised.trace,
         raised.mark,
         raised.error,
+        {name: curve for outcome in outcomes for name, curve in outcome.curves.items()},
+        {name: share for outcome in outcomes for name, share in outcome.stopped.items()},
     )
 
 
@@ -242,6 +245,8 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
             xu=space.xu,
             vtype=int,
             elementwise_runner=elementwise_runner or LoopedElementwiseEvaluation(),
+            # Or pymoo keeps back when measurements are to be stopped.
+            requires_kwargs=True,
         )
         self._name = name or (self.table.name if self.table is not None else space.name)
         if store is not None and list(store.objectives) != names:
@@ -280,7 +285,7 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
     # -------------------------------------------------------------- evaluation
     def _evaluate(self, x: ArrayLike, out: dict[str, Any], *args: Any, **kwargs: Any) -> None:
         X = self.genotypes(x)
-        raw = self.evaluate_raw(X)
+        raw = self.evaluate_raw(X, kwargs.get("stops"))
         out["F"] = self.minimised(raw)
         if self.constraints:
             out["G"] = self.violations(X, raw)
@@ -311,21 +316,29 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
         codes = np.rint(np.atleast_2d(np.asarray(x, dtype=np.float64)))
         return self.source.resolve(self.space.repair(codes))
 
-    def evaluate_raw(self, X: IntArray) -> FloatArray:
-        """Raw objectives of shape (n, n_obj), NaN where one failed; what is known is read from the store."""
+    def evaluate_raw(self, X: IntArray, stops: Mapping[bytes, Stops] | None = None) -> FloatArray:
+        """Raw objectives of shape (n, n_obj), NaN where one failed or was stopped; what is known comes from the store.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n, n_var)
+            Genotypes, see :meth:`genotypes`.
+        stops : mapping of bytes to Stops, optional
+            When to stop the measurement of architectures, by their keys (:meth:`SearchSpace.keys`).
+        """
         if not self.source.true:
             return self.source.values(X)
         known = self.store.known(X)
         if not known.all():
             new = [i for i in unique_rows(X)[0] if not known[i]]
             if isinstance(self.source, MeasureSource):
-                self._measure(X[new])
+                self._measure(X[new], stops=stops)
             else:
                 self._look_up(X[new], np.ones((len(new), self.n_obj), dtype=np.bool_))
         return self.store.raw_of(self.store.find(X))
 
     def evaluate_parts(self, X: IntArray, wanted: BoolArray) -> FloatArray:
-        """Measure some objectives of architectures, as far as they are neither known nor failed.
+        """Measure some objectives of architectures, as far as they are not settled.
 
         A function of the measure that gives several objectives gives them all.
 
@@ -364,16 +377,19 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
                     values = {names[k]: float(line[k]) for k in new if self.objectives[k].repeats >= i}
                     store.tell(row, values, who="table", more=i > 1)
 
-    def _measure(self, X: IntArray, names: Sequence[str] | None = None) -> None:
+    def _measure(
+        self, X: IntArray, names: Sequence[str] | None = None, stops: Mapping[bytes, Stops] | None = None
+    ) -> None:
         """Call the measure on new architectures, for some objectives or for all.
 
         What was measured before an interruption is kept.
         """
+        planned = [(stops or {}).get(key) for key in self.space.keys(X)]
         source: Any = self.source
         call = CallAll(source.attempts)
         if type(self.elementwise_runner) is LoopedElementwiseEvaluation:
-            for x in X:
-                row = int(self.store.ask(x[None], objectives=names)[0])
+            for x, plan in zip(X, planned, strict=True):
+                row = int(self.store.ask(x[None], objectives=names, stops=plan)[0])
                 self.store.start(row)
                 try:
                     outcome = call(self._work(row))
@@ -383,27 +399,29 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
                 if (bug := self.record(row, outcome)) is not None:
                     bug.stop()
             return
-        rows = self.store.ask(X, objectives=names)
+        with self.store.transaction():
+            asked = zip(X, planned, strict=True)
+            rows = [int(self.store.ask(x[None], objectives=names, stops=plan)[0]) for x, plan in asked]
         try:
             outcomes = list(self.elementwise_runner(call, [self._work(row) for row in rows]))
         except BaseException:
-            self.store.drop(rows.tolist())
+            self.store.drop(rows)
             raise
         if len(outcomes) != len(rows):
-            self.store.drop(rows.tolist())
+            self.store.drop(rows)
             raise InputError(f"elementwise_runner: expected {len(rows)} results, got {len(outcomes)}")
-        bugs = [self.record(row, outcome) for row, outcome in zip(rows.tolist(), outcomes, strict=True)]
+        bugs = [self.record(row, outcome) for row, outcome in zip(rows, outcomes, strict=True)]
         if (found := next((bug for bug in bugs if bug is not None), None)) is not None:
             found.stop()
 
-    def _work(self, row: int) -> tuple[dict[str, Any], tuple[int, ...]]:
-        """An architecture, and the functions that are to be called on it: those whose values are wanted and unknown."""
+    def _work(self, row: int) -> tuple[dict[str, Any], tuple[int, ...], Stops | None]:
+        """An architecture, the functions whose values are wanted and unknown, and when to stop them."""
         source: Any = self.source
         names = [objective.name for objective in self.objectives]
         settled = [name for name, on in zip(names, self.store.wanted_of(row), strict=True) if not on]
         # Where nothing is left, the whole is asked for again.
         needed = source.needed(settled) or tuple(range(len(source.attempts)))
-        return self.space.to_dict(self.store.X[row]), needed
+        return self.space.to_dict(self.store.X[row]), needed, self.store.stops_of(row)
 
     def record(
         self, row: int, outcome: Outcome, *, who: str = "", more: bool = False, guard: Guard | None = None
@@ -417,14 +435,18 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
         Bug or None
             If the outcome shows that the user's code has a bug: what it concerns is not billed then and waits again.
         """
-        self.store.tell(
-            row,
-            {**outcome.values, **self.computed_values(row)},
-            outcome.reasons,
-            seconds=outcome.seconds,
-            who=who,
-            more=more,
-        )
+        with self.store.transaction():
+            if outcome.curves:
+                self.store.report(row, outcome.curves)
+            self.store.tell(
+                row,
+                {**outcome.values, **self.computed_values(row)},
+                outcome.reasons,
+                stopped=outcome.stopped,
+                seconds=outcome.seconds,
+                who=who,
+                more=more,
+            )
         if guard is None:
             guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
         in_vain = guard.add(row, outcome)
@@ -480,7 +502,10 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
         return tuple(group for group in groups if set(group) - computed)
 
     def cost(self, bill: Bill | None = None) -> float:
-        """What was measured here (or is on a run's bill) has cost; imports are free, failures and repeats are not."""
+        """What was measured here (or is on a run's bill) has cost; imports are free, failures and repeats are not.
+
+        A measurement that was stopped costs the share of the work that was done.
+        """
         if bill is not None and bill.store is self.store:
             return bill.cost(self.prices)
         return float((self.store.paid * self.prices).sum())

@@ -10,7 +10,8 @@ A store only grows by *events*, which the SQLite home writes down before they ta
 * ``ask``: an architecture is to be evaluated, in some objectives or in all, or comes along as known (*free*: imports
   are not billed);
 * ``start``: somebody works on it;
-* ``tell``: values and reasons of some objectives;
+* ``report``: curves of some objectives, as a measurement reported them on its way;
+* ``tell``: values and reasons of some objectives, and the share of the work where one was stopped;
 * ``requeue``: the work was lost or in vain, so the architecture waits again and counts as not begun.
 """
 
@@ -29,15 +30,16 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, row_keys
+from rapid_moo.curves import Curve, Stops, is_curve, is_share
 from rapid_moo.errors import InputError
 from rapid_moo.space import SearchSpace
 
-STATES = ("asked", "running", "done", "partial", "failed")
+STATES = ("asked", "running", "done", "partial", "stopped", "failed")
 IDLE, ASKED, RUNNING = 0, 1, 2
 IMPORT, BY_HAND = "import", "hand"
 _ARRAYS = (
     *("_X", "_total", "_squares", "_count", "_work", "_free", "_broken", "_seconds", "_when", "_begun"),
-    *("_paid", "_lost", "_wanted", "_told"),
+    *("_paid", "_lost", "_halted", "_wanted", "_told"),
 )
 
 
@@ -74,7 +76,7 @@ class Store:
         self._work = np.zeros(16, dtype=np.int8)
         self._free = np.zeros(16, dtype=np.bool_)
         self._broken = np.zeros((16, len(objectives)), dtype=np.bool_)
-        self._paid, self._lost = np.zeros((16, len(objectives))), np.zeros((16, len(objectives)))
+        self._paid, self._lost, self._halted = (np.zeros((16, len(objectives))) for _ in range(3))
         self._wanted = np.ones((16, len(objectives)), dtype=np.bool_)
         self._seconds, self._when = np.zeros(16), np.zeros(16)
         self._begun, self._told = np.zeros(16, dtype=np.int64), np.zeros(16, dtype=np.int64)
@@ -83,6 +85,8 @@ class Store:
         self.generation = getattr(self, "generation", -1) + 1
         self._who: list[str] = []
         self._reasons: list[dict[str, str]] = []
+        self._curves: list[dict[str, Curve]] = []
+        self._stops: list[Stops | None] = []
         self.notes: dict[str, Any] = {}
 
     # ------------------------------------------------------------------ reading
@@ -124,14 +128,35 @@ class Store:
         return np.asarray(self._broken[: self._n] & (self._count[: self._n] == 0))
 
     @property
-    def paid(self) -> IntArray:
-        """How often each objective was measured here, failures included and imports not, shape (n, n_objectives)."""
-        return (self._paid[: self._n] + self._lost[: self._n]).astype(np.int64)
+    def stopped_objectives(self) -> BoolArray:
+        """Where the measurement of an objective was stopped and it has no value, shape (n, n_objectives)."""
+        return np.asarray((self._halted[: self._n] > 0) & (self._count[: self._n] == 0))
 
-    def paid_of(self, rows: ArrayLike) -> IntArray:
+    @property
+    def stopped(self) -> BoolArray:
+        """Rows of which an objective was stopped and has no value, shape (n,)."""
+        return np.asarray(self.stopped_objectives.any(axis=1))
+
+    def curve(self, row: int, objective: str) -> Curve:
+        """Steps and raw values that the last measurement of an objective reported on its way; empty if it did not."""
+        return self._curves[row].get(objective, ())
+
+    def stops_of(self, row: int) -> Stops | None:
+        """When the measurement of a row is to be stopped; None for never."""
+        return self._stops[row]
+
+    @property
+    def paid(self) -> FloatArray:
+        """How often each objective was measured here, failures included and imports not, shape (n, n_objectives).
+
+        A measurement that was stopped counts by the share of the work that was done.
+        """
+        return self.paid_of(np.arange(self._n))
+
+    def paid_of(self, rows: ArrayLike) -> FloatArray:
         """As :attr:`paid`, of some rows."""
         index = np.asarray(rows, dtype=np.int64)
-        return (self._paid[index] + self._lost[index]).astype(np.int64)
+        return np.asarray(self._paid[index] + self._lost[index] + self._halted[index], dtype=np.float64)
 
     def in_order_told(self, rows: ArrayLike) -> IntArray:
         """Some rows in the order in which the last value of each was told, shape (n,); untold ones first."""
@@ -143,7 +168,7 @@ class Store:
         return np.asarray(self._wanted[row].copy(), dtype=np.bool_)
 
     def wanted_of(self, row: int) -> BoolArray:
-        """Which objectives of a row were asked for last and have neither a value nor failed, shape (n_objectives,)."""
+        """Which objectives of a row were asked for last and are not settled, shape (n_objectives,)."""
         return np.asarray(self._wanted[row] & ~self.settled_objectives(row))
 
     @property
@@ -173,8 +198,12 @@ class Store:
 
     @property
     def tried(self) -> BoolArray:
-        """Rows of which an objective was measured or has failed, shape (n,)."""
-        return np.asarray(((self._count[: self._n] > 0) | self._broken[: self._n]).any(axis=1))
+        """Rows of which an objective was measured, has failed or was stopped, shape (n,)."""
+        return np.asarray(self._settled(slice(self._n)).any(axis=1))
+
+    def _settled(self, rows: Any) -> BoolArray:
+        """Where an objective has a value, has failed or was stopped."""
+        return np.asarray((self._count[rows] > 0) | self._broken[rows] | (self._halted[rows] > 0))
 
     @property
     def waiting(self) -> IntArray:
@@ -196,7 +225,10 @@ class Store:
         return self._who[row]
 
     def state(self, row: int) -> str:
-        """One of :data:`STATES`: a row with some values is ``partial``, one that only failed is ``failed``."""
+        """One of :data:`STATES`: a row with some values is ``partial``, one that only failed is ``failed``.
+
+        One that lacks a value because its measurement was stopped, and for no other reason, is ``stopped``.
+        """
         known = self._count[row] > 0
         if self._work[row] == ASKED:
             return "asked"
@@ -204,13 +236,15 @@ class Store:
             return "running"
         if known.all():
             return "done"
+        if (self._halted[row] > 0)[~known].all():
+            return "stopped"
         computed = [objective.name for objective in self.space.computed]
         measured = [on for name, on in zip(self.objectives, known, strict=True) if name not in computed]
         return "partial" if any(measured) or not self._broken[row].any() else "failed"
 
     def settled_objectives(self, row: int) -> BoolArray:
-        """Which objectives of a row have a value or have failed, shape (n_objectives,)."""
-        return np.asarray((self._count[row] > 0) | self._broken[row])
+        """Which objectives of a row have a value, have failed or were stopped, shape (n_objectives,)."""
+        return self._settled(row)
 
     def repeats_of(self, row: int) -> IntArray:
         """How often each objective of one row was measured, shape (n_objectives,)."""
@@ -219,6 +253,10 @@ class Store:
     def failed_objectives_of(self, row: int) -> BoolArray:
         """Where an objective of one row was tried and has no value, shape (n_objectives,)."""
         return np.asarray(self._broken[row] & (self._count[row] == 0))
+
+    def stopped_objectives_of(self, row: int) -> BoolArray:
+        """Where the measurement of an objective of one row was stopped and it has no value, shape (n_objectives,)."""
+        return np.asarray((self._halted[row] > 0) & (self._count[row] == 0))
 
     def is_free(self, row: int) -> bool:
         """Whether one row was known beforehand and is not billed."""
@@ -258,10 +296,9 @@ class Store:
         return np.array([self._rows.get(key, -1) for key in self.space.keys(X)], dtype=np.int64)
 
     def known(self, X: ArrayLike) -> BoolArray:
-        """Whether every objective of each architecture has a value or has failed, shape (n,)."""
+        """Whether every objective of each architecture has a value, has failed or was stopped, shape (n,)."""
         rows = self.find(X)
-        settled = (self._count[rows] > 0) | self._broken[rows]
-        return np.asarray((rows >= 0) & settled.all(axis=1))
+        return np.asarray((rows >= 0) & self._settled(rows).all(axis=1))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per architecture: evaluation, state, genes, objectives, seconds, reason, who and when."""
@@ -269,21 +306,36 @@ class Store:
 
     # ------------------------------------------------------------------ writing
     def ask(
-        self, X: ArrayLike, who: str = "", *, free: bool = False, objectives: Sequence[str] | None = None
+        self,
+        X: ArrayLike,
+        who: str = "",
+        *,
+        free: bool = False,
+        objectives: Sequence[str] | None = None,
+        stops: Stops | None = None,
     ) -> IntArray:
         """Put architectures on the list, each once; a known one keeps its row. Returns their rows, shape (n,).
 
-        With ``objectives`` only these are asked for, where they are neither known nor failed.
+        With ``objectives`` only these are asked for, where they are not settled; with ``stops`` their measurement is
+        stopped where these say so.
         """
         repaired = self.space.repair(X)
         if objectives is not None and (wrong := [name for name in objectives if name not in self.objectives]):
             raise InputError(f"store: expected objectives {list(self.objectives)}, got {wrong[0]!r}")
         with self.transaction():
-            self._ask(repaired, who, free, objectives)
+            self._ask(repaired, who, free, objectives, stops)
         return self.find(repaired)
 
-    def _ask(self, repaired: IntArray, who: str, free: bool, objectives: Sequence[str] | None = None) -> None:
-        part = {} if objectives is None else {"objectives": list(objectives)}
+    def _ask(
+        self,
+        repaired: IntArray,
+        who: str,
+        free: bool,
+        objectives: Sequence[str] | None = None,
+        stops: Stops | None = None,
+    ) -> None:
+        part: dict[str, Any] = {} if objectives is None else {"objectives": list(objectives)}
+        part |= {} if stops is None else {"stops": stops.to_dict()}
         columns = slice(None) if objectives is None else [self.objectives.index(name) for name in objectives]
         rows = self.find(repaired)
         now = time.time()
@@ -312,12 +364,32 @@ class Store:
             raise InputError(f"store: expected a row of 0..{self._n - 1}, got {row}")
         return int(row)
 
+    def report(self, row: int, curves: Mapping[str, Curve]) -> None:
+        """Curves that a measurement of a row reported on its way, by objective; they replace those of an earlier one.
+
+        Parameters
+        ----------
+        row : int
+            Row of the architecture.
+        curves : mapping of str to Curve
+            Steps, increasing, and finite raw values.
+        """
+        if wrong := [name for name in curves if name not in self.objectives]:
+            raise InputError(f"store: expected objectives {list(self.objectives)}, got {wrong[0]!r}")
+        for name, curve in curves.items():
+            if not is_curve(curve):
+                raise InputError(f"store: {name}: expected increasing steps and finite values, got {curve!r}")
+        body = {"curves": {name: [[int(s), float(v)] for s, v in curve] for name, curve in curves.items()}}
+        with self.transaction():
+            self._record([Event("report", self._known_row(row), time.time(), body)])
+
     def tell(
         self,
         row: int,
         values: Mapping[str, float],
         reasons: Mapping[str, str] | None = None,
         *,
+        stopped: Mapping[str, float] | None = None,
         seconds: float = 0.0,
         who: str = "",
         more: bool = False,
@@ -332,6 +404,9 @@ class Store:
             Finite raw values.
         reasons : mapping of str to str, optional
             Reasons of the objectives that failed; the empty name is a remark that concerns none.
+        stopped : mapping of str to float, optional
+            Objectives that were stopped, with the share of the work that was done: above 0, at most 1. They have not
+            failed, and their reasons are remarks.
         seconds : float
             What it took.
         who : str
@@ -339,7 +414,10 @@ class Store:
         more : bool
             Whether further results of this work are to come, so that the row stays as it is.
         """
-        wrong = [n for n in (*values, *(reasons or {})) if n and n not in self.objectives]
+        halted = dict(stopped or {})
+        wrong = [n for n in (*values, *(reasons or {}), *halted) if n and n not in self.objectives]
+        if bad := [f"{name} = {share!r}" for name, share in halted.items() if not is_share(share)]:
+            raise InputError(f"store: expected shares above 0 and at most 1, got {', '.join(bad)}")
         if wrong:
             raise InputError(f"store: expected objectives {list(self.objectives)}, got {wrong[0]!r}")
         if bad := [f"{name} = {value!r}" for name, value in values.items() if not _is_finite(value)]:
@@ -350,6 +428,7 @@ class Store:
             "seconds": float(seconds),
             "who": who,
             "more": more,
+            **({"stopped": {name: float(share) for name, share in halted.items()}} if halted else {}),
         }
         with self.transaction():
             self._record([Event("tell", self._known_row(row), time.time(), body)])
@@ -400,7 +479,7 @@ class Store:
         """Further objectives, of which nothing is known yet."""
         new = [name for name in names if name not in self.objectives]
         self.objectives = (*self.objectives, *new)
-        for name in ("_total", "_squares", "_count", "_broken", "_paid", "_lost", "_wanted"):
+        for name in ("_total", "_squares", "_count", "_broken", "_paid", "_lost", "_halted", "_wanted"):
             array = getattr(self, name)
             more = np.full((len(array), len(new)), name == "_wanted", dtype=array.dtype)
             setattr(self, name, np.hstack([array, more]))
@@ -420,7 +499,7 @@ class Store:
             self._apply(event)
 
     def settled(self, row: int) -> bool:
-        """Whether every objective of a row has a value or has failed."""
+        """Whether every objective of a row has a value, has failed or was stopped."""
         return bool(self.settled_objectives(row).all())
 
     def _apply(self, event: Event) -> None:
@@ -442,12 +521,24 @@ class Store:
         self._want(row, event.body)
         self._who.append(event.body["who"])
         self._reasons.append({})
+        self._curves.append({})
+        self._stops.append(None)
+        self._plan(row, event.body)
         self._n += 1
 
     def _want(self, row: int, body: Mapping[str, Any]) -> None:
         """Note which objectives were asked for; all of them where that is not said."""
         stated = body.get("objectives")
         self._wanted[row] = True if stated is None else [name in stated for name in self.objectives]
+
+    def _plan(self, row: int, body: Mapping[str, Any]) -> None:
+        """Note when what is asked for is to be stopped."""
+        stops = body.get("stops")
+        self._stops[row] = None if stops is None else Stops.from_dict(stops)
+
+    def _on_report(self, event: Event) -> None:
+        read = {name: tuple((int(s), float(v)) for s, v in curve) for name, curve in event.body["curves"].items()}
+        self._curves[event.row] |= read
 
     def _on_start(self, event: Event) -> None:
         self._work[event.row] = RUNNING
@@ -469,8 +560,11 @@ class Store:
             self._count[row, k] += 1
             self._paid[row, k] += not self._free[row]
             reasons.pop(name, None)
+        stopped = body.get("stopped") or {}
+        for name, share in stopped.items():
+            self._halted[row, self.objectives.index(name)] += share
         for name, text in body["reasons"].items():
-            if name:
+            if name and name not in stopped:
                 self._broken[row, self.objectives.index(name)] = True
                 self._lost[row, self.objectives.index(name)] += not self._free[row]
             if not name or self._count[row, self.objectives.index(name)] == 0:
@@ -489,10 +583,12 @@ class Store:
         self._work[row] = ASKED
         if "who" in event.body:  # asked for anew, and not merely put back
             self._want(row, event.body)
+            self._plan(row, event.body)
         if forget:
             self._broken[row] = False
             self._lost[row] = 0.0
-            self._reasons[row] = {}
+            stopped = [name for name, share in zip(self.objectives, self._halted[row], strict=True) if share > 0]
+            self._reasons[row] = {name: text for name, text in self._reasons[row].items() if name in stopped}
 
     def _on_drop(self, event: Event) -> None:
         if self._work[event.row] == RUNNING:

@@ -13,6 +13,7 @@ from pymoo.core.problem import Problem
 from pymoo.core.variable import Binary, Choice, Integer
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
+from rapid_moo.curves import Curve
 from rapid_moo.design import designed_sample
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective, signs, to_minimised, to_raw
@@ -49,6 +50,8 @@ class Knowledge:
         Values to be minimised; infinite in all objectives where one is missing.
     complete, failed : ndarray of shape (n,)
         Rows with every objective, and rows of which an objective failed.
+    stopped : ndarray of shape (n,)
+        Rows that lack an objective whose measurement was stopped, and of which none failed.
     feasible : ndarray of shape (n,)
         Complete rows that meet all constraints.
     limits : ndarray of shape (n, n_constraints)
@@ -57,6 +60,8 @@ class Knowledge:
         Architectures that were asked for and not told.
     screening : ndarray of shape (n_screening, n_var)
         Architectures of which some objectives were asked for and not told: they are candidates no longer and not yet.
+    curves : sequence of n_objectives sequences of n Curve
+        What the measurements of each objective reported on their way, raw; empty where nothing was.
     """
 
     X: IntArray
@@ -64,10 +69,12 @@ class Knowledge:
     F: FloatArray
     complete: BoolArray
     failed: BoolArray
+    stopped: BoolArray
     feasible: BoolArray
     limits: FloatArray
     pending: IntArray
     screening: IntArray
+    curves: Sequence[Sequence[Curve]]
 
     def __len__(self) -> int:
         return len(self.X)
@@ -79,13 +86,13 @@ class Knowledge:
 
     @property
     def settled(self) -> IntArray:
-        """Architectures that are not to be proposed: complete, failed or pending ones."""
-        return np.vstack([self.X[self.complete | self.failed], self.pending, self.screening])
+        """Architectures that are not to be proposed: complete, failed, stopped or pending ones."""
+        return np.vstack([self.X[~self.open], self.pending, self.screening])
 
     @property
     def open(self) -> BoolArray:
         """Rows that are known in part, and whose other objectives may be measured."""
-        return ~(self.complete | self.failed)
+        return ~(self.complete | self.failed | self.stopped)
 
 
 class SpaceView:
@@ -213,7 +220,7 @@ class SpaceView:
         return fresh[np.array([key not in seen for key in self.space.keys(fresh)], dtype=np.bool_)]
 
     def missing(self, X: IntArray) -> BoolArray:
-        """Which objectives of architectures were neither measured nor have failed, shape (n, n_objectives)."""
+        """Which objectives of architectures are not settled, shape (n, n_objectives)."""
         rows, n_obj = self.store.find(X), len(self.objectives)
         found = np.ones((len(X), n_obj), dtype=np.bool_)
         for i in np.flatnonzero(rows >= 0):
@@ -343,22 +350,32 @@ class SpaceView:
             feasible &= (limits <= 0.0).all(axis=1)
         values = raw[:, :n_obj]
         part = screening if screening is not None else pending[:0]
-        return Knowledge(X, values, self._minimised(values), complete, failed, feasible, limits, pending, part)
+        stopped = self.store.stopped[rows] & ~failed
+        curves = [[self.store.curve(row, o.name) for row in rows.tolist()] for o in self.objectives]
+        F = self._minimised(values)
+        return Knowledge(X, values, F, complete, failed, stopped, feasible, limits, pending, part, curves)
 
-    def sample_table(self, known: Knowledge) -> ArchitectureTable:
-        """The complete rows as a table.
+    def sample_table(self, known: Knowledge, taught: FloatArray | None = None) -> ArchitectureTable:
+        """The complete rows as a table, and stopped ones that are as good as complete.
+
+        Parameters
+        ----------
+        known : Knowledge
+            What is known.
+        taught : ndarray of shape (n, n_objectives), optional
+            Raw values with those to which stopped measurements were going; only what is known otherwise.
 
         Raises
         ------
         InputError
-            If there is none.
+            If nothing is complete.
         """
-        done = known.complete
-        if not done.any():
-            raise InputError(
-                f"{self.space.name}: expected at least one successful evaluation, none of {len(done)} succeeded"
-            )
-        return ArchitectureTable.build(self.space, self.objectives, known.X[done], known.raw[done], name="evaluated")
+        if not known.complete.any():
+            n = len(known.complete)
+            raise InputError(f"{self.space.name}: expected at least one successful evaluation, none of {n} succeeded")
+        raw = known.raw if taught is None else taught
+        done = whole(known, raw)
+        return ArchitectureTable.build(self.space, self.objectives, known.X[done], raw[done], name="evaluated")
 
     def constraint_table(self, known: Knowledge) -> ArchitectureTable | None:
         """What is known of a foreign problem's constraints, feasible at 0 and below; None if it has none.
@@ -409,6 +426,11 @@ class SpaceView:
     def draw(self, predictors: PredictorSet, X: IntArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
         """Possible minimised truths of shape (n_draws, n, n_obj)."""
         return np.asarray(predictors.draw(X, n_draws, rng) * signs(self.objectives))
+
+
+def whole(known: Knowledge, taught: FloatArray) -> BoolArray:
+    """Rows with a value of every objective, measured or (of stopped ones) foreseen, shape (n,)."""
+    return np.asarray(known.complete | (known.stopped & np.isfinite(taught).all(axis=1)))
 
 
 # -------------------------------------------------------------------- foreign spaces

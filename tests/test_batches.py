@@ -47,7 +47,8 @@ def knowledge(n_good, n_bad, pending=(), parts=()):
     complete, failed = place < n_good, (place >= n_good) & (place < n_good + n_bad)
     F = np.where(complete[:, None], raw * [-1.0, 1.0], np.inf)
     nothing = np.empty((len(rows), 0))
-    return Knowledge(X[rows], raw, F, complete, failed, complete, nothing, X[list(pending)], X[:0])
+    none, curves = np.zeros(len(rows), dtype=bool), [[()] * len(rows)] * 2
+    return Knowledge(X[rows], raw, F, complete, failed, none, complete, nothing, X[list(pending)], X[:0], curves)
 
 
 def chooser(success=None, acquisition=None):

@@ -137,7 +137,7 @@ class TestMeasures:
     def test_several_functions_are_one_call(self):
         def attempt(seconds, **found):
             outcome = Outcome(found.get("values", {}), found.get("reasons", {}), seconds, *found.get("raised", ()))
-            return lambda architecture: outcome
+            return lambda architecture, stops: outcome
 
         several = [
             attempt(1.0, values={"acc": 1.0}),
@@ -156,7 +156,7 @@ class TestMeasures:
         attempts = tuple(
             Attempt(lambda a, n=name: called.append(n) or {n: float(a["a"])}, [name]) for name in ("acc", "lat")
         )
-        found = CallAll(attempts)(({"a": 2, "b": 0}, (1,)))
+        found = CallAll(attempts)(({"a": 2, "b": 0}, (1,), None))
         assert called == ["lat"]
         assert found.values == {"lat": 2.0}
 

@@ -75,7 +75,8 @@ class Architectures:
         Raw objectives as measured, as predicted (by predictors that had not seen its own values), and the predictions'
         standard deviation; None where unknown.
     state : list of str
-        ``"sample"``, ``"chosen"``, ``"known"`` (beforehand), ``"partial"``, ``"failed"`` or ``"running"``.
+        ``"sample"``, ``"chosen"``, ``"known"`` (beforehand), ``"partial"``, ``"stopped"``, ``"failed"`` or
+        ``"running"``.
     reason : list of str
         Why something failed; empty where nothing did.
     feasible, on_front : list of bool

@@ -95,6 +95,7 @@ _COUNTS = (
     ("chosen", "chosen by the predictors"),
     ("failed", "failed"),
     ("partial", "known in part"),
+    ("stopped", "stopped early"),
     ("running", "running"),
     ("repeats", "repeats"),
     ("imported", "known beforehand"),

@@ -83,12 +83,14 @@ class Pool:
 
 
 def merged(outcomes: Iterable[Outcome]) -> Outcome:
-    """Reasons, duration and the first mistake of several outcomes; their values stay with them."""
+    """All of several outcomes but their values: reasons, duration, curves, and the first mistake."""
     several = list(outcomes)
     raised = next((outcome for outcome in several if outcome.mark), Outcome())
     reasons = {name: text for outcome in several for name, text in outcome.reasons.items()}
     seconds = sum(outcome.seconds for outcome in several)
-    return Outcome({}, reasons, seconds, raised.trace, raised.mark, raised.error)
+    curves = {name: curve for outcome in several for name, curve in outcome.curves.items()}
+    stopped = {name: share for outcome in several for name, share in outcome.stopped.items()}
+    return Outcome({}, reasons, seconds, raised.trace, raised.mark, raised.error, curves, stopped)
 
 
 class Engine:
@@ -289,6 +291,8 @@ class Engine:
         columns = [self.store.objectives.index(name) for name in part.attempt.names]
         repeats = self.store.repeats_of(row)
         times = part.repeats - int(repeats[columns].min())
+        if self.store.stopped_objectives_of(row)[columns].any():
+            return None
         if not repeats.all() and not self.store.asked_of(row)[columns].any():
             return None
         if repeats.all():
@@ -310,13 +314,14 @@ class Engine:
         part = self.parts[call.part]
         call.began = time.monotonic()
         architecture = self.problem.space.to_dict(self.store.X[call.row])
+        stops = self.store.stops_of(call.row)
         timed = getattr(pool.executor, "submit_timed", None)
         try:
             if timed is not None:
                 limit = self.timeout * call.times if self.timeout is not None else None
-                future = timed(limit, measure_times, part.attempt, architecture, call.times)
+                future = timed(limit, measure_times, part.attempt, architecture, call.times, stops)
             else:
-                future = pool.executor.submit(measure_times, part.attempt, architecture, call.times)
+                future = pool.executor.submit(measure_times, part.attempt, architecture, call.times, stops)
         except RuntimeError as error:
             if isinstance(error, StudyError):
                 raise
@@ -442,5 +447,6 @@ def ask(
             row = int(store.find(x[None])[0])
             open_ = part is not None and (~part & (True if row < 0 else ~store.settled_objectives(row))).any()
             names = [name for name, on in zip(store.objectives, part, strict=True) if on] if open_ else None
-            store.ask(x[None], "rapid", objectives=names)
+            key = store.space.keys(x[None])[0]
+            store.ask(x[None], "rapid", objectives=names, stops=algorithm.stops.get(key))
         store.note(STATE, algorithm.state())

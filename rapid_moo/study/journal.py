@@ -19,6 +19,7 @@ from types import MappingProxyType
 from typing import Any
 
 from rapid_moo._util import shown
+from rapid_moo.curves import Stops, is_curve, is_share
 from rapid_moo.errors import DataNotFoundError, InputError, StudyError
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import Event, Store
@@ -27,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 APPLICATION = 0x524D4F4F
 """SQLite's application id of our files: "RMOO"."""
-VERSION = 1
+VERSION = 2
 BUSY_SECONDS = 30.0
 DISK_TRIES, DISK_PAUSE = 5, 1.0
 RESERVE = 2**18
@@ -40,7 +41,13 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, body TEXT NOT NULL);
 """
 _META = "INSERT OR REPLACE INTO meta VALUES (?, ?)"
 _INSERT = "INSERT INTO events (kind, row, at, body) VALUES (?, ?, ?, ?)"
-MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = MappingProxyType({})
+
+
+def _to_reports(_connection: sqlite3.Connection) -> None:
+    """Version 2 knows reports and stopped measurements, of which an older file has none: nothing is to be changed."""
+
+
+MIGRATIONS: Mapping[int, Callable[[sqlite3.Connection], None]] = MappingProxyType({1: _to_reports})
 """For each older version what makes the next one of it; a copy of the file is made before."""
 
 
@@ -250,7 +257,7 @@ class SQLiteStore(Store):
         found = self._run(lambda: self._connection.execute(query, (self._seen,)).fetchall())
         for number, kind, row, at, body in found:
             event = self._sound(number, kind, row, at, body)
-            if kind == "tell" and not {*event.body["values"], *event.body["reasons"], ""} <= {*self.objectives, ""}:
+            if not _names(event) <= {*self.objectives, ""}:
                 raise StudyError(f"{self.path}: another process has added objectives meanwhile: open the study anew")
             self._apply(event)
             self._seen = number
@@ -353,6 +360,27 @@ def _are_values(value: Any) -> bool:
     )
 
 
+def _are_shares(value: Any) -> bool:
+    return value is None or (isinstance(value, dict) and all(is_share(share) for share in value.values()))
+
+
+def _are_curves(value: Any) -> bool:
+    return isinstance(value, dict) and all(is_curve(curve) for curve in value.values())
+
+
+def _are_stops(value: Any) -> bool:
+    try:
+        return value is None or bool(Stops.from_dict(value))
+    except InputError:
+        return False
+
+
+def _names(event: Event) -> set[str]:
+    """Objectives that an event tells of."""
+    parts = ("values", "reasons", "stopped", "curves")
+    return {name for part in parts for name in event.body.get(part) or {}}
+
+
 def _are_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
@@ -360,16 +388,18 @@ def _are_texts(value: Any) -> bool:
 LATEST = 1e11
 LONGEST_SECONDS = 1e12
 _BODIES: dict[Any, dict[str, Callable[[Any], bool]]] = {
-    "ask": {"x": lambda value: isinstance(value, list), "free": _is_bool, "who": _is_text},
+    "ask": {"x": lambda value: isinstance(value, list), "free": _is_bool, "who": _is_text, "stops": _are_stops},
     "start": {"who": _is_text},
+    "report": {"curves": _are_curves},
     "tell": {
         "values": _are_values,
         "reasons": _are_texts,
         "seconds": lambda value: _in(value, LONGEST_SECONDS),
         "who": _is_text,
         "more": _is_bool,
+        "stopped": _are_shares,
     },
-    "requeue": {"forget": _is_bool},
+    "requeue": {"forget": _is_bool, "stops": _are_stops},
     "drop": {},
 }
 """What the body of each kind of event holds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import inspect
 import sys
 import zlib
 from dataclasses import dataclass
@@ -106,6 +107,11 @@ class Reference:
             del sys.modules[name]
             raise
         return module
+
+    @property
+    def __signature__(self) -> inspect.Signature:
+        # What the object wants to be called with is asked of this one, which stands for it.
+        return inspect.signature(self.load())
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the object."""

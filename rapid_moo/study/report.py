@@ -34,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 EVERY, SHARE = 3.0, 50.0
 """A running study's page is renewed after so many seconds, and never takes more than one in so many of its time."""
-_STATES = {"imported": "known", "done": "done", "partial": "partial", "failed": "failed", "running": "running"}
 
 
 def study_report(study: Any, weights: Sequence[float] | None = None, command: str = "") -> Report:
@@ -53,7 +52,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         objectives,
         X,
         raw,
-        ["known" if store.is_free(row) else _STATES.get(store.state(row), store.state(row)) for row in rows.tolist()],
+        ["known" if store.is_free(row) else store.state(row) for row in rows.tolist()],
         number=(rows + 1).tolist(),
         reason=[store.reason(row) if store.failed_objectives_of(row).any() else "" for row in rows.tolist()],
         feasible=allowed,
@@ -83,7 +82,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
                 if study.problem.costs_stated
                 else {"budget": status.budget}
             ),
-            **{key: getattr(status, key) for key in ("failed", "partial", "running", "repeats", "imported")},
+            **{key: getattr(status, key) for key in ("failed", "partial", "stopped", "running", "repeats", "imported")},
             "front_size": status.front_size,
         },
         quality={"hypervolume_box": status.hypervolume},

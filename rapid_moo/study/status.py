@@ -34,8 +34,9 @@ class Status:
         Evaluations that the study is meant for in all; where costs are stated, their cost.
     begun : int
         Evaluations that were begun, which is what the budget counts; where costs are stated, architectures.
-    done, partial, failed, running, waiting, imported : int
-        Architectures with all objectives, with some, with none, under way, chosen and not begun, and known beforehand.
+    done, partial, stopped, failed, running, waiting, imported : int
+        Architectures with all objectives, with some, stopped because they were not worth their end, with none, under
+        way, chosen and not begun, and known beforehand.
     repeats : int
         Evaluations that measured an architecture again.
     reasons : dict
@@ -62,6 +63,7 @@ class Status:
     begun: int
     done: int
     partial: int
+    stopped: int
     failed: int
     running: int
     waiting: int
@@ -89,6 +91,7 @@ class Status:
         """For people."""
         goal = f" of {self.budget}" if self.budget is not None else ""
         counts = [f"{self.done} done", f"{self.partial} partial", f"{self.failed} failed"]
+        counts += [f"{self.stopped} stopped early"] if self.stopped else []
         if self.running:
             left = "" if self.holder else " (by hand, or when it was stopped: these are made again)"
             counts.append(f"{self.running} running{left}")
@@ -224,6 +227,7 @@ class Board:
             begun=int((store.begun > 0).sum()) if by_cost else store.n_evaluations,
             done=self._counts["done"],
             partial=self._counts["partial"],
+            stopped=self._counts["stopped"],
             failed=self._counts["failed"],
             running=self._counts["running"],
             waiting=self._counts["asked"],

@@ -15,6 +15,7 @@ from pymoo.core.problem import Problem
 from pymoo.optimize import minimize
 
 from rapid_moo._util import IntArray, unique_rows
+from rapid_moo.curves import Stops
 from rapid_moo.measure import Attempt, Outcome
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import is_nondominated
@@ -96,7 +97,7 @@ class _StandIn(Attempt):
     def __init__(self, names: Sequence[str]) -> None:
         super().__init__(dict, names)
 
-    def __call__(self, architecture: Mapping[str, Any]) -> Outcome:
+    def __call__(self, architecture: Mapping[str, Any], stops: Stops | None = None) -> Outcome:
         """Made-up values in [0, 1)."""
         return Outcome({name: zlib.crc32(f"{name} {architecture}".encode()) / 2**32 for name in self.names}, {}, 0.0)
 

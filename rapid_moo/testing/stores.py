@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rapid_moo.curves import Stops
 from rapid_moo.errors import ConformanceError, InputError
 from rapid_moo.genes import Gene
 from rapid_moo.space import GridSpace, SearchSpace
@@ -128,6 +129,45 @@ def _check_failures(store: Store) -> None:
     require(store.reason(0) == "", f"reason: expected none once all is well, got {store.reason(0)!r}")
 
 
+def _check_stops(store: Store) -> None:
+    limits = Stops(30, {"error": ("min", {2: 9.0, 10: 5.0})})
+    store.ask(X[:2], stops=limits)
+    store.ask(X[2:])
+    require(store.stops_of(1) == limits and store.stops_of(2) is None, "stops_of: expected what was asked for")
+    for row in range(3):
+        store.start(row)
+    store.report(0, {"error": ((2, 8.0), (10, 6.0)), "latency": ((2, 1.0),)})
+    require(not store.tried.any() and store.state(0) == "running", "report: what is reported is no result")
+    store.tell(0, {}, {"error": "stopped at step 10 of 30"}, stopped={"error": 1 / 3}, more=True)
+    store.tell(0, {"latency": 4.0})
+    store.tell(1, {"error": 1.0}, {"latency": "board is away"}, stopped={"error": 0.5})
+    curve = store.curve(0, "error")
+    require(curve == ((2, 8.0), (10, 6.0)), f"curve: expected ((2, 8.0), (10, 6.0)), got {curve}")
+    require(store.curve(1, "error") == (), f"curve: expected none, got {store.curve(1, 'error')}")
+    require(_rows_equal(store.raw[0], [np.nan, 4.0]), f"a stopped objective has no value, got {store.raw[0].tolist()}")
+    require(_equal(store.stopped, [True, False, False, False]), f"stopped: got {store.stopped.tolist()}")
+    require(_equal(store.failed, [False, True, False, False]), f"stopped is not failed: got {store.failed.tolist()}")
+    require(_equal(store.known(X), [True, True, False, False]), "known: what was stopped is not measured again")
+    require(not store.complete.any(), "complete: what was stopped is not")
+    require(store.state(0) == "stopped", f"state: expected 'stopped', got {store.state(0)!r}")
+    require("step 10 of 30" in store.reason(0), f"reason: expected where it was stopped, got {store.reason(0)!r}")
+    require(_rows_equal(store.paid[0], [1 / 3, 1.0]), f"paid: expected [1/3, 1], got {store.paid[0].tolist()}")
+    require(_rows_equal(store.paid_of([1]), [[1.5, 1.0]]), f"paid_of: expected [1.5, 1], got {store.paid_of([1])}")
+    store.requeue([0], forget=True)
+    require(bool(store.stopped[0]) and store.reason(0) != "", "requeue with forget: what was stopped did not fail")
+    other = pickle.loads(pickle.dumps(store))
+    require(other.curve(0, "error") == curve and bool(other.stopped[0]), "pickling: curves and stops are kept")
+    require(other.stops_of(0) == limits, "pickling: when to stop is kept")
+    if hasattr(other, "close"):
+        other.close()
+    store.report(0, {"error": ((1, 7.0),)})
+    require(store.curve(0, "error") == ((1, 7.0),), "report: the curve of another measurement replaces the first")
+    require(store.curve(0, "latency") == ((2, 1.0),), "report: other curves stay")
+    store.tell(0, {"error": 2.0})
+    require(not store.stopped[0] and store.state(0) == "done", "stopped: a value that came after all is one")
+    require(store.reason(0) == "", f"reason: expected none once all is well, got {store.reason(0)!r}")
+
+
 def _check_refusals(store: Store) -> None:
     store.ask(X[:2])
     wrong: dict[str, Callable[[], Any]] = {
@@ -139,6 +179,14 @@ def _check_refusals(store: Store) -> None:
         "a row beyond the last": lambda: store.tell(2, {"error": 1.0}),
         "a negative row": lambda: store.tell(-1, {"error": 1.0}),
         "work on a row beyond the last": lambda: store.start(7),
+        "a curve of an unknown objective": lambda: store.report(0, {"accuracy": ((1, 1.0),)}),
+        "a curve of a row beyond the last": lambda: store.report(7, {"error": ((1, 1.0),)}),
+        "a curve whose steps do not increase": lambda: store.report(0, {"error": ((2, 1.0), (2, 0.5))}),
+        "a curve that begins at step 0": lambda: store.report(0, {"error": ((0, 1.0),)}),
+        "a curve with NaN": lambda: store.report(0, {"error": ((1, np.nan),)}),
+        "a share of no work": lambda: store.tell(0, {}, stopped={"error": 0.0}),
+        "a share of more than all work": lambda: store.tell(0, {}, stopped={"error": 1.1}),
+        "a share of an unknown objective": lambda: store.tell(0, {}, stopped={"accuracy": 0.5}),
         "a code out of range": lambda: store.ask([[0, 3, 0]]),
         "values of another shape": lambda: store.add(X[:2], [[1.0]]),
     }
@@ -312,6 +360,7 @@ STORE_CHECKS: Mapping[str, Callable[[Store], None]] = MappingProxyType(
         "telling": _check_telling,
         "repeats": _check_repeats,
         "failures": _check_failures,
+        "stops": _check_stops,
         "refusals": _check_refusals,
         "states": _check_states,
         "lost_work": _check_lost_work,

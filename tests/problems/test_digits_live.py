@@ -22,6 +22,23 @@ def test_one_network_is_trained_and_timed():
     assert live.measure_live(large)["latency"] > first["latency"]
 
 
+def test_its_curve_ends_at_its_accuracy_and_a_stopped_one_is_not_timed():
+    seen = []
+
+    def report(epoch, values, of):
+        seen.append((epoch, values["accuracy"], of))
+        return False
+
+    whole = live.measure_live(SMALL, report=report)
+    assert [epoch for epoch, _, _ in seen] == list(range(1, 31))
+    assert seen[-1] == (30, whole["accuracy"], 30)
+    assert whole["accuracy"] == live.measure_live(SMALL)["accuracy"]
+    first = list(seen)
+    seen.clear()
+    assert live.measure_live(SMALL, report=lambda *told, of: report(*told, of=of) or len(seen) == 4) == {}
+    assert seen == first[:4]
+
+
 @pytest.mark.parametrize("row", [3, 700, 1400, 1750, 2730])
 def test_three_repeats_give_the_accuracy_of_the_table(row):
     table = get_problem("digits").table

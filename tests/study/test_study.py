@@ -476,20 +476,32 @@ def test_an_older_store_is_migrated_after_a_copy(tmp_path, monkeypatch):
         connection.execute("CREATE TABLE extra (id INTEGER)")
 
     before = (tmp_path / "evaluations.sqlite").read_bytes()
-    monkeypatch.setattr(journal, "VERSION", 2)
-    monkeypatch.setattr(journal, "MIGRATIONS", MappingProxyType({1: rename}))
+    version = journal.VERSION
+    monkeypatch.setattr(journal, "VERSION", version + 1)
+    monkeypatch.setattr(journal, "MIGRATIONS", MappingProxyType({**journal.MIGRATIONS, version: rename}))
     journal.check_versions()
     again = Study(tmp_path, measure=good)
     assert again.run(8).done == 8
-    copied = tmp_path / "evaluations.sqlite.version-1"
+    copied = tmp_path / f"evaluations.sqlite.version-{version}"
     connection = sqlite3.connect(copied)
-    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("PRAGMA user_version").fetchone() == (version,)
     assert connection.execute("SELECT count(*) FROM events").fetchone()[0] > 10
     connection.close()
     assert len(before) == copied.stat().st_size
     monkeypatch.setattr(journal, "MIGRATIONS", MappingProxyType({}))
-    with pytest.raises(InputError, match=r"\[1\]"):
+    with pytest.raises(InputError, match=rf"\[1, {version}\]"):
         journal.check_versions()
+
+
+def test_a_store_from_before_reports_is_opened(tmp_path):
+    study = begin(tmp_path)
+    study.run(5)
+    study.store._connection.execute("PRAGMA user_version = 1")
+    study.store.close()
+    again = Study(tmp_path, measure=good)
+    assert again.run(8).done == 8
+    assert again.store.curve(0, "error") == ()
+    assert (tmp_path / "evaluations.sqlite.version-1").is_file()
 
 
 def test_a_migration_that_fails_leaves_the_older_store(tmp_path, monkeypatch):
@@ -501,11 +513,12 @@ def test_a_migration_that_fails_leaves_the_older_store(tmp_path, monkeypatch):
         connection.execute("DELETE FROM events")
         raise sqlite3.OperationalError("no such table: nothing")
 
-    monkeypatch.setattr(journal, "VERSION", 2)
-    monkeypatch.setattr(journal, "MIGRATIONS", MappingProxyType({1: fail}))
+    version = journal.VERSION
+    monkeypatch.setattr(journal, "VERSION", version + 1)
+    monkeypatch.setattr(journal, "MIGRATIONS", MappingProxyType({version: fail}))
     with pytest.raises(StudyError, match="nothing"):
         Study(tmp_path)
-    monkeypatch.setattr(journal, "VERSION", 1)
+    monkeypatch.setattr(journal, "VERSION", version)
     assert Study(tmp_path).status().done == 5
 
 
