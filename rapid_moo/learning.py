@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import FloatArray, IntArray, Stopwatch, copied
+from rapid_moo._util import BoolArray, FloatArray, IntArray, Stopwatch, copied
 from rapid_moo.design import FIRST_SAMPLE
 from rapid_moo.predictors import PredictorSet, Spec, spec_from_dict
 from rapid_moo.priors import Priors
@@ -112,7 +112,7 @@ class Learner:
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed, priors=self.priors)
             else:
                 self.predictors = self.predictors.successor()
-            some = _teaching(known, taught)
+            some = _teaching(whole(known, taught))
             self.predictors.fit(sample, warm_start=True, partial=(known.X[some], taught[some]))
             self._learn_success(known)
             self._learn_constraints(known, seed)
@@ -192,9 +192,9 @@ def foreseen(known: Knowledge) -> FloatArray:
     return raw
 
 
-def _teaching(known: Knowledge, taught: FloatArray) -> IntArray:
+def _teaching(known_whole: BoolArray) -> IntArray:
     """Rows known in part that the predictors learn from: of very many a sample says as much."""
-    rows = np.flatnonzero(~whole(known, taught))
+    rows = np.flatnonzero(~known_whole)
     if len(rows) <= TEACHING:
         return rows
     return np.sort(np.random.default_rng(len(rows)).permutation(rows)[:TEACHING])

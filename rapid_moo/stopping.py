@@ -32,6 +32,8 @@ RATIO = 1.25
 """Steps at which a training may be stopped grow at least by this factor: each is one more chance to be wrong."""
 CONFIDENCE = 0.9
 """How sure the rule must be that a value is not better than stated."""
+EXPLAINED = 0.75
+"""Values at a step must explain this share of how near curves end: what is stopped before says nothing of its end."""
 GRID = 33
 
 
@@ -89,7 +91,9 @@ class Extrapolation:
         Inverse of the centered products.
     error : ndarray of shape (n,)
         Standard deviation of the residuals.
-    freedom : ndarray of shape (n,)
+    explained : ndarray of shape (n,)
+        Share of the variance of the final values that each regression saw, adjusted for what it fits.
+    freedom, seen : int
         Degrees of freedom, and how many curves each regression saw.
     """
 
@@ -98,6 +102,7 @@ class Extrapolation:
     coefficients: FloatArray
     precision: FloatArray
     error: FloatArray
+    explained: FloatArray
     freedom: int
     seen: int
 
@@ -125,7 +130,9 @@ class Extrapolation:
         residuals = y - np.einsum("gij,gj->gi", Z, slopes)
         freedom = max(1, seen - n_features - 1)
         error = np.sqrt((residuals**2).sum(axis=1) / freedom)
-        return cls(grid, center, np.column_stack([mean, slopes]), precision, error, freedom, seen)
+        variance = (y**2).sum(axis=1) / (seen - 1)
+        explained = 1.0 - np.divide(error**2, variance, out=np.zeros_like(variance), where=variance > 0.0)
+        return cls(grid, center, np.column_stack([mean, slopes]), precision, error, explained, freedom, seen)
 
     def predict(self, *beside: float) -> tuple[FloatArray, FloatArray]:
         """Expected final values along the grid, and the standard deviation of a new one, both of shape (n,).
@@ -187,6 +194,9 @@ def planned(
         values = at_step(curves, step)
         there = np.isfinite(values)
         grid = np.unique(np.quantile(values[there], np.linspace(0.0, 1.0, GRID)))
+        alone = Extrapolation.fit(grid, values[there, None], final[there])
+        if np.median(alone.explained) < EXPLAINED:
+            continue
         features = np.column_stack([values[there], expected[there]])
         extrapolation = Extrapolation.fit(grid, features, final[there])
         for limits, bound, guess in zip(found, worst.tolist(), foreseen.tolist(), strict=True):
@@ -200,6 +210,8 @@ def planned(
 def extrapolated(curve: Curve, curves: Sequence[Curve], final: FloatArray) -> float:
     """The final value that a stopped curve would have had, as complete ones tell; NaN where too few do.
 
+    Its last value says most, and one before it how fast it was moving.
+
     Parameters
     ----------
     curve : Curve
@@ -210,9 +222,10 @@ def extrapolated(curve: Curve, curves: Sequence[Curve], final: FloatArray) -> fl
         Their final values, in the same unit.
     """
     step, value = curve[-1]
-    values = at_step(curves, step)
-    there = np.isfinite(values)
+    before = [point for point in curve if point[0] * RATIO <= step][-1:]
+    features = np.column_stack([at_step(curves, s) for s, _ in ((step, value), *before)])
+    there = np.isfinite(features).all(axis=1)
     if there.sum() < FEWEST:
         return np.nan
-    fitted = Extrapolation.fit(np.array([value]), values[there, None], final[there])
-    return float(fitted.predict()[0][0])
+    fitted = Extrapolation.fit(np.array([value]), features[there], final[there])
+    return float(fitted.predict(*(v for _, v in before))[0][0])

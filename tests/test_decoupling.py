@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -166,12 +165,12 @@ def test_what_is_known_in_part_is_proposed_wherever_a_search_went(monkeypatch):
 @pytest.mark.parametrize(("n_open", "n_teaching"), [(799, 799), (800, 800), (801, 800), (1500, 800)])
 def test_of_very_many_known_in_part_800_teach(n_open, n_teaching):
     complete = np.arange(n_open + 40) < 40
-    known = SimpleNamespace(complete=np.random.default_rng(0).permutation(complete))
-    rows = _teaching(known)
+    complete = np.random.default_rng(0).permutation(complete)
+    rows = _teaching(complete)
     assert len(set(rows.tolist())) == n_teaching
-    assert not known.complete[rows].any()
+    assert not complete[rows].any()
     assert (np.diff(rows) > 0).all()
-    assert rows.tolist() == _teaching(known).tolist()
+    assert rows.tolist() == _teaching(complete).tolist()
 
 
 class TestOnTables:

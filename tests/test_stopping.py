@@ -142,18 +142,36 @@ class TestRule:
 
     def test_what_is_expected_counts_beside_the_curve(self):
         rng = np.random.default_rng(2)
-        expected = rng.uniform(0.0, 10.0, 60)
-        curves = [((5, float(v)), (10, 0.0)) for v in rng.normal(size=60)]
-        ends = expected + 0.1 * rng.normal(size=60)
-        good, bad = planned(curves, ends, expected, np.array([5.0, 5.0]), np.array([2.0, 8.0]))
-        assert good == {}
-        assert bad[5] == pytest.approx(min(curve[0][1] for curve in curves))
+        ends = rng.uniform(0.0, 10.0, 60)
+        curves = [((5, float(v)), (10, 0.0)) for v in ends + 0.5 * rng.normal(size=60)]
+        expected = ends + 0.5 * rng.normal(size=60)
+        worst = np.array([5.0, 5.0, 5.0])
+        good, fair, bad = planned(curves, ends, expected, worst, np.array([4.0, 5.0, 6.0]))
+        assert good[5] > fair[5] + 0.3 > bad[5] + 0.6
+
+    @pytest.mark.parametrize(("noise", "stops"), [(0.4, True), (2.0, False)])
+    def test_nothing_is_stopped_by_what_says_little_of_the_end(self, noise, stops):
+        rng = np.random.default_rng(2)
+        ends = rng.uniform(0.0, 10.0, 60)
+        curves = [((5, float(v)), (10, 0.0)) for v in ends + noise * rng.normal(size=60)]
+        (limits,) = planned(curves, ends, np.zeros(60), np.array([1.0]), np.array([0.0]))
+        assert bool(limits) == stops
 
     def test_a_stopped_curve_ends_as_complete_ones_like_it(self):
         curves = [((5, float(v)), (10, v + 2.0)) for v in range(30)]
         ends = np.arange(30.0) + 2.0
         assert extrapolated(((5, 4.5),), curves, ends) == pytest.approx(6.5)
         assert np.isnan(extrapolated(((6, 4.5),), curves, ends))
+
+    def test_a_stopped_curve_goes_on_as_fast_as_it_was(self):
+        rng = np.random.default_rng(5)
+        ends, speed = rng.uniform(0.0, 10.0, 40), rng.uniform(0.0, 3.0, 40)
+        curves = [((4, e + 2.0 * s), (8, e + s), (16, e)) for e, s in zip(ends, speed, strict=True)]
+        assert extrapolated(((4, 9.0), (8, 7.0)), curves, ends) == pytest.approx(5.0)
+        # Without the value before it only the mean speed is known.
+        assert extrapolated(((8, 7.0),), curves, ends) == pytest.approx(5.5, abs=1.0)
+        curves = [((5, float(v)), (10, v + 2.0)) for v in range(30)]
+        ends = np.arange(30.0) + 2.0
         assert np.isnan(extrapolated(((5, 4.5),), curves[: FEWEST - 1], ends[: FEWEST - 1]))
 
     def test_units_change_nothing(self):

@@ -231,7 +231,7 @@ class TestSpaces:
 
 
 class BilledAgain(ArchitectureProblem):
-    def evaluate_raw(self, X):
+    def evaluate_raw(self, X, stops=None):
         raw = self.source.values(X)
         self.billed = getattr(self, "billed", 0) + len(X)
         return raw
@@ -456,7 +456,7 @@ class HasARow(Store):
 
 
 class AsksTwice(Store):
-    def _ask(self, repaired, who, free, objectives=None):
+    def _ask(self, repaired, who, free, objectives=None, stops=None):
         self._record(
             [
                 Event("ask", self._n + i, 0.0, {"x": x.tolist(), "who": who, "free": free})
@@ -466,7 +466,7 @@ class AsksTwice(Store):
 
 
 class KeepsVariants(Store):
-    def ask(self, X, who="", *, free=False):
+    def ask(self, X, who="", *, free=False, **more):
         first = len(self)
         rows = super().ask(X, who, free=free)
         for row, x in zip(rows, np.atleast_2d(X), strict=True):
@@ -559,6 +559,23 @@ class FrameOfCodes(Store):
         return frame
 
 
+class TakesStoppedForFailed(Store):
+    def _on_tell(self, event):
+        super()._on_tell(event)
+        for name in event.body.get("stopped", {}):
+            self._broken[event.row, self.objectives.index(name)] = True
+
+
+class ChargesTheWhole(Store):
+    def tell(self, row, values, reasons=None, *, stopped=None, **more):
+        super().tell(row, values, reasons, stopped=dict.fromkeys(stopped or {}, 1.0), **more)
+
+
+class LosesCurves(Store):
+    def curve(self, row, objective):
+        return ()
+
+
 class AlwaysNew(Store):
     def refresh(self):
         return True
@@ -571,6 +588,9 @@ BROKEN_STORES = {
     "telling": (TellsARowTooFar, r"expected \[0.1, 3.0\] as told"),
     "repeats": (KeepsTheLast, "repeats count with their mean"),
     "failures": (LosesTheRow, "a failure of one objective loses another"),
+    "stops": (TakesStoppedForFailed, "stopped is not failed"),
+    "stops cost": (ChargesTheWhole, "paid: expected"),
+    "stops lose curves": (LosesCurves, "curve: expected"),
     "refusals": (TakesAnything, "expected an InputError, got none"),
     "refusals change": (ChangesFirst, "refused and changed the store"),
     "states": (NeverRuns, "state when begun"),
