@@ -212,9 +212,9 @@ def tables(runs: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
         [
             {
                 "runs": len(seeds),
-                "cost": f"{np.median([e[0] for e in ends]):.0f}",
+                "cost": f"{BUDGETS['stopped']:g}",
                 "trained to the end": f"{np.median([e[1] for e in ends]):.0f}",
-                "stopped": f"{np.median([e[2] for e in ends]):.0f}",
+                "stopped": f"{np.median([len(stopped[s]['epochs']) for s in seeds]):.0f}",
                 "stopped after, epochs": f"{np.median(epochs):.0f} (half of them {np.quantile(epochs, 0.25):.0f} to"
                 f" {np.quantile(epochs, 0.75):.0f})",
                 "of the true front's points stopped": f"{np.median([stopped[s]['lost'] for s in seeds]):g}",
@@ -253,7 +253,9 @@ def write_report() -> None:
         f"The rule is {CONFIDENCE:.0%} sure of what it stops, at steps that grow by {RATIO - 1:.0%} and explain"
         f" {EXPLAINED:.0%} of how near curves end, from {FEWEST} whole curves on. All but the {EXPLAINED:.0%} were"
         " written down before the first run. That and 50 %, and 90 % and 75 % of sureness, were tried on seeds 101 to"
-        " 103, which are not reported. They could not be told apart.",
+        " 103, which are not reported. They could not be told apart. How stopped networks teach the predictors was"
+        " changed twice, after runs with seeds 20, 21, 100 and 101, and one with seed 0, which had the same ADRS at the"
+        " end as the one reported.",
     ]
     write_text(OUT / "report.md", page(*parts))
 
