@@ -15,6 +15,7 @@ import inspect
 import logging
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -43,6 +44,7 @@ from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import front_indices, front_range
 from rapid_moo.predictors import PredictorSet, Spec
 from rapid_moo.priors import Prior, Priors
+from rapid_moo.repeating import Measured, Repeating, mixed_batch
 from rapid_moo.result import RunResult
 from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
@@ -112,6 +114,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Whether cheap objectives may be measured first where costs are stated and the budget is one of cost, see
         :mod:`rapid_moo.decoupling`. With ``ask`` and ``tell`` an individual's ``wanted`` says which objectives are
         asked for; what is not measured is told as NaN.
+        Where an objective says ``repeats="auto"``, so does that of what is to be measured once more, see
+        :mod:`rapid_moo.repeating`: its new value is told, or it is evaluated as any other.
     stopping : bool
         Whether measurements that report on their way may be stopped, see :mod:`rapid_moo.stopping`.
     acquisition : callable
@@ -142,7 +146,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     searched : ndarray of shape (n, n_var) or None
         Genotypes among which the latest batch was chosen, the known ones included.
     wanted : ndarray of shape (n, n_objectives) or None
-        Which objectives to measure of each architecture of the latest proposal.
+        Which objectives to measure of each architecture of the latest proposal; of one that is known, once more.
     stops : dict of bytes to Stops
         When to stop the measurement of architectures of the latest proposal, by key.
     batch_error : float or None
@@ -210,7 +214,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._cost_limit: float | None = None
         self._pending: dict[bytes, IntArray] = {}
         self._screening: dict[bytes, tuple[IntArray, BoolArray]] = {}
+        self._again: dict[bytes, tuple[IntArray, BoolArray]] = {}
         self._decoupling: Decoupling | None = None
+        self._repeating: Repeating | None = None
         self._latest: Batch | None = None
         self._expected: dict[bytes, FloatArray] = {}
 
@@ -258,6 +264,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         by_evaluations = np.isfinite(getattr(self.termination, "n_max_evals", None) or np.inf)
         if self.decoupled and self.view.native and not by_evaluations:
             self._decoupling = Decoupling.of(problem)
+        self._repeating = Repeating.of(problem) if self.view.native else None
         if self.specs is not None and len(self.specs) != len(self.view.objectives):
             raise InputError(f"specs: expected {len(self.view.objectives)}, one per objective, got {len(self.specs)}")
         self.learner = self._make_learner()
@@ -325,14 +332,19 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             part.apply(lambda individual: individual.evaluated.update(["F", "G", "H"]))
 
     def _initialize_infill(self) -> Population:
-        return self._population(self.propose())
+        return self._infill()
 
     def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         before = self.bill.rows
         self.pop = Population.merge(self.view.population(before), self._told(infills))
 
     def _infill(self) -> Population:
-        return self._population(self.propose())
+        X = self.propose()
+        for x, mask in self._again.values():
+            # Whoever evaluates it finds that it is not known any more.
+            names = [name for name, on in zip(self.view.store.objectives, mask, strict=True) if on]
+            self.view.store.ask(x[None], objectives=names, again=True)
+        return self._population(X)
 
     def _advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         if infills is not None and len(infills):
@@ -366,7 +378,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     @property
     def _under_way(self) -> bool:
-        return bool(self._pending or self._screening)
+        return bool(self._pending or self._screening or self._again)
 
     def _told(self, infills: Population | None) -> Population:
         """Told individuals, now in the store and on the bill; a failed one is infinite, one known in part left out."""
@@ -374,13 +386,28 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             return Population.empty()
         store = self.view.store
         rows = self.view.take_in(infills, screening={key: mask for key, (_, mask) in self._screening.items()})
+        keys = self.view.space.keys(store.X[rows])
+        again = np.array([key in self._again for key in keys], dtype=np.bool_)
+        self.bill.repeat(np.unique(rows[again]))
         self.bill.add(rows)
-        for key in self.view.space.keys(store.X[rows]):
+        for key in keys:
             self._pending.pop(key, None)
             self._screening.pop(key, None)
+            self._again.pop(key, None)
         self.view.complete_told(infills, rows)
-        whole = np.array([store.settled(row) for row in rows.tolist()], dtype=np.bool_)
+        if again.any():
+            self._renew(infills[again], rows[again])
+        whole = np.array([store.settled(row) for row in rows.tolist()], dtype=np.bool_) & ~again
         return infills if whole.all() else infills[whole]
+
+    def _renew(self, told: Population, rows: IntArray) -> None:
+        """Give individuals of what was measured again the means of all that was measured."""
+        known = dict(zip(rows.tolist(), self.view.population(rows), strict=True))
+        everyone = Population.merge(told, self.pop if self.pop is not None else Population.empty())
+        places = self.view.store.find(self.view.genotypes(everyone.get("X")))
+        for individual, row in zip(everyone, places.tolist(), strict=True):
+            if (found := known.get(row)) is not None:
+                individual.F, individual.G = found.F, found.G
 
     def _succeeded(self) -> Population:
         """The population without what failed."""
@@ -410,10 +437,12 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.bill = Bill(store)
         self.bill.add(np.flatnonzero(store.tried))
         rows = np.flatnonzero(store.pending)
-        self._pending, self._screening = {}, {}
+        self._pending, self._screening, self._again = {}, {}, {}
         for row, key in zip(rows.tolist(), store.space.keys(store.X[rows]), strict=True):
             wanted = store.wanted_of(row)
-            if (wanted | store.settled_objectives(row)).all():
+            if store.settled(row):
+                self._again[key] = store.X[row], wanted
+            elif (wanted | store.settled_objectives(row)).all():
                 self._pending[key] = store.X[row]
             else:
                 self._screening[key] = store.X[row], wanted
@@ -441,16 +470,47 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         known = self.view.knowledge(self.bill, self._waiting(), screening)
         self._limit, self._cost_limit, self.stops = limit, cost, {}
         X = self._next(known, size)
+        X, again, repeated = self._repeat(X, known)
         parts, masks = self._screen(X, known, size)
         self._latest = None
         if size is not None:
-            X = X[: size - len(parts)]
+            X = X[: max(0, size - len(parts) - len(again))]
         for key, x in zip(self.view.space.keys(X), X, strict=True):
             self._pending[key] = x
         for key, x, mask in zip(self.view.space.keys(parts), parts, masks, strict=True):
             self._screening[key] = x, mask
-        self.wanted = np.vstack([self.view.missing(X), masks])
-        return np.vstack([X, parts])
+        for key, x, mask in zip(self.view.space.keys(again), again, repeated, strict=True):
+            self._again[key] = x, mask
+        self.wanted = np.vstack([self.view.missing(X), masks, repeated])
+        return np.vstack([X, parts, again])
+
+    def _repeat(self, X: IntArray, known: Knowledge) -> tuple[IntArray, IntArray, BoolArray]:
+        """What stays of a batch, and what is measured again in place of the rest, see :mod:`rapid_moo.repeating`."""
+        nothing = X, X[:0], np.empty((0, len(self.view.objectives)), dtype=np.bool_)
+        repeating, batch = self._repeating, self._latest
+        if repeating is None or batch is None or not len(X):
+            return nothing
+        store = self.view.store
+        tried = self.bill.rows[store.tried[self.bill.rows]]
+        under_way = sum(repeating.cost(mask) for _, mask in self._again.values())
+        left = repeating.left(store, tried, len(batch.chosen), under_way)
+        with self._stopwatch("search"):
+            measured = self._measured(repeating, known)
+            kept, rows, masks = mixed_batch(batch, measured, repeating, len(known.pending), left, self.random_state)
+        if not len(rows):
+            return nothing
+        self._latest = replace(batch, chosen=kept)
+        return batch.X[kept], store.X[rows], masks
+
+    def _measured(self, repeating: Repeating, known: Knowledge) -> Measured:
+        """What may be measured again, with what predictors that have not seen it say."""
+        assert self.predictors is not None
+        store = self.view.store
+        X = known.X[known.feasible]
+        rows = store.find(X)
+        asked = [key in self._again for key in self.view.space.keys(X)]
+        busy = np.isin(rows, np.flatnonzero(store.pending)) | np.array(asked, dtype=np.bool_)
+        return Measured.of(store, rows, self.view.objectives, repeating, self.predictors.predict_unseen(X), ~busy)
 
     def _screen(self, X: IntArray, known: Knowledge, size: int | None) -> tuple[IntArray, BoolArray]:
         """What is measured in part beside a batch, see :mod:`rapid_moo.decoupling`."""
@@ -607,7 +667,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         budget = getattr(self.termination, "n_max_evals", None)
         left = size if self._limit is None else min(size, self._limit)
         if budget is not None and np.isfinite(budget):
-            left = min(left, int(budget) - len(self.bill) - len(self._pending))
+            left = min(left, int(budget) - len(self.bill) - len(self._pending) - len(self._again))
         if (cost := self._cost_left()) is not None and np.isfinite(cost) and self.view.price > 0.0:
             left = min(left, int(cost / self.view.price * (1.0 + EPSILON)))
         return max(0, left)
@@ -618,6 +678,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if isinstance(self.termination, CostBudget):
             under_way = len(self._pending) * self.view.price
             under_way += sum(float(self.problem.evaluation_prices[mask].sum()) for _, mask in self._screening.values())
+            if self._repeating is not None:
+                under_way += sum(self._repeating.cost(mask) for _, mask in self._again.values())
             found.append(self.termination.limit - self.problem.cost(self.bill) - under_way)
         return min(found) if found else None
 
@@ -625,6 +687,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if not len(X):
             return Population.empty()
         found = Population.new("X", self.view.variables(X))
-        if self._decoupling is not None:
+        if self._decoupling is not None or self._repeating is not None:
             found.set("wanted", self.wanted)
         return found

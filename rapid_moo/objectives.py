@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,6 +14,7 @@ from rapid_moo.errors import InputError
 
 DIRECTIONS = ("min", "max")
 LARGEST, MOST_REPEATS = 1e30, 10_000
+AUTO = "auto"
 MOST_OBJECTIVES = 6
 """Exact fronts and hypervolumes of more objectives take minutes where these take seconds."""
 
@@ -22,7 +23,11 @@ class _Unstated(float):
     """A cost that nobody stated: 1, so that costs count measurements."""
 
 
-UNSTATED = _Unstated(1.0)
+class _Once(int):
+    """A number of measurements that nobody stated: 1."""
+
+
+UNSTATED, ONCE = _Unstated(1.0), _Once(1)
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,9 @@ class Objective:
     cost : float
         What one measurement costs, in a unit of one's own such as seconds; 1 unless it is stated. What a space computes
         costs nothing. Where a cost is stated, budgets and results speak of cost, see :mod:`rapid_moo.costs`.
-    repeats : int
-        How often a study measures it of each architecture.
+    repeats : int or "auto"
+        How often a study measures it of each architecture. With ``"auto"`` once, and RAPID measures again where that
+        pays, see :mod:`rapid_moo.repeating`; what a table holds has one value and is never measured again.
     """
 
     name: str
@@ -51,7 +57,7 @@ class Objective:
     unit: str = ""
     column: str = ""
     cost: float = UNSTATED
-    repeats: int = 1
+    repeats: int | str = ONCE
 
     def __post_init__(self) -> None:
         for key in ("name", "unit", "column"):
@@ -63,9 +69,11 @@ class Objective:
             raise InputError(f"objective {self.name!r}: expected direction 'min' or 'max', got {self.direction!r}")
         if isinstance(self.cost, bool) or not isinstance(self.cost, int | float) or not 0 <= self.cost <= LARGEST:
             raise InputError(f"objective {self.name!r}: expected a cost of 0 to {LARGEST:g}, got {shown(self.cost)}")
-        if isinstance(self.repeats, bool) or not isinstance(self.repeats, int) or not 0 < self.repeats <= MOST_REPEATS:
+        number = isinstance(self.repeats, int) and not isinstance(self.repeats, bool)
+        if self.repeats != AUTO and not (number and 0 < self.times <= MOST_REPEATS):
             raise InputError(
-                f"objective {self.name!r}: expected repeats of 1 to {MOST_REPEATS}, got {shown(self.repeats)}"
+                f"objective {self.name!r}: expected repeats of 1 to {MOST_REPEATS}, or {AUTO!r},"
+                f" got {shown(self.repeats)}"
             )
         if not self.column:
             object.__setattr__(self, "column", self.name)
@@ -79,6 +87,21 @@ class Objective:
     def cost_stated(self) -> bool:
         """Whether somebody said what a measurement costs, be it 1."""
         return not isinstance(self.cost, _Unstated)
+
+    @property
+    def times(self) -> int:
+        """How often it is measured of every architecture; 1 where RAPID chooses which are measured again."""
+        return 1 if isinstance(self.repeats, str) else self.repeats
+
+    @property
+    def repeats_stated(self) -> bool:
+        """Whether somebody said how often it is measured, be it once."""
+        return not isinstance(self.repeats, _Once)
+
+    @property
+    def chosen_repeats(self) -> bool:
+        """Whether RAPID chooses what is measured again."""
+        return self.repeats == AUTO
 
     @property
     def label(self) -> str:
@@ -132,6 +155,42 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
     if len(found) < 2:
         raise InputError(f"objectives: expected at least two, got {shown(text, 200)}")
     return distinct(found)
+
+
+def with_repeats(objectives: Sequence[Objective], text: str, computed: Collection[str] = ()) -> tuple[Objective, ...]:
+    """The objectives, measured as often as ``accuracy:3,latency:auto`` says; the others as before.
+
+    Parameters
+    ----------
+    objectives : sequence of Objective
+        What is measured.
+    text : str
+        Names with numbers or ``auto``; a name with a comma or colon stands in quotes.
+    computed : collection of str
+        Objectives that the space computes, which are not measured.
+
+    Raises
+    ------
+    InputError
+        If a part cannot be read, or a name is unknown, computed or comes twice.
+    """
+    names = [objective.name for objective in objectives]
+    stated: dict[str, int | str] = {}
+    at = 0
+    while at < max(len(text), 1):
+        match = _PART.match(text, at)
+        name, value = (match["double"] or match["single"] or match["bare"], match["direction"]) if match else ("", "")
+        if not name or not (value == AUTO or re.fullmatch(r"\d{1,9}", value)):
+            part = shown(text[at:].split(",")[0].strip())
+            raise InputError(f"repeats: expected NAME:NUMBER or NAME:{AUTO}, got {part} in {shown(text, 200)}")
+        if name not in names or name in computed or name in stated:
+            what = "twice" if name in stated else "computed" if name in computed else "unknown"
+            measured = ", ".join(n for n in names if n not in computed)
+            raise InputError(f"repeats: expected some of {measured}, each once, got {shown(name)}: {what}")
+        stated[name] = AUTO if value == AUTO else int(value)
+        assert match is not None
+        at = match.end()
+    return tuple(replace(o, repeats=stated[o.name]) if o.name in stated else o for o in objectives)
 
 
 def as_objectives(stated: str | Mapping[str, str] | Sequence[Objective]) -> tuple[Objective, ...]:

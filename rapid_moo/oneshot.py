@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from pymoo.core.problem import Problem
 
 from rapid_moo._util import IntArray
 from rapid_moo.algorithm import RAPID
@@ -50,6 +51,10 @@ class OneShotRAPID(RAPID):
         self.decoupled = False
         self.parts = parts
         self._front_size: int | None = None
+
+    def _setup(self, problem: Problem, **kwargs: Any) -> None:
+        super()._setup(problem, **kwargs)
+        self._repeating = None  # the published method measures each architecture once
 
     def _make_learner(self, **settings: Any) -> Learner:
         return super()._make_learner(once=True, **settings)

@@ -319,6 +319,8 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
     def evaluate_raw(self, X: IntArray, stops: Mapping[bytes, Stops] | None = None) -> FloatArray:
         """Raw objectives of shape (n, n_obj), NaN where one failed or was stopped; what is known comes from the store.
 
+        What the store says is to be measured once more is no longer known.
+
         Parameters
         ----------
         X : ndarray of shape (n, n_var)
@@ -373,8 +375,8 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
                     store.start(row, "table")
                 new = np.flatnonzero(part & np.isfinite(line) & ~store.settled_objectives(row)).tolist()
                 # A table holds the mean of all repeats: it stands for each of them.
-                for i in range(max([self.objectives[k].repeats for k in new], default=1), 0, -1):
-                    values = {names[k]: float(line[k]) for k in new if self.objectives[k].repeats >= i}
+                for i in range(max([self.objectives[k].times for k in new], default=1), 0, -1):
+                    values = {names[k]: float(line[k]) for k in new if self.objectives[k].times >= i}
                     store.tell(row, values, who="table", more=i > 1)
 
     def _measure(
@@ -402,6 +404,9 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
         with self.store.transaction():
             asked = zip(X, planned, strict=True)
             rows = [int(self.store.ask(x[None], objectives=names, stops=plan)[0]) for x, plan in asked]
+            for row in rows:
+                if self.store.again_of(row).any():
+                    self.store.start(row)
         try:
             outcomes = list(self.elementwise_runner(call, [self._work(row) for row in rows]))
         except BaseException:
@@ -479,9 +484,7 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
     @cached_property
     def evaluation_prices(self) -> FloatArray:
         """What it costs to measure each objective of an architecture as often as it is to be, shape (n_obj,)."""
-        return np.asarray(
-            self.prices * np.array([objective.repeats for objective in self.objectives]), dtype=np.float64
-        )
+        return np.asarray(self.prices * np.array([objective.times for objective in self.objectives]), dtype=np.float64)
 
     @property
     def costs_stated(self) -> bool:
@@ -668,12 +671,17 @@ class BillingEvaluator(Evaluator):  # type: ignore[misc]  # pymoo ships no types
     def eval(self, problem: Any, pop: Any, **kwargs: Any) -> Any:
         """Evaluate a population and bill what is new; parameters as in pymoo."""
         kwargs.pop("count_evals", None)
-        evaluated = super().eval(problem, pop, count_evals=False, **kwargs)
         several = [pop] if isinstance(pop, Individual) else list(pop)
+        again = self._asked_again(problem, several)
+        # What was known beforehand is so no longer when it has been measured again.
+        new = self._bill_of(problem).add(again) if len(again) else 0
+        evaluated = super().eval(problem, pop, count_evals=False, **kwargs)
         if not several:
             return evaluated
         if isinstance(problem, ArchitectureProblem):
-            new = self._bill_of(problem).add(self._rows(problem, [individual.X for individual in several]))
+            bill = self._bill_of(problem)
+            new += bill.repeat(again)
+            new += bill.add(self._rows(problem, [individual.X for individual in several]))
         else:
             # A problem that knows nothing of this package: the same variables are the same individual.
             before = len(self._seen)
@@ -690,6 +698,14 @@ class BillingEvaluator(Evaluator):  # type: ignore[misc]  # pymoo ships no types
             # Predictions are not remembered: what was asked for is counted in a store of the evaluator's own.
             self.bill = Bill(problem.store if true else Store(problem.space, names))
         return self.bill
+
+    def _asked_again(self, problem: Any, several: Sequence[Individual]) -> IntArray:
+        """Rows of known architectures that are to be measured once more."""
+        if not several or not isinstance(problem, ArchitectureProblem) or not problem.store.again.any():
+            return np.empty(0, dtype=np.int64)
+        rows = problem.store.find(problem.genotypes(np.array([individual.X for individual in several])))
+        rows = np.unique(rows[rows >= 0])
+        return np.asarray(rows[problem.store.again[rows].any(axis=1)], dtype=np.int64)
 
     def _rows(self, problem: ArchitectureProblem, X: Sequence[Any]) -> IntArray:
         genotypes = problem.genotypes(np.array(X))

@@ -39,7 +39,7 @@ IDLE, ASKED, RUNNING = 0, 1, 2
 IMPORT, BY_HAND = "import", "hand"
 _ARRAYS = (
     *("_X", "_total", "_squares", "_count", "_work", "_free", "_broken", "_seconds", "_when", "_begun"),
-    *("_paid", "_lost", "_halted", "_wanted", "_told"),
+    *("_paid", "_lost", "_halted", "_wanted", "_again", "_told"),
 )
 
 
@@ -78,6 +78,7 @@ class Store:
         self._broken = np.zeros((16, len(objectives)), dtype=np.bool_)
         self._paid, self._lost, self._halted = (np.zeros((16, len(objectives))) for _ in range(3))
         self._wanted = np.ones((16, len(objectives)), dtype=np.bool_)
+        self._again = np.zeros((16, len(objectives)), dtype=np.bool_)
         self._seconds, self._when = np.zeros(16), np.zeros(16)
         self._begun, self._told = np.zeros(16, dtype=np.int64), np.zeros(16, dtype=np.int64)
         self._n_told = 0
@@ -168,8 +169,25 @@ class Store:
         return np.asarray(self._wanted[row].copy(), dtype=np.bool_)
 
     def wanted_of(self, row: int) -> BoolArray:
-        """Which objectives of a row were asked for last and are not settled, shape (n_objectives,)."""
-        return np.asarray(self._wanted[row] & ~self.settled_objectives(row))
+        """Which objectives of a row were asked for last and are not settled, shape (n_objectives,).
+
+        Those that were asked for once more have not come either.
+        """
+        return np.asarray((self._wanted[row] & ~self.settled_objectives(row)) | self._again[row])
+
+    @property
+    def again(self) -> BoolArray:
+        """Which objectives of each row were asked for once more and not told since, shape (n, n_objectives)."""
+        return self._again[: self._n].copy()
+
+    def again_of(self, row: int) -> BoolArray:
+        """As :attr:`again`, of one row."""
+        return np.asarray(self._again[row].copy(), dtype=np.bool_)
+
+    @property
+    def failed_again(self) -> BoolArray:
+        """Where an objective has a value and another measurement of it failed, shape (n, n_objectives)."""
+        return np.asarray(self._broken[: self._n] & (self._count[: self._n] > 0))
 
     @property
     def complete(self) -> BoolArray:
@@ -230,7 +248,7 @@ class Store:
         One that lacks a value because its measurement was stopped, and for no other reason, is ``stopped``.
         """
         known = self._count[row] > 0
-        if self._work[row] == ASKED:
+        if self._work[row] == ASKED and not self._again[row].any():
             return "asked"
         if self._work[row] == RUNNING and not (known.any() and self._who[row] == BY_HAND):
             return "running"
@@ -296,9 +314,9 @@ class Store:
         return np.array([self._rows.get(key, -1) for key in self.space.keys(X)], dtype=np.int64)
 
     def known(self, X: ArrayLike) -> BoolArray:
-        """Whether every objective of each architecture has a value, has failed or was stopped, shape (n,)."""
+        """Whether every objective of each architecture is settled and none is to come once more, shape (n,)."""
         rows = self.find(X)
-        return np.asarray((rows >= 0) & self._settled(rows).all(axis=1))
+        return np.asarray((rows >= 0) & (self._settled(rows) & ~self._again[rows]).all(axis=1))
 
     def to_frame(self) -> pd.DataFrame:
         """One row per architecture: evaluation, state, genes, objectives, seconds, reason, who and when."""
@@ -313,17 +331,19 @@ class Store:
         free: bool = False,
         objectives: Sequence[str] | None = None,
         stops: Stops | None = None,
+        again: bool = False,
     ) -> IntArray:
         """Put architectures on the list, each once; a known one keeps its row. Returns their rows, shape (n,).
 
-        With ``objectives`` only these are asked for, where they are not settled; with ``stops`` their measurement is
-        stopped where these say so.
+        With ``objectives`` only these are asked for, where they are not settled; with ``again`` once more where they
+        are known; with ``stops`` their measurement is stopped where these say so. What waits or is being worked on is
+        not asked for again.
         """
         repaired = self.space.repair(X)
         if objectives is not None and (wrong := [name for name in objectives if name not in self.objectives]):
             raise InputError(f"store: expected objectives {list(self.objectives)}, got {wrong[0]!r}")
         with self.transaction():
-            self._ask(repaired, who, free, objectives, stops)
+            self._ask(repaired, who, free, objectives, stops, again)
         return self.find(repaired)
 
     def _ask(
@@ -333,9 +353,11 @@ class Store:
         free: bool,
         objectives: Sequence[str] | None = None,
         stops: Stops | None = None,
+        again: bool = False,
     ) -> None:
         part: dict[str, Any] = {} if objectives is None else {"objectives": list(objectives)}
         part |= {} if stops is None else {"stops": stops.to_dict()}
+        repeat = {"again": True} if again else {}
         columns = slice(None) if objectives is None else [self.objectives.index(name) for name in objectives]
         rows = self.find(repaired)
         now = time.time()
@@ -348,9 +370,9 @@ class Store:
             for j, i in enumerate(new)
         ]
         waits = [
-            Event("requeue", int(row), now, {"who": who, **part})
+            Event("requeue", int(row), now, {"who": who, **part, **repeat})
             for row in dict.fromkeys(rows[rows >= 0].tolist())
-            if not free and self._work[row] == IDLE and not self.settled_objectives(row)[columns].all()
+            if not free and self._work[row] == IDLE and (again or not self.settled_objectives(row)[columns].all())
         ]
         self._record([*events, *waits])
 
@@ -479,7 +501,7 @@ class Store:
         """Further objectives, of which nothing is known yet."""
         new = [name for name in names if name not in self.objectives]
         self.objectives = (*self.objectives, *new)
-        for name in ("_total", "_squares", "_count", "_broken", "_paid", "_lost", "_halted", "_wanted"):
+        for name in ("_total", "_squares", "_count", "_broken", "_paid", "_lost", "_halted", "_wanted", "_again"):
             array = getattr(self, name)
             more = np.full((len(array), len(new)), name == "_wanted", dtype=array.dtype)
             setattr(self, name, np.hstack([array, more]))
@@ -559,6 +581,7 @@ class Store:
             self._squares[row, k] += value * value
             self._count[row, k] += 1
             self._paid[row, k] += not self._free[row]
+            self._again[row, k] = False
             reasons.pop(name, None)
         stopped = body.get("stopped") or {}
         for name, share in stopped.items():
@@ -575,6 +598,7 @@ class Store:
         self._who[row] = body["who"] or self._who[row]
         if not body["more"]:
             self._work[row] = IDLE
+            self._again[row] = False
 
     def _on_requeue(self, event: Event) -> None:
         row, forget = event.row, event.body.get("forget", False)
@@ -584,6 +608,11 @@ class Store:
         if "who" in event.body:  # asked for anew, and not merely put back
             self._want(row, event.body)
             self._plan(row, event.body)
+        if event.body.get("again", False) or (forget and (self._count[row] > 0).all()):
+            # Only what was measured is measured again; the rest is wanted as ever.
+            computed = {objective.name for objective in self.space.computed}
+            measured = np.array([name not in computed for name in self.objectives], dtype=np.bool_)
+            self._again[row] = self._wanted[row] & (self._count[row] > 0) & measured
         if forget:
             self._broken[row] = False
             self._lost[row] = 0.0
@@ -594,6 +623,7 @@ class Store:
         if self._work[event.row] == RUNNING:
             self._begun[event.row] = max(0, self._begun[event.row] - 1)
         self._work[event.row] = IDLE
+        self._again[event.row] = False
 
     def _reserve(self, n: int) -> None:
         if n <= len(self._X):
@@ -631,7 +661,7 @@ class Bill:
         self._n = 0
 
     def __len__(self) -> int:
-        """Architectures that are billed."""
+        """Evaluations that are billed: architectures, and what was measured of them once more."""
         return self._n
 
     @property
@@ -663,6 +693,14 @@ class Bill:
                 self._gratis.remove(row)
                 self._n += 1
         return self._n - before
+
+    def repeat(self, rows: ArrayLike) -> int:
+        """Bill one further measurement of each of these rows; returns how many."""
+        found = np.asarray(rows, dtype=np.int64).tolist()
+        # What was known beforehand and is measured here costs its measurement, and nothing besides.
+        self._gratis.difference_update(found)
+        self._n += len(found)
+        return len(found)
 
     def cost(self, prices: FloatArray) -> float:
         """What was measured of the architectures on the bill, each measurement at its objective's price."""

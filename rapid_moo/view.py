@@ -268,7 +268,9 @@ class SpaceView:
             for i, line in enumerate(values):
                 # Asked for again at each, since the same architecture may come twice.
                 rows[i] = self.store.find(X[i][None])[0]
-                if rows[i] < 0 or not self.store.settled(int(rows[i])):
+                if rows[i] >= 0 and self.store.again_of(int(rows[i])).any():
+                    self._tell_again(int(rows[i]), line)
+                elif rows[i] < 0 or not self.store.settled(int(rows[i])):
                     asked = (screening or {}).get(self.space.keys(X[i][None])[0])
                     rows[i] = self._tell(X[i], line, free, asked)
         return rows
@@ -310,6 +312,15 @@ class SpaceView:
         }
         self.store.tell(row, known, missing)
         return row
+
+    def _tell_again(self, row: int, line: FloatArray) -> None:
+        """Another measurement of what was asked for once more, where it was told and not evaluated here."""
+        if not self.store.is_running(row):
+            self.store.start(row)
+        lines = zip(self.store.objectives, line.tolist(), self.store.again_of(row), strict=True)
+        told = {name: value for name, value, on in lines if on}
+        known = {name: value for name, value in told.items() if np.isfinite(value)}
+        self.store.tell(row, known, {name: "no finite value" for name in told if name not in known})
 
     def population(self, rows: IntArray) -> Population:
         """Rows of the store as evaluated individuals."""

@@ -48,7 +48,7 @@ def measure(architecture):
 
 # What may happen to a store: something, to one of twelve architectures, with some objectives.
 STEPS = st.tuples(
-    st.sampled_from(["ask", "import", "start", "tell", "more", "fail", "requeue", "forget", "drop"]),
+    st.sampled_from(["ask", "again", "import", "start", "tell", "more", "fail", "requeue", "forget", "drop"]),
     st.integers(0, 11),
     st.sets(st.sampled_from(["error", "latency"])),
 )
@@ -59,6 +59,8 @@ def happen(store, step, value):
     x = np.array([[k % 4, k // 4, 0]])
     if kind == "ask":
         store.ask(x, "run")
+    if kind == "again":
+        store.ask(x, "run", objectives=names, again=True)
     if kind == "import":
         store.add(x, [[value if name in names else np.nan for name in store.objectives]])
     row = int(store.find(x)[0])

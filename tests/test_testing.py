@@ -456,7 +456,7 @@ class HasARow(Store):
 
 
 class AsksTwice(Store):
-    def _ask(self, repaired, who, free, objectives=None, stops=None):
+    def _ask(self, repaired, who, free, objectives=None, stops=None, again=False):
         self._record(
             [
                 Event("ask", self._n + i, 0.0, {"x": x.tolist(), "who": who, "free": free})
@@ -547,6 +547,11 @@ class NotesChange(Store):
         self.notes[key] = content
 
 
+class ForgetsToAskAgain(Store):
+    def ask(self, X, who="", *, free=False, objectives=None, again=False):
+        return super().ask(X, who, free=free, objectives=objectives)
+
+
 class ForgetsItsFailures(Store):
     def __getstate__(self):
         return {**self.__dict__, "_reasons": [{} for _ in self._reasons]}
@@ -587,6 +592,7 @@ BROKEN_STORES = {
     "asking keeps variants": (KeepsVariants, "expected repaired genotypes"),
     "telling": (TellsARowTooFar, r"expected \[0.1, 3.0\] as told"),
     "repeats": (KeepsTheLast, "repeats count with their mean"),
+    "again": (ForgetsToAskAgain, "ask again: expected the row to wait"),
     "failures": (LosesTheRow, "a failure of one objective loses another"),
     "stops": (TakesStoppedForFailed, "stopped is not failed"),
     "stops cost": (ChargesTheWhole, "paid: expected"),

@@ -150,6 +150,11 @@ def _add_run(commands_of: Any) -> None:
         metavar="NAME:COST,..",
         help="what measuring each objective costs, in seconds or any unit: error:3600,latency:10 (default 1)",
     )
+    run.add_argument(
+        "--repeats",
+        metavar="NAME:N|auto,..",
+        help="how often an objective is measured of each architecture; latency:auto measures again where that pays",
+    )
     run.add_argument("--objectives", metavar="NAME:min,..", help="what is optimised, where the space does not say it")
     run.add_argument("--constraint", action="append", default=[], metavar="'latency <= 20'")
     run.add_argument("--seed", type=seed, help="seed of every choice (default 0)")

@@ -25,7 +25,7 @@ from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, writab
 from rapid_moo.costs import cost_text, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.measure import Command, user_trace
-from rapid_moo.objectives import Objective, parse_objectives
+from rapid_moo.objectives import Objective, parse_objectives, with_repeats
 from rapid_moo.preferences import preferred_point
 from rapid_moo.priors import Prior
 from rapid_moo.problems import get_space, space_names
@@ -138,17 +138,16 @@ def _study(options: Namespace, executor: Any) -> Study:
             raise InputError(f"--out: expected none beside the folder of a study, got {options.out}")
         stated: Sequence[Objective] | None = parse_objectives(options.objectives) if options.objectives else None
         known = [objective_from_dict(item) for item in read_definition(target)["objectives"]]
-        if options.costs is not None:
+        if options.costs is not None or options.repeats is not None:
             more = [o for o in stated or () if o.name not in {k.name for k in known}]
             computed = [item["name"] for item in read_definition(target)["space"].get("computed", [])]
-            stated = with_costs([*known, *more], options.costs, computed)
+            stated = _with_measurements([*known, *more], options, computed)
         _weights(options.prefer, [*known, *(o for o in stated or () if o.name not in {k.name for k in known})])
         return Study(target, constraints=constraints, objectives=stated, **shared)
     space, objectives, written, reference = _space(options.target)
     if options.objectives:
         objectives = parse_objectives(options.objectives)
-    if options.costs is not None:
-        objectives = with_costs(objectives, options.costs, [objective.name for objective in space.computed])
+    objectives = _with_measurements(objectives, options, [objective.name for objective in space.computed])
     out = writable(options.out or Path("runs") / space.name)
     if options.budget is None and not (out / DEFINITION).exists():
         raise InputError("--budget: expected the number of evaluations of a new study, got none")
@@ -165,6 +164,15 @@ def _study(options: Namespace, executor: Any) -> Study:
         space_reference=reference,
         **shared,
     )
+
+
+def _with_measurements(
+    objectives: Sequence[Objective], options: Namespace, computed: Sequence[str]
+) -> Sequence[Objective]:
+    """The objectives with what the options say of their measurements: costs and repeats."""
+    if options.costs is not None:
+        objectives = with_costs(objectives, options.costs, computed)
+    return with_repeats(objectives, options.repeats, computed) if options.repeats is not None else objectives
 
 
 def _space(target: str) -> tuple[SearchSpace, Sequence[Objective], Sequence[str], Reference | None]:

@@ -289,7 +289,7 @@ def full_price(table: ArchitectureTable) -> float:
 def table_prices(table: ArchitectureTable) -> FloatArray:
     """What it costs to measure each objective of an architecture, repeats included, shape (n_objectives,)."""
     single = prices(table.objectives, [objective.name for objective in table.space.computed])
-    return np.asarray(single * np.array([objective.repeats for objective in table.objectives]))
+    return np.asarray(single * np.array([objective.times for objective in table.objectives]))
 
 
 def by_cost(table: ArchitectureTable) -> bool:

@@ -293,6 +293,9 @@ class Engine:
         times = part.repeats - int(repeats[columns].min())
         if self.store.stopped_objectives_of(row)[columns].any():
             return None
+        again = self.store.again_of(row)
+        if again.any():
+            return Call(row, k, 1) if again[columns].any() else None
         if not repeats.all() and not self.store.asked_of(row)[columns].any():
             return None
         if repeats.all():
@@ -370,13 +373,14 @@ class Engine:
             for outcome in outcomes:
                 if outcome.values:
                     self.store.tell(row, outcome.values, more=True)
-            known = self.store.raw_of([row])[0]
+            # What was asked for once more and has not come has failed.
+            open_ = np.isnan(self.store.raw_of([row])[0]) | self.store.again_of(row)
             summary = merged(outcomes)
             # A repeat that failed beside one that did not is no failure of the objective.
             summary.reasons = {
                 name: text
                 for name, text in summary.reasons.items()
-                if not name or np.isnan(known[self.store.objectives.index(name)])
+                if not name or open_[self.store.objectives.index(name)]
             }
             in_vain = self.problem.record(row, summary, more=more, guard=self._guards[call.part])
         if not more:
@@ -445,6 +449,10 @@ def ask(
     with store.transaction():
         for x, part in zip(X, wanted if wanted is not None else [None] * len(X), strict=True):
             row = int(store.find(x[None])[0])
+            if part is not None and row >= 0 and store.settled(row):
+                again = [name for name, on in zip(store.objectives, part, strict=True) if on]
+                store.ask(x[None], "rapid", objectives=again, again=True)
+                continue
             open_ = part is not None and (~part & (True if row < 0 else ~store.settled_objectives(row))).any()
             names = [name for name, on in zip(store.objectives, part, strict=True) if on] if open_ else None
             key = store.space.keys(x[None])[0]

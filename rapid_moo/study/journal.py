@@ -399,7 +399,7 @@ _BODIES: dict[Any, dict[str, Callable[[Any], bool]]] = {
         "more": _is_bool,
         "stopped": _are_shares,
     },
-    "requeue": {"forget": _is_bool, "stops": _are_stops},
+    "requeue": {"forget": _is_bool, "again": _is_bool, "stops": _are_stops},
     "drop": {},
 }
 """What the body of each kind of event holds."""

@@ -75,7 +75,7 @@ class Places:
         logs : Path
             Folder of what worker processes print.
         """
-        repeats = {objective.name: objective.repeats for objective in objectives}
+        repeats = {objective.name: objective.times for objective in objectives}
         pools: list[Pool] = []
         parts: list[Part] = []
         owned: list[Executor] = []

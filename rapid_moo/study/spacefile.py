@@ -37,6 +37,7 @@ kernel = {{ choices = [3, 5, 7], when = {{ op = "conv" }} }}    # only where op 
 [objectives]
 error = {{ direction = "min", unit = "%" }}
 latency = {{ direction = "min", unit = "ms" }}                # repeats = 3 calls its function three times
+# repeats = "auto" measures again where noise makes that pay, see docs/study.md
 # cost = 3600 says what measuring an objective costs; --budget is an amount of cost then
 """
 _TOP = ("name", "constraints", "computed", "genes", "objectives")
@@ -183,8 +184,7 @@ def _objective(name: str, value: Any) -> Objective:
         name,
         value.get("direction", ""),
         value.get("unit", ""),
-        repeats=value.get("repeats", 1),
-        **({"cost": value["cost"]} if "cost" in value else {}),
+        **{key: value[key] for key in ("repeats", "cost") if key in value},
     )
 
 

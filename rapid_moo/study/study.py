@@ -249,9 +249,11 @@ class Study(Shown):
                 raise InputError(
                     f"{self.folder}: {objective.name!r} was measured in {before.unit} there, got {objective.unit!r}"
                 )
-        # A cost that is stated anew holds from now on.
+        # A cost that is stated anew holds from now on, and so do repeats.
         anew = {objective.name: objective.cost for objective in objectives or () if objective.cost_stated}
         stored = [replace(s, cost=anew[s.name]) if s.name in anew else s for s in stored]
+        often = {objective.name: objective.repeats for objective in objectives or () if objective.repeats_stated}
+        stored = [replace(s, repeats=often[s.name]) if s.name in often else s for s in stored]
         self.objectives = distinct([*stored, *added])
         check_names(self.space, self.objectives)
         self.measure = self._located(measure) if measure is not None else self._found_measure(known.get("measure"))

@@ -111,6 +111,40 @@ def _check_repeats(store: Store) -> None:
     require(bool(np.isnan(store.repeat_variance[0, 0])), "repeat_variance: one value has none")
 
 
+def _check_again(store: Store) -> None:
+    store.ask(X[:2])
+    for row in (0, 1):
+        store.start(row)
+        store.tell(row, {"error": 1.0, "latency": 2.0})
+    require(not store.again.any(), "again: nothing was asked for once more")
+    store.ask(X[:1])
+    require(not store.pending.any(), "ask: what is known is not measured again unless that is said")
+    store.ask(X[:1], objectives=["latency"], again=True)
+    require(_equal(store.waiting, [0]), f"ask again: expected the row to wait, got {store.waiting.tolist()}")
+    require(_equal(store.again, [[False, True], [False, False]]), f"again: got {store.again.tolist()}")
+    require(_equal(store.wanted_of(0), [False, True]), f"wanted_of: got {store.wanted_of(0).tolist()}")
+    require(_equal(store.known(X[:2]), [False, True]), "known: what is to be measured once more is not")
+    require(store.state(0) == "done", f"state: what waits for a repeat is known, got {store.state(0)!r}")
+    store.start(0)
+    store.requeue([0])
+    require(_equal(store.again_of(0), [False, True]), "requeue: a repeat that was lost is still asked for")
+    require(store.n_evaluations == 2, f"a repeat that was lost is not billed: expected 2, got {store.n_evaluations}")
+    store.start(0)
+    store.tell(0, {"latency": 4.0})
+    require(_rows_equal(store.raw[0], [1.0, 3.0]), f"a repeat counts with the mean, got {store.raw[0].tolist()}")
+    require(not store.again.any() and not store.pending.any(), "a repeat that was told is asked for no longer")
+    require(store.n_evaluations == 3, f"a repeat is billed: expected 3 evaluations, got {store.n_evaluations}")
+    require(_equal(store.paid, [[1, 2], [1, 1]]), f"paid: repeats are, got {store.paid.tolist()}")
+    store.ask(X[1:2], objectives=["error"], again=True)
+    store.start(1)
+    store.tell(1, {}, {"error": "board is away"})
+    require(_rows_equal(store.raw[1], [1.0, 2.0]) and not store.failed.any(), "a repeat that failed leaves the value")
+    require(
+        _equal(store.failed_again, [[False, False], [True, False]]), "failed_again: expected the repeat that failed"
+    )
+    require(_equal(store.paid[1], [2, 1]), f"paid: a repeat that failed is, got {store.paid[1].tolist()}")
+
+
 def _check_failures(store: Store) -> None:
     store.ask(X)
     store.tell(0, {"error": 2.0}, {"latency": "board is away"})
@@ -359,6 +393,7 @@ STORE_CHECKS: Mapping[str, Callable[[Store], None]] = MappingProxyType(
         "asking": _check_asking,
         "telling": _check_telling,
         "repeats": _check_repeats,
+        "again": _check_again,
         "failures": _check_failures,
         "stops": _check_stops,
         "refusals": _check_refusals,

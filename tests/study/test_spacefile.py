@@ -105,7 +105,11 @@ def test_names_and_order_of_a_small_one(write):
         ),
         (SMALL + "latency = { unit = 'ms' }\n", "expected direction 'min' or 'max', got ''"),
         (SMALL + "latency = { direction = 'min', unit = 3 }\n", "objectives.latency: expected a text as unit, got 3"),
-        (SMALL + "latency = { direction = 'min', repeats = 0 }\n", "expected repeats of 1 to 10000, got 0"),
+        (SMALL + "latency = { direction = 'min', repeats = 0 }\n", "expected repeats of 1 to 10000, or 'auto', got 0"),
+        (
+            SMALL + "latency = { direction = 'min', repeats = 'often' }\n",
+            "objective 'latency': expected repeats .*, got 'often'",
+        ),
         (SMALL + "latency = { direction = 'min', price = 0 }\n", "objectives.latency: .*, got 'price'"),
         (SMALL + "depth = { direction = 'min' }\n", "expected different names for genes .*, got 'depth' twice"),
         ("[genes]\na = 3\n" + SMALL[8:], "genes.a: expected a list of choices or .*, got 3"),
