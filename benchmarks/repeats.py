@@ -1,6 +1,6 @@
 """Repeats where they pay: each architecture once, twice or three times, or RAPID chooses what is measured again.
 
-    python benchmarks/repeats.py run [--spaces recipe,rough] [--noises 0.03,0.1] [--ways 1,2,3,auto] [--seeds 0-4]
+    python benchmarks/repeats.py run [--spaces memory,rough] [--noises 0.03,0.1] [--ways 1,2,3,auto] [--seeds 0-4]
     python benchmarks/repeats.py report
 
 ``run`` lets a study search spaces whose noise-free values are known, each way at the same number of measurements, and
@@ -37,9 +37,9 @@ from rapid_moo.study.study import Study
 
 OUT = Path(__file__).parent / "results" / "repeats"
 NOISES = (0.03, 0.1)
-REPORTED_ON = ("recipe", "islands", "rough")
+REPORTED_ON = ("memory", "islands", "rough")
 WAYS = ("1", "2", "3", "auto")
-BUDGET = 90
+BUDGET = 60
 
 
 @dataclass(frozen=True)

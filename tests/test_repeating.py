@@ -585,3 +585,22 @@ class TestStudies:
         assert study.store.raw_of([row])[0] == pytest.approx(np.mean([before, [5.0, 6.0]], axis=0))
         assert not study.store.pending[row]
         assert study.store.begun[row] == 2
+
+    def test_by_hand_the_same_value_again_is_an_answer(self, tmp_path, capsys):
+        study = study_in(tmp_path / "s", None)
+        X = study.space.sample(20, 0)
+        for x in X:
+            study.tell(study.space.to_dict(x), dict(zip(("error", "latency"), truth(x).tolist(), strict=True)))
+        study.store.ask(X[:1], objectives=["latency"], again=True)
+        assert main(["ask", str(tmp_path / "s"), "-n", "1"]) == 0
+        told = capsys.readouterr().out
+        head, line = (text.split(",") for text in told.splitlines())
+        asked = dict(zip(head, line, strict=True))
+        assert (asked["measure"], asked["latency"]) == ("latency", "")
+        assert float(asked["error"]) == truth(X[0])[0]
+        asked["latency"] = str(truth(X[0])[1])
+        (tmp_path / "told.csv").write_text(f"{','.join(asked)}\n{','.join(asked.values())}\n")
+        assert main(["tell", str(tmp_path / "s"), str(tmp_path / "told.csv")]) == 0
+        after = Study(tmp_path / "s")
+        assert after.store.repeats_of(0).tolist() == [1, 2]
+        assert not after.store.pending.any()

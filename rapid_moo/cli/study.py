@@ -396,7 +396,7 @@ def ask_study(options: Namespace) -> int:
     out = csv.writer(sys.stdout, lineterminator="\n")
     taken = [*(gene.name for gene in genes), *names]
     computed = {objective.name for objective in study.space.computed}
-    # Where not everything is to be measured, a column says what is; what is known already is filled in.
+    # Where not everything is to be measured, a column says what is; what is known and not asked for is filled in.
     parts = any(set(trial.objectives) | computed != set(names) for trial in trials)
     out.writerow([own_name("evaluation", taken), *taken, *([own_name("measure", taken)] if parts else [])])
     for trial in trials:
@@ -404,7 +404,7 @@ def ask_study(options: Namespace) -> int:
         known = dict(zip(names, study.store.raw_of([trial.number - 1])[0].tolist(), strict=True))
         known |= {name: float(study.space.compute(x, name)[0]) for name in computed}
         cells = [choice_text(g, trial[g.name]) if g.name in trial.architecture else "" for g in genes]
-        values = ["" if _is_nan(known[name]) else known[name] for name in names]
+        values = ["" if name in trial.objectives or _is_nan(known[name]) else known[name] for name in names]
         out.writerow([trial.number, *cells, *values, *([" ".join(trial.objectives)] if parts else [])])
     if len(trials) < options.n:
         complain(f"note: only {len(trials)} architectures are left")

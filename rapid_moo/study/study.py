@@ -644,7 +644,9 @@ class Study(Shown):
                 if row < 0:
                     row = int(self.store.ask(x[None], BY_HAND, free=True)[0])
                 known = dict(zip(self.store.objectives, self.store.raw_of([row])[0].tolist(), strict=True))
-                new = {name: value for name, value in values.items() if value != known[name]}
+                # What was asked for once more may come out as before.
+                asked = dict(zip(self.store.objectives, self.store.again_of(row), strict=True))
+                new = {name: value for name, value in values.items() if value != known[name] or asked[name]}
                 failures = {name: text for name, text in reasons.items() if np.isnan(known[name])}
                 if new or failures:
                     self._tell_row(row, new, failures)
