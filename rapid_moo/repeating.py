@@ -17,6 +17,9 @@ How noisy measurements are, repeats and class mates tell (:mod:`rapid_moo.noise`
 each batch measures members of the front again. Repeats never cost more than :data:`SHARE` of the bill.
 
 A table has one value for each architecture: there, and on predictors, nothing is measured again.
+
+What it is worth: ``benchmarks/results/repeats/report.md``. The front's values are truer, its noise-free hypervolume is
+lower at an equal bill, so nothing is measured again unless an objective says so.
 """
 
 from __future__ import annotations
