@@ -48,8 +48,9 @@ class Objective:
         What one measurement costs, in a unit of one's own such as seconds; 1 unless it is stated. What a space computes
         costs nothing. Where a cost is stated, budgets and results speak of cost, see :mod:`rapid_moo.costs`.
     repeats : int or "auto"
-        How often a study measures it of each architecture. With ``"auto"`` once, and RAPID measures again where that
-        pays, see :mod:`rapid_moo.repeating`; what a table holds has one value and is never measured again.
+        How often it is measured of each architecture; the mean counts, and each time is billed. With ``"auto"`` once,
+        and RAPID measures again where that pays, see :mod:`rapid_moo.repeating`; what a table holds has one value and
+        is never measured again.
     """
 
     name: str

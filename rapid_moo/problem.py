@@ -33,7 +33,7 @@ from rapid_moo.curves import Stops
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
 from rapid_moo.indicators import adrs
-from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts
+from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts, measure_times
 from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
@@ -128,15 +128,18 @@ class CallAll:
 
     attempts: tuple[Attempt, ...]
 
-    def __call__(self, work: tuple[dict[str, Any], Sequence[int], Stops | None]) -> Outcome:
-        """Outcomes of those functions that an architecture needs, as one."""
+    def __call__(self, work: tuple[dict[str, Any], Sequence[tuple[int, int]], Stops | None]) -> list[Outcome]:
+        """Outcomes of those functions that an architecture needs, those of their first calls as one, and so on.
+
+        ``work`` is the architecture, positions of functions with how often each is called, and when to stop them.
+        """
         architecture, needed, stops = work
-        return call_all([self.attempts[k] for k in needed], architecture, stops)
+        parts = [measure_times(self.attempts[k], architecture, times, stops) for k, times in needed]
+        return [together([part[i] for part in parts if len(part) > i]) for i in range(max(map(len, parts)))]
 
 
-def call_all(attempts: Sequence[Attempt], architecture: dict[str, Any], stops: Stops | None = None) -> Outcome:
+def together(outcomes: Sequence[Outcome]) -> Outcome:
     """Outcomes of several functions as one: all values, reasons and curves, and the first mistake."""
-    outcomes = [attempt(architecture, stops) for attempt in attempts]
     raised = next((outcome for outcome in outcomes if outcome.mark), Outcome())
     return Outcome(
         {name: value for outcome in outcomes for name, value in outcome.values.items()},
@@ -394,11 +397,11 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
                 row = int(self.store.ask(x[None], objectives=names, stops=plan)[0])
                 self.store.start(row)
                 try:
-                    outcome = call(self._work(row))
+                    came = call(self._work(row))
                 except BaseException:
                     self.store.drop([row])
                     raise
-                if (bug := self.record(row, outcome)) is not None:
+                if (bug := self._record_all(row, came)) is not None:
                     bug.stop()
             return
         with self.store.transaction():
@@ -415,18 +418,28 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
         if len(outcomes) != len(rows):
             self.store.drop(rows)
             raise InputError(f"elementwise_runner: expected {len(rows)} results, got {len(outcomes)}")
-        bugs = [self.record(row, outcome) for row, outcome in zip(rows, outcomes, strict=True)]
+        bugs = [self._record_all(row, came) for row, came in zip(rows, outcomes, strict=True)]
         if (found := next((bug for bug in bugs if bug is not None), None)) is not None:
             found.stop()
 
-    def _work(self, row: int) -> tuple[dict[str, Any], tuple[int, ...], Stops | None]:
-        """An architecture, the functions whose values are wanted and unknown, and when to stop them."""
+    def _record_all(self, row: int, outcomes: Sequence[Outcome]) -> Bug | None:
+        """Record what came of all calls for a row."""
+        for i, outcome in enumerate(outcomes, start=1):
+            if (bug := self.record(row, outcome, more=i < len(outcomes))) is not None:
+                return bug
+        return None
+
+    def _work(self, row: int) -> tuple[dict[str, Any], list[tuple[int, int]], Stops | None]:
+        """An architecture, the functions whose values are wanted and how often, and when to stop them."""
         source: Any = self.source
         names = [objective.name for objective in self.objectives]
         settled = [name for name, on in zip(names, self.store.wanted_of(row), strict=True) if not on]
         # Where nothing is left, the whole is asked for again.
         needed = source.needed(settled) or tuple(range(len(source.attempts)))
-        return self.space.to_dict(self.store.X[row]), needed, self.store.stops_of(row)
+        repeats = {objective.name: objective.times for objective in self.objectives}
+        again = self.store.again_of(row).any()
+        times = [1 if again else max(repeats[name] for name in source.attempts[k].names) for k in needed]
+        return self.space.to_dict(self.store.X[row]), list(zip(needed, times, strict=True)), self.store.stops_of(row)
 
     def record(
         self, row: int, outcome: Outcome, *, who: str = "", more: bool = False, guard: Guard | None = None

@@ -23,7 +23,7 @@ from rapid_moo import (
 from rapid_moo.errors import InputError
 from rapid_moo.measure import Attempt, Outcome
 from rapid_moo.pareto import front_points
-from rapid_moo.problem import CallAll, TableSource, _variables, call_all
+from rapid_moo.problem import CallAll, TableSource, _variables, together
 from rapid_moo.store import Bill, Store
 
 GOALS = (Objective("acc", "max"), Objective("lat", "min"))
@@ -135,30 +135,38 @@ class Twice:
 
 class TestMeasures:
     def test_several_functions_are_one_call(self):
-        def attempt(seconds, **found):
-            outcome = Outcome(found.get("values", {}), found.get("reasons", {}), seconds, *found.get("raised", ()))
-            return lambda architecture, stops: outcome
+        def came(seconds, **found):
+            return Outcome(found.get("values", {}), found.get("reasons", {}), seconds, *found.get("raised", ()))
 
         several = [
-            attempt(1.0, values={"acc": 1.0}),
-            attempt(2.0, reasons={"lat": "too slow"}, raised=("trace", "mark")),
-            attempt(4.0, values={"size": 3.0}, raised=("other", "later")),
+            came(1.0, values={"acc": 1.0}),
+            came(2.0, reasons={"lat": "too slow"}, raised=("trace", "mark")),
+            came(4.0, values={"size": 3.0}, raised=("other", "later")),
         ]
-        found = call_all(several, {})
+        found = together(several)
         assert found.values == {"acc": 1.0, "size": 3.0}
         assert found.reasons == {"lat": "too slow"}
         assert found.seconds == 7.0
         assert (found.trace, found.mark) == ("trace", "mark")
-        assert call_all(several[:1], {}).mark == Outcome().mark
+        assert together(several[:1]).mark == Outcome().mark
 
     def test_only_what_is_needed_is_called(self):
         called = []
         attempts = tuple(
             Attempt(lambda a, n=name: called.append(n) or {n: float(a["a"])}, [name]) for name in ("acc", "lat")
         )
-        found = CallAll(attempts)(({"a": 2, "b": 0}, (1,), None))
+        (found,) = CallAll(attempts)(({"a": 2, "b": 0}, [(1, 1)], None))
         assert called == ["lat"]
         assert found.values == {"lat": 2.0}
+
+    def test_each_is_called_as_often_as_it_is_to_be(self):
+        called = []
+        attempts = tuple(
+            Attempt(lambda a, n=name: called.append(n) or {n: float(len(called))}, [name]) for name in ("acc", "lat")
+        )
+        found = CallAll(attempts)(({"a": 2, "b": 0}, [(0, 1), (1, 3)], None))
+        assert called == ["acc", "lat", "lat", "lat"]
+        assert [outcome.values for outcome in found] == [{"acc": 1.0, "lat": 2.0}, {"lat": 3.0}, {"lat": 4.0}]
 
     def test_what_a_measure_needs_is_what_is_not_settled(self):
         measure = {"acc": lambda a: 1.0, "lat": lambda a: 2.0}
@@ -172,6 +180,29 @@ class TestMeasures:
             source.values(X)
         both = ArchitectureProblem(SPACE, measure=lambda a: {"acc": 1.0, "lat": 2.0})
         assert both.parts == ((0, 1),)
+
+    @pytest.mark.parametrize("runner", [None, lambda call, work: [call(item) for item in work]])
+    def test_a_stated_number_of_repeats_is_measured_and_billed(self, runner):
+        """Whoever calls: in a loop or by a runner, the mean counts."""
+        values = iter(range(100))
+        measure = {"acc": lambda a: 50.0 + a["a"], "lat": lambda a: float(next(values))}
+        objectives = [Objective("acc", "max", cost=10.0), Objective("lat", "min", cost=1.0, repeats=3)]
+        problem = ArchitectureProblem(SPACE, measure=measure, objectives=objectives, elementwise_runner=runner)
+        problem.evaluate(X[:2])
+        assert problem.store.repeats.tolist() == [[1, 3], [1, 3]]
+        assert problem.store.raw[:, 1].tolist() == [1.0, 4.0]
+        assert (problem.store.paid @ problem.prices).tolist() == [13.0, 13.0]
+        assert problem.evaluation_prices.sum() == 13.0
+
+    def test_a_repeat_that_fails_leaves_what_was_measured(self):
+        values = iter([1.0, None, 3.0])
+        objectives = [Objective("acc", "max"), Objective("lat", "min", repeats=3)]
+        measure = {"acc": lambda a: 50.0, "lat": lambda a: next(values)}
+        problem = ArchitectureProblem(SPACE, measure=measure, objectives=objectives)
+        problem.evaluate(X[:1])
+        assert problem.store.raw.tolist() == [[50.0, 2.0]]
+        assert problem.store.repeats.tolist() == [[1, 2]]
+        assert problem.store.paid.tolist() == [[1, 3]]
 
     def test_a_runner_that_loses_results_is_refused_and_nothing_waits(self):
         problem = ArchitectureProblem(SPACE, lambda x: [1.0, 2.0], elementwise_runner=lambda call, work: [])

@@ -18,7 +18,7 @@ from rapid_moo.curves import Stops
 from rapid_moo.errors import InputError
 from rapid_moo.learning import foreseen
 from rapid_moo.measure import Attempt, Reports, measure_times, wants_reports
-from rapid_moo.problem import call_all
+from rapid_moo.problem import CallAll
 from rapid_moo.stopping import FEWEST, Extrapolation, allowed, extrapolated, optimistic, planned, rungs
 from rapid_moo.view import SpaceView
 
@@ -334,7 +334,8 @@ class TestAttempts:
         assert outcome.curves == {"error": ((4, 2.0),)}
 
     def test_of_several_functions_each_is_stopped_for_itself(self):
-        outcome = call_all([Attempt(halving, ["error"]), Attempt(lambda a: 5.0, ["latency"])], {}, STOPS)
+        call = CallAll((Attempt(halving, ["error"]), Attempt(lambda a: 5.0, ["latency"])))
+        (outcome,) = call(({}, [(0, 1), (1, 1)], STOPS))
         assert outcome.values == {"latency": 5.0}
         assert outcome.stopped == {"error": 0.4}
         assert list(outcome.curves) == ["error"]
