@@ -193,6 +193,16 @@ class TestLocalSearch:
         assert restarts
         assert explored
 
+    def test_the_member_of_a_restart_joins_an_archive_of_any_size(self):
+        method = get_method("local-search")(problem_of(CHAIN), 40, 0)
+        first = method.ask()
+        # Of ten, all are on the front: none gives way.
+        method.tell(first, np.column_stack([np.arange(10.0), -np.arange(10.0)]))
+        known = {x.tobytes() for x in first}
+        restart = next(x for x in method.members if x.tobytes() not in known)
+        method.tell(restart[None], np.full((1, 2), 99.0))
+        assert restart.tobytes() in {x.tobytes() for x in method._X}
+
     def test_after_a_restart_the_neighbours_of_its_member_are_next_however_bad_it_is(self):
         method = get_method("local-search")(problem_of(CHAIN), 40, 0)
         first = method.ask()
@@ -493,7 +503,9 @@ def test_rapid_wants_parts_where_costs_are_stated_and_everything_elsewhere():
         asked = method.ask()
         wanted[stated] = method.wanted
         assert len(asked) == 16
+        # Only where the budget is one of cost does it measure in part.
         assert method._algorithm.decoupled
+        assert (method._algorithm._decoupling is not None) == stated
     assert wanted[False] is None
     assert wanted[True].shape == (16, 2)
 
