@@ -32,7 +32,7 @@ RATIO = 1.25
 """Steps at which a training may be stopped grow at least by this factor: each is one more chance to be wrong."""
 CONFIDENCE = 0.9
 """How sure the rule must be that a value is not better than stated."""
-EXPLAINED = 0.75
+EXPLAINED = 0.9
 """Values at a step must explain this share of how near curves end: what is stopped before says nothing of its end."""
 GRID = 33
 
