@@ -143,8 +143,8 @@ class TestRule:
     def test_what_is_expected_counts_beside_the_curve(self):
         rng = np.random.default_rng(2)
         ends = rng.uniform(0.0, 10.0, 60)
-        curves = [((5, float(v)), (10, 0.0)) for v in ends + 0.5 * rng.normal(size=60)]
-        expected = ends + 0.5 * rng.normal(size=60)
+        curves = [((5, float(v)), (10, 0.0)) for v in ends + 0.4 * rng.normal(size=60)]
+        expected = ends + 0.4 * rng.normal(size=60)
         worst = np.array([5.0, 5.0, 5.0])
         good, fair, bad = planned(curves, ends, expected, worst, np.array([4.0, 5.0, 6.0]))
         assert good[5] > fair[5] + 0.3 > bad[5] + 0.6
