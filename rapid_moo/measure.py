@@ -89,18 +89,23 @@ def as_number(value: Any) -> float:
     ValueError
         If it is no finite number; the message says what it is.
     """
+    number = as_float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"expected a finite number, got {number if math.isnan(number) else shortened(value, 40)}")
+    return number
+
+
+def as_float(value: Any) -> float:
+    """As :func:`as_number`, infinite and missing ones too."""
     plain = value
     if not isinstance(value, int | float) and hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         plain = value.item()
     if isinstance(plain, bool | str | bytes) or not isinstance(plain, int | float):
         raise ValueError(f"expected a number, got {shortened(repr(value), 80)}")
     try:
-        number = float(plain)
+        return float(plain)
     except OverflowError:
-        number = math.inf
-    if not math.isfinite(number):
-        raise ValueError(f"expected a finite number, got {plain if math.isnan(number) else shortened(plain, 40)}")
-    return number
+        return math.inf
 
 
 def read_result(
@@ -155,6 +160,7 @@ class Reports:
     def __init__(self, names: Sequence[str], known: Sequence[str] = (), stops: Stops | None = None) -> None:
         self.names, self.known, self.stops = tuple(names), tuple(known), stops
         self.curves: dict[str, list[tuple[int, float]]] = {}
+        self.diverged: dict[str, str] = {}
         self.step, self.of = 0, stops.steps if stops is not None else 0
         self.stopped = False
 
@@ -166,7 +172,8 @@ class Reports:
         step : int
             Steps done, 1 or more, and more each time: the same ones for every architecture, such as epochs.
         values : mapping of str to number
-            Raw values of objectives as they would be if this were the end; one number is enough for one objective.
+            Raw values of objectives as they would be if this were the end; one number is enough for one objective. One
+            that is not finite any more says that the training has diverged: the objective has failed then.
         of : int, optional
             Steps in all, which says what share of the work a stopped measurement has cost; that of the longest complete
             measurement otherwise.
@@ -174,7 +181,7 @@ class Reports:
         Raises
         ------
         InputError
-            If a step does not increase, a name is no objective of this measure, or a value is no finite number.
+            If a step does not increase, a name is no objective of this measure, or a value is no number.
         """
         number, total = _whole(step), None if of is None else _whole(of)
         if number <= self.step:
@@ -190,14 +197,18 @@ class Reports:
         read = {name: self._number(name, values[name]) for name in self.names if name in values}
         self.step, self.of = number, total or self.of
         for name, value in read.items():
-            self.curves.setdefault(name, []).append((number, value))
-        self.stopped |= self.stops is not None and self.stops.ends(number, read)
-        return self.stopped
+            if math.isfinite(value):
+                self.curves.setdefault(name, []).append((number, value))
+            else:
+                self.diverged.setdefault(name, f"expected a finite number, got {value} at step {number}")
+        finite = {name: value for name, value in read.items() if math.isfinite(value)}
+        self.stopped |= self.stops is not None and self.stops.ends(number, finite)
+        return self.stopped or bool(self.diverged)
 
     @staticmethod
     def _number(name: str, value: Any) -> float:
         try:
-            return as_number(value)
+            return as_float(value)
         except ValueError as error:
             raise InputError(f"report: {name}: {error}") from error
 
@@ -207,7 +218,14 @@ class Reports:
         What was reported is not final then, whatever was returned, and what is missing is no failure.
         """
         outcome.curves = {name: tuple(curve) for name, curve in self.curves.items()}
-        if not self.stopped or outcome.error is not None or outcome.trace:
+        if outcome.error is not None or outcome.trace:
+            return outcome
+        if self.diverged:
+            # Whatever was returned: a measure that is told to stop may return anything.
+            outcome.values = {name: value for name, value in outcome.values.items() if name not in self.diverged}
+            outcome.reasons |= self.diverged
+            return outcome
+        if not self.stopped:
             return outcome
         values, _ = read_result(result, self.names, self.known) if isinstance(result, Mapping) else ({}, {})
         outcome.values = {name: value for name, value in values.items() if name not in self.curves}

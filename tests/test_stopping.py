@@ -234,8 +234,6 @@ class TestReports:
             ((3, {"error": 1.0, "loss": 1.0}), "expected values of some of error, latency"),
             ((3, {}), "expected values of some of error, latency, got {}"),
             ((3, 1.0), "expected values of some of error, latency, got 1.0"),
-            ((3, {"error": float("nan")}), "error: expected a finite number, got nan"),
-            ((3, {"error": float("inf")}), "error: expected a finite number, got inf"),
             ((3, {"error": "low"}), "error: expected a number, got 'low'"),
             ((3, {"error": 1.0, "latency": None}), "latency: expected a number, got None"),
         ],
@@ -332,6 +330,23 @@ class TestAttempts:
         assert outcome.stopped == {}
         assert outcome.reasons == dict.fromkeys(NAMES, "ValueError: no such layer")
         assert outcome.curves == {"error": ((4, 2.0),)}
+
+    @pytest.mark.parametrize(
+        ("value", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-np.float32("inf"), "-inf"), (10**400, "inf")]
+    )
+    def test_a_training_that_diverges_is_told_to_stop_and_has_failed(self, value, shown):
+        told = []
+
+        def measure(genes, report):
+            told.extend([report(1, {"error": 3.0}, of=9), report(2, {"error": value}, of=9)])
+            return {"error": 3.0, "latency": 1.0}
+
+        outcome = Attempt(measure, NAMES)({}, STOPS)
+        assert told == [False, True]
+        assert outcome.values == {"latency": 1.0}
+        assert outcome.reasons == {"error": f"expected a finite number, got {shown} at step 2"}
+        assert outcome.curves == {"error": ((1, 3.0),)}
+        assert (outcome.stopped, outcome.mark) == ({}, "")
 
     def test_of_several_functions_each_is_stopped_for_itself(self):
         call = CallAll((Attempt(halving, ["error"]), Attempt(lambda a: 5.0, ["latency"])))
