@@ -189,7 +189,10 @@ def test_of_very_many_proposals_those_that_are_known_to_be_good_in_part_are_weig
 
 def test_of_very_many_proposals_those_that_will_hardly_meet_a_bound_come_last(monkeypatch):
     monkeypatch.setattr("rapid_moo.batches.SPREAD_POOL", 10)
-    beyond = lambda view, codes, mean, limits: np.where(codes[:, 1:] == 9, 0.1, -0.5)  # noqa: E731
+
+    def beyond(view, codes, mean, limits):
+        return np.where(codes[:, 1:] == 9, 0.1, -0.5)
+
     monkeypatch.setattr("rapid_moo.batches.predicted_violations", beyond)
     batch = chooser(acquisition=lambda candidates, size, rng: np.arange(size)).choose(X, 3, knowledge(2, 0))
     assert batch.X.tolist() == X[X[:, 1] == 8].tolist()

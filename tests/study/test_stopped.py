@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import sqlite3
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,39 @@ def test_wherever_it_runs_the_same_is_stopped(finished, work, tmp_path, workers)
     study = begin(tmp_path, work, workers=workers)
     study.run(COST)
     assert kept(study) == kept(finished)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_on_a_cluster_the_same_is_stopped(finished, work, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=True, dashboard_address=None)
+    with cluster, distributed.Client(cluster) as client:
+
+        def train(genes, report):
+            return work.train(genes, report)
+
+        def find_work(folder=str(FOLDER)):
+            sys.path.append(folder)
+
+        client.register_worker_callbacks(find_work)
+        study = begin(tmp_path, work, train=train, workers=client.get_executor(pure=False))
+        study.run(COST)
+    assert kept(study) == kept(finished)
+
+
+def test_a_training_that_diverges_has_failed_and_the_study_goes_on(work, tmp_path):
+    def train(genes, report):
+        report(1, {"accuracy": float("nan") if genes["g0"] == 4 else 50.0}, of=10)
+        return {"accuracy": work.net_accuracy(genes)}
+
+    study = begin(tmp_path, work, train=train, workers="threads:1")
+    study.run(20.0)
+    store = study.store
+    bad = store.X[:, 0] == 4
+    assert bad.any()
+    assert (store.failed == bad).all()
+    assert {store.reason(row) for row in np.flatnonzero(bad)} == {"expected a finite number, got nan at step 1"}
+    assert not store.stopped[bad].any()
 
 
 def test_workers_stop_by_themselves(work, tmp_path):
