@@ -195,13 +195,12 @@ class Reports:
             got = shortened(repr(values), 80)
             raise InputError(f"report: expected values of some of {', '.join(self.names)}, got {got}")
         read = {name: self._number(name, values[name]) for name in self.names if name in values}
-        self.step, self.of = number, total or self.of
-        for name, value in read.items():
-            if math.isfinite(value):
-                self.curves.setdefault(name, []).append((number, value))
-            else:
-                self.diverged.setdefault(name, f"expected a finite number, got {value} at step {number}")
         finite = {name: value for name, value in read.items() if math.isfinite(value)}
+        self.step, self.of = number, total or self.of
+        for name, value in finite.items():
+            self.curves.setdefault(name, []).append((number, value))
+        for name in read.keys() - finite.keys():
+            self.diverged.setdefault(name, f"expected a finite number, got {read[name]} at step {number}")
         self.stopped |= self.stops is not None and self.stops.ends(number, finite)
         return self.stopped or bool(self.diverged)
 
@@ -373,6 +372,21 @@ def measure_times(
         if outcomes[-1].mark or outcomes[-1].stopped:
             break
     return outcomes
+
+
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """Outcomes of several functions as one: all values, reasons and curves, and the first mistake."""
+    raised = next((outcome for outcome in outcomes if outcome.mark), Outcome())
+    return Outcome(
+        {name: value for outcome in outcomes for name, value in outcome.values.items()},
+        {name: text for outcome in outcomes for name, text in outcome.reasons.items()},
+        sum(outcome.seconds for outcome in outcomes),
+        raised.trace,
+        raised.mark,
+        raised.error,
+        {name: curve for outcome in outcomes for name, curve in outcome.curves.items()},
+        {name: share for outcome in outcomes for name, share in outcome.stopped.items()},
+    )
 
 
 def _told(error: BaseException) -> str:

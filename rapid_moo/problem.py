@@ -33,7 +33,7 @@ from rapid_moo.curves import Stops
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
 from rapid_moo.indicators import adrs
-from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts, measure_times
+from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts, measure_times, together
 from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
@@ -136,21 +136,6 @@ class CallAll:
         architecture, needed, stops = work
         parts = [measure_times(self.attempts[k], architecture, times, stops) for k, times in needed]
         return [together([part[i] for part in parts if len(part) > i]) for i in range(max(map(len, parts)))]
-
-
-def together(outcomes: Sequence[Outcome]) -> Outcome:
-    """Outcomes of several functions as one: all values, reasons and curves, and the first mistake."""
-    raised = next((outcome for outcome in outcomes if outcome.mark), Outcome())
-    return Outcome(
-        {name: value for outcome in outcomes for name, value in outcome.values.items()},
-        {name: text for outcome in outcomes for name, text in outcome.reasons.items()},
-        sum(outcome.seconds for outcome in outcomes),
-        raised.trace,
-        raised.mark,
-        raised.error,
-        {name: curve for outcome in outcomes for name, curve in outcome.curves.items()},
-        {name: share for outcome in outcomes for name, share in outcome.stopped.items()},
-    )
 
 
 @dataclass(frozen=True, eq=False)

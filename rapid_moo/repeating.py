@@ -292,22 +292,7 @@ def learning(measured: Measured, group: int, most: int) -> IntArray:
 def measured_again(
     batch: Batch, measured: Measured, repeating: Repeating, pending: int, left: float, rng: np.random.Generator
 ) -> tuple[IntArray, list[tuple[int, int]]]:
-    """Which of a batch's new architectures to keep, and what to measure again in place of the others.
-
-    Parameters
-    ----------
-    batch : Batch
-        The batch that was chosen, and from what.
-    measured : Measured
-        What may be measured again.
-    repeating : Repeating
-        In what, and at which price.
-    pending : int
-        How many further architectures the batch's ``draw`` knows, which are being evaluated.
-    left : float
-        What may be spent on measuring again.
-    rng : numpy.random.Generator
-        Source of randomness.
+    """As :func:`mixed_batch`, where the noise is known.
 
     Returns
     -------

@@ -21,9 +21,9 @@ from rapid_moo import (
     get_problem,
 )
 from rapid_moo.errors import InputError
-from rapid_moo.measure import Attempt, Outcome
+from rapid_moo.measure import Attempt, Outcome, together
 from rapid_moo.pareto import front_points
-from rapid_moo.problem import CallAll, TableSource, _variables, together
+from rapid_moo.problem import CallAll, TableSource, _variables
 from rapid_moo.store import Bill, Store
 
 GOALS = (Objective("acc", "max"), Objective("lat", "min"))

@@ -263,8 +263,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         """Prediction of each row from the rows of all other folds, by hyper-parameters that have not seen it either.
 
         Tens of length scales fit the noise of a hundred rows: what :meth:`leave_folds_out` predicts after a fit to all
-        of them looks better than it is (a Kendall tau of 0.3 for pure noise). Of few rows each fold gets parameters
-        of its own; of more rows half are enough, and each half of the folds shares those of the other.
+        of them looks better than it is (a Kendall tau of 0.3 for pure noise). Below ``halves_from`` rows each fold
+        gets hyper-parameters of its own; of more rows half are enough, and each half of the folds shares those of the
+        other.
 
         Parameters
         ----------

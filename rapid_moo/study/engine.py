@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,7 @@ import numpy as np
 from rapid_moo.algorithm import RAPID
 from rapid_moo.costs import EPSILON, affordable
 from rapid_moo.errors import InputError, StudyError, WorkTimeoutError
-from rapid_moo.measure import FIRST_RAISED, Attempt, Guard, Outcome, Packed, measure_times, shortened
+from rapid_moo.measure import FIRST_RAISED, Attempt, Guard, Outcome, Packed, measure_times, shortened, together
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
 from rapid_moo.store import BY_HAND, Store
 
@@ -80,17 +80,6 @@ class Pool:
     def free(self) -> int:
         """Places that nothing runs in."""
         return max(0, self.places - len(self.running))
-
-
-def merged(outcomes: Iterable[Outcome]) -> Outcome:
-    """All of several outcomes but their values: reasons, duration, curves, and the first mistake."""
-    several = list(outcomes)
-    raised = next((outcome for outcome in several if outcome.mark), Outcome())
-    reasons = {name: text for outcome in several for name, text in outcome.reasons.items()}
-    seconds = sum(outcome.seconds for outcome in several)
-    curves = {name: curve for outcome in several for name, curve in outcome.curves.items()}
-    stopped = {name: share for outcome in several for name, share in outcome.stopped.items()}
-    return Outcome({}, reasons, seconds, raised.trace, raised.mark, raised.error, curves, stopped)
 
 
 class Engine:
@@ -375,7 +364,7 @@ class Engine:
                     self.store.tell(row, outcome.values, more=True)
             # What was asked for once more and has not come has failed.
             open_ = np.isnan(self.store.raw_of([row])[0]) | self.store.again_of(row)
-            summary = merged(outcomes)
+            summary = replace(together(outcomes), values={})
             # A repeat that failed beside one that did not is no failure of the objective.
             summary.reasons = {
                 name: text
