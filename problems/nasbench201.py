@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -42,17 +42,13 @@ class NASBench201(SearchSpace):
     of_function = ("accuracy",)
     default_memory = "params"
 
-    @cached_property
+    @property
     def _all(self) -> IntArray:
-        return np.indices((5,) * 6).reshape(6, -1).T.astype(np.int64)
+        return _cells()
 
     @cached_property
     def _feature_table(self) -> FloatArray:
         return cell.features(self._all)
-
-    @cached_property
-    def _canonical_table(self) -> IntArray:
-        return cell.canonical_rows(self._all)
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -85,10 +81,22 @@ class NASBench201(SearchSpace):
         return np.asarray(X @ 5 ** np.arange(5, -1, -1), dtype=np.int64)
 
     def _canonical(self, X: IntArray) -> IntArray:
-        return self._all[self._canonical_table[self._index(X)]]
+        return self._all[_canonical_table()[self._index(X)]]
 
     def _features(self, X: IntArray) -> FloatArray:
         return self._feature_table[self._index(X)]
 
     def _compute(self, X: IntArray, name: str) -> FloatArray:
         return cell.params(X) if name == "params" else cell.flops(X)
+
+
+@cache
+def _cells() -> IntArray:
+    """Every genotype, in the order of their index."""
+    return np.indices((5,) * 6).reshape(6, -1).T.astype(np.int64)
+
+
+@cache
+def _canonical_table() -> IntArray:
+    """For each genotype the index of the first one that computes the same; it takes a quarter of a second."""
+    return cell.canonical_rows(_cells())

@@ -64,9 +64,9 @@ class NASBenchASR(SearchSpace):
         )  # fmt: skip
 
     def _repair(self, X: IntArray) -> IntArray:
-        repaired = X.copy()
-        for row in np.flatnonzero((X[:, OP_GENES] == ZERO).any(axis=1)):
-            repaired[row] = _published_form(tuple(int(code) for code in X[row]))
+        repaired, cut = X.copy(), (X[:, OP_GENES] == ZERO).any(axis=1)
+        if cut.any():
+            repaired[cut] = _published_forms()[tuple(X[cut].T)]
         return repaired
 
     def _draw(self, x: IntArray) -> str:
@@ -138,17 +138,16 @@ def _graph(genotype: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
 
 
 @cache
-def _published() -> dict[tuple[tuple[int, ...], ...], tuple[int, ...]]:
-    """The published genotype of each graph that a zero operation leaves."""
-    choices = [range(6) if k in OP_GENES else range(2) for k in range(9)]
-    found = {}
-    for backwards in product(*choices[::-1]):
+def _published_forms() -> IntArray:
+    """The published form of each genotype with a zero operation, shape (6, 2, 6, ..., 2, 9)."""
+    shape = tuple(6 if k in OP_GENES else 2 for k in range(9))
+    graphs, published = {}, {}
+    for backwards in product(*(range(n) for n in shape[::-1])):
         genotype = tuple(backwards[::-1])
         if ZERO in (genotype[k] for k in OP_GENES):
-            found[_graph(genotype)] = genotype
+            graphs[genotype] = _graph(genotype)
+            published[graphs[genotype]] = genotype
+    found = np.zeros((*shape, 9), dtype=np.int64)
+    for genotype, left in graphs.items():
+        found[genotype] = published[left]
     return found
-
-
-@cache
-def _published_form(genotype: tuple[int, ...]) -> tuple[int, ...]:
-    return _published()[_graph(genotype)]

@@ -6,18 +6,19 @@ import copy
 import os
 import re
 import signal
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from functools import wraps
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from rapid_moo.errors import InputError
 
@@ -40,11 +41,16 @@ def one_blas_thread(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def limited(*args: P.args, **kwargs: P.kwargs) -> R:
-        # Looked up at each call: libraries that are loaded later bring threads of their own.
-        with threadpool_limits(1, user_api="blas"):
+        with _linear_algebra(len(sys.modules)).limit(limits=1, user_api="blas"):
             return function(*args, **kwargs)
 
     return limited
+
+
+@lru_cache(maxsize=1)
+def _linear_algebra(n_modules: int) -> ThreadpoolController:
+    """The libraries that are loaded; a module that is imported later may bring threads of its own."""
+    return ThreadpoolController()
 
 
 @contextmanager

@@ -122,7 +122,7 @@ class Learner:
         n = len(sample)
         if self._time_to_tune(n):
             self.tuned = self.tuner.with_seed(seed).tune(sample, priors=self.priors)
-            self._chosen, self._chosen_at, self._tuned_at = self.tuned.best.specs, n, n
+            self._chosen, self._chosen_at, self._tuned_at = self.tuned.specs, n, n
             logger.info("tuned on %d architectures: %s", n, "/".join(self.tuned.families))
         elif not self._tuned_at and n >= EARLY_GROWTH * self._chosen_at:
             self._chosen, self._chosen_at = early_specs(sample, seed, self.priors), n

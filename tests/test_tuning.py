@@ -29,8 +29,6 @@ from rapid_moo.tuning import (
     ADRSTuner,
     Bench,
     ResampledLoss,
-    Triplet,
-    TunerResult,
     adapt,
     early_specs,
     load_triplet,
@@ -756,6 +754,22 @@ class TestTuner:
             ADRSTuner().tune(grid_table(3))
 
 
+def test_what_the_choice_is_worth_is_said_when_asked(sample, monkeypatch):
+    """A run that tunes again and again takes the predictors and asks for nothing else."""
+    asked = []
+    monkeypatch.setattr(selection, "promise", lambda *given: (asked.append("promise"), promise(*given))[1])
+    monkeypatch.setattr(selection, "ranking_frame", lambda *given: (asked.append("ranking"), ranking_frame(*given))[1])
+    found = ADRSTuner(3, families=("bayesian_ridge", "gaussian_process"), seed=0).tune(sample.sample(40, 0))
+    assert len(found.specs) == len(found.families) == len(OBJECTIVES)
+    assert asked == []
+    low, high = found.interval
+    assert low <= found.adrs == found.best.adrs == found.triplets[0].adrs <= high
+    assert found.best.specs == found.specs
+    assert asked == ["promise"]
+    assert len(found.ranking) == len(found.triplets)
+    assert asked == ["promise", "ranking"]
+
+
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     """What a tuner wrote."""
@@ -802,12 +816,6 @@ class TestTriplets:
         found = load_triplet(self.triplet(tmp_path, saved, changes))
         ((name, value),) = changes.items()
         assert getattr(found, name) == (tuple(value) if isinstance(value, list) else value)
-
-    def test_without_an_interval_are_as_sure_as_their_adrs(self):
-        bare = Triplet((None,), OBJECTIVES[:1], 0.25, 0)
-        result = TunerResult(pd.DataFrame(), (bare,), (), 0, (), 0.0, {}, {})
-        assert result.interval == (0.25, 0.25)
-        assert result.families == ("exact",)
 
     def test_nothing_there_says_how_to_make_one(self, tmp_path):
         with pytest.raises(DataNotFoundError, match=f"rapid-moo tune --dir {tmp_path}"):

@@ -162,29 +162,36 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         GPML, eq. 2.25 and 2.26, with the noise added to the variance.
         """
         check_is_fitted(self)
-        inputs = self._standardised(validate_data(self, X, dtype=np.float64, reset=False))
-        mean, std = inputs @ self._weights, np.empty(len(inputs))
-        scaled = inputs / self._scales
+        everyone = validate_data(self, X, dtype=np.float64, reset=False)
+        mean, std = np.empty(len(everyone)), np.empty(len(everyone))
+        weights = self.amplitude_**2 * self._alpha
         # Blocks that stay in the processor's cache: the kernel is a dozen passes over each of them.
         size = max(16, _BLOCK // len(self._z))
-        for start in range(0, len(inputs), size):
+        for start in range(0, len(everyone), size):
             block = slice(start, start + size)
-            cross = squared_distances(scaled[block], self._scaled)
+            inputs = self._standardised(everyone[block])
+            cross = squared_distances(inputs / self._scales, self._scaled)
             _correlate(cross, self.kernel)
-            cross *= self.amplitude_**2
-            mean[block] += cross @ self._alpha
+            mean[block] = cross @ weights
+            mean[block] += inputs @ self._weights
             if return_std:
+                cross *= self.amplitude_**2
                 if self._slopes.any():
-                    cross += (self._slopes * inputs[block]) @ self._Z.T
+                    cross += (self._slopes * inputs) @ self._Z.T
                 explained = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
-                prior = self.amplitude_**2 + inputs[block] ** 2 @ self._slopes
+                prior = self.amplitude_**2 + inputs**2 @ self._slopes
                 left = prior - np.einsum("ij,ij->j", explained, explained)
                 std[block] = np.sqrt(np.maximum(left, 0.0) + self.noise_**2 + _JITTER)
         mean = mean * self._y_std + self._y_mean
         return (mean, std * self._y_std) if return_std else mean
 
     def sample_y(self, X: ArrayLike, n_samples: int = 1, random_state: Seed = 0) -> FloatArray:
-        """Joint draws of new measurements, shape (n, n_samples): neighbours err together.
+        """Joint draws of new measurements, shape (n, n_samples): neighbours err together."""
+        mean, errors = self.joint_errors(X, n_samples, random_state)
+        return np.asarray(mean[:, None] + errors)
+
+    def joint_errors(self, X: ArrayLike, n_samples: int = 1, random_state: Seed = 0) -> tuple[FloatArray, FloatArray]:
+        """Posterior mean of shape (n,), and joint draws of how far new measurements are from it, shape (n, n_samples).
 
         GPML, eq. 2.22 to 2.24: a draw of the latent function, and independent noise on top. Memory and time grow with
         the square and the cube of n.
@@ -198,10 +205,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         covariance = self._prior(inputs, scaled, inputs, scaled)
         covariance -= explained.T @ explained
         covariance[np.diag_indices_from(covariance)] += _JITTER
-        draws = _safe_cholesky(covariance) @ rng.standard_normal((len(inputs), n_samples))
-        draws += (cross @ self._alpha)[:, None]
-        draws += self.noise_ * rng.standard_normal(draws.shape)
-        return np.asarray(draws * self._y_std + self._y_mean)
+        errors = _safe_cholesky(covariance) @ rng.standard_normal((len(inputs), n_samples))
+        errors += self.noise_ * rng.standard_normal(errors.shape)
+        return (cross @ self._alpha) * self._y_std + self._y_mean, errors * self._y_std
 
     def leave_one_out(self) -> tuple[FloatArray, FloatArray]:
         """Prediction of each training row from all others, without a refit (GPML, eq. 5.12).
@@ -302,7 +308,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
 
     # ---------------------------------------------------------------- internals
     def _standardised(self, inputs: FloatArray) -> FloatArray:
-        return np.asarray(((inputs - self._shift) / self._spread)[:, self._keep])
+        if self._keep.all():
+            return np.asarray((inputs - self._shift) / self._spread)
+        return np.asarray((inputs[:, self._keep] - self._shift[self._keep]) / self._spread[self._keep])
 
     def _prior(self, A: FloatArray, scaled_a: FloatArray, B: FloatArray, scaled_b: FloatArray) -> FloatArray:
         """Prior covariance of the latent function between standardised inputs, shape (n_a, n_b)."""

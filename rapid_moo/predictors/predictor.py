@@ -225,10 +225,10 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
             raise InputError("sample_y: expected a predictor with spread=True, got spread=False")
         inputs = validate_data(self, X, dtype=np.float64, reset=False)
         rng = as_generator(random_state)
-        mean = np.asarray(self.regressor_.predict(inputs), dtype=np.float64)
         if isinstance(self.regressor_, GaussianProcess):
-            errors = self.regressor_.sample_y(inputs, n_samples, rng) - mean[:, None]
+            mean, errors = self.regressor_.joint_errors(inputs, n_samples, rng)
         else:
+            mean = np.asarray(self.regressor_.predict(inputs), dtype=np.float64)
             errors = self.base_(inputs)[:, None] * rng.choice(self.errors_, (len(inputs), n_samples))
         return self.transform_.backward(mean[:, None] + self.factor_(mean)[:, None] * errors)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from rapid_moo.report import Report
 from rapid_moo.report.facts import PredictorFacts
 from rapid_moo.report.making import choice_facts, environment, now, objective_facts
 from rapid_moo.table import ArchitectureTable
+from rapid_moo.tuning.selection import Judgement
 
 TRIPLET_FILE = "triplet.json"
 RANKING_FILE = "adrs.csv"
@@ -69,6 +71,8 @@ class TunerResult(Shown):
 
     Attributes
     ----------
+    judgement : Judgement
+        The triplets and what they were judged by, from which ranking, ADRS and interval are made when asked for.
     ranking : pandas.DataFrame
         Triplets, best first: RAPID's columns (``adrs``, ``front``, ``<objective>_model``,
         ``<objective>_hyperparams``, ``mse``, ``mape``); ``adrs_se`` (standard error of ``adrs``), ``tied`` (whether
@@ -90,8 +94,7 @@ class TunerResult(Shown):
         Everything needed to repeat the run.
     """
 
-    ranking: pd.DataFrame
-    triplets: tuple[Triplet, ...]
+    judgement: Judgement
     unlearnable: tuple[str, ...]
     n_fits: int
     trace: tuple[float, ...]
@@ -117,7 +120,7 @@ class TunerResult(Shown):
                 family="exact" if spec is None else spec.family,
                 members=() if spec is None else tuple({**m.to_dict(), "share": share} for m, share in members_of(spec)),
             )
-            for o, spec in zip(self.best.objectives, self.best.specs, strict=True)
+            for o, spec in zip(self.best.objectives, self.specs, strict=True)
         )
         return Report(
             kind="tuning",
@@ -132,6 +135,27 @@ class TunerResult(Shown):
             versions=environment(),
         )
 
+    @cached_property
+    def ranking(self) -> pd.DataFrame:
+        """See the attributes."""
+        return self.judgement.ranking()
+
+    @cached_property
+    def _promised(self) -> tuple[float, tuple[float, float]]:
+        return self.judgement.promise()
+
+    @cached_property
+    def triplets(self) -> tuple[Triplet, ...]:
+        """See the attributes."""
+        objectives, seed = self.judgement.bench.sample.objectives, self.settings["seed"]
+        chosen = Triplet(self.specs, objectives, self.adrs, seed, self.interval)
+        return (chosen, *(Triplet(t.specs, objectives, t.adrs, seed) for t in self.judgement.ranked[1:]))
+
+    @property
+    def specs(self) -> tuple[Spec | None, ...]:
+        """The chosen predictors, one per objective."""
+        return self.judgement.chosen.specs
+
     @property
     def best(self) -> Triplet:
         """The chosen triplet."""
@@ -140,17 +164,17 @@ class TunerResult(Shown):
     @property
     def adrs(self) -> float:
         """ADRS to expect of the chosen triplet's first picks among as many unseen architectures as were tuned on."""
-        return self.best.adrs
+        return self._promised[0]
 
     @property
     def interval(self) -> tuple[float, float]:
         """Where that ADRS will lie with a probability of 90 %."""
-        return self.best.interval or (self.best.adrs, self.best.adrs)
+        return self._promised[1]
 
     @property
     def families(self) -> tuple[str, ...]:
         """Families of the best triplet."""
-        return self.best.families
+        return tuple(spec.family if spec is not None else "exact" for spec in self.specs)
 
     def save(self, folder: Path | str) -> None:
         """Write ``adrs.csv`` (the ranking) and ``triplet.json`` (the best triplet) into a folder."""

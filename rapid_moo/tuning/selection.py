@@ -57,6 +57,49 @@ class Judged:
         return tuple(trial.spec if trial is not None else None for trial in self.trials)
 
 
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """The chosen predictors, and on demand what they and the other triplets are worth.
+
+    A run that tunes again and again takes the predictors and asks for nothing else.
+
+    Attributes
+    ----------
+    bench, loss
+        Fits and losses of the sample.
+    judged : list of Judged
+        Triplets, soundest first.
+    committee : Judged or None
+        What was chosen in place of the first one, see :func:`committee`.
+    prefer : sequence of str
+        Preferred families.
+    """
+
+    bench: Bench
+    loss: ResampledLoss
+    judged: list[Judged]
+    committee: Judged | None
+    prefer: Sequence[str]
+
+    @property
+    def chosen(self) -> Judged:
+        """What was chosen."""
+        return self.judged[0] if self.committee is None else self.committee
+
+    @property
+    def ranked(self) -> list[Judged]:
+        """Triplets, the chosen one first."""
+        return self.judged if self.committee is None else [self.committee, *self.judged]
+
+    def promise(self) -> tuple[float, tuple[float, float]]:
+        """See :func:`promise`."""
+        return promise(self.bench, self.loss, self.judged, self.chosen, self.prefer)
+
+    def ranking(self) -> pd.DataFrame:
+        """See :func:`ranking_frame`."""
+        return ranking_frame(self.bench, self.ranked)
+
+
 def learnable(bench: Bench, k: int) -> bool:
     """Whether some configuration orders an objective better than chance, or might on a larger sample.
 

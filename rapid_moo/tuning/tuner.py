@@ -26,8 +26,8 @@ from rapid_moo.space import FEATURE_SETS
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning.bench import Bench, Trial
 from rapid_moo.tuning.loss import ResampledLoss
-from rapid_moo.tuning.result import Triplet, TunerResult
-from rapid_moo.tuning.selection import committee, judge, learnable, promise, ranking_frame
+from rapid_moo.tuning.result import TunerResult
+from rapid_moo.tuning.selection import Judgement, committee, judge, learnable
 
 if TYPE_CHECKING:
     import nevergrad as ng
@@ -152,15 +152,9 @@ class ADRSTuner:
             self._refine(bench, loss, tell)
         unlearnable = self._unlearnable(bench)
         judged = judge(bench, loss, self._choices(bench, unlearnable), self.prefer)
-        chosen = committee(bench, loss, judged, self.prefer) if self.committee else judged[0]
-        expected, interval = promise(bench, loss, judged, chosen, self.prefer)
-        if self.committee:
-            judged = [chosen, *judged]
-        triplets = [Triplet(t.specs, sample.objectives, t.adrs, seed) for t in judged]
-        triplets[0] = Triplet(judged[0].specs, sample.objectives, expected, seed, interval)
+        chosen = committee(bench, loss, judged, self.prefer) if self.committee else None
         return TunerResult(
-            ranking=ranking_frame(bench, judged),
-            triplets=tuple(triplets),
+            judgement=Judgement(bench, loss, judged, chosen, self.prefer),
             unlearnable=tuple(sample.objectives[k].name for k in unlearnable),
             n_fits=bench.n_fits,
             trace=tuple(trace),

@@ -134,6 +134,17 @@ def test_blocks_do_not_show():
     np.testing.assert_allclose(backwards_std[::-1], std, rtol=1e-6)
 
 
+def test_a_draw_is_the_mean_and_an_error(sample):
+    X, y = sample
+    process = GaussianProcess().fit(X, y)
+    mean, errors = process.joint_errors(X[:20], 4_000, 3)
+    assert mean == pytest.approx(process.predict(X[:20]), rel=1e-9)
+    assert process.sample_y(X[:20], 4_000, 3) == pytest.approx(mean[:, None] + errors)
+    std = process.predict(X[:20], return_std=True)[1]
+    assert errors.mean(axis=1) == pytest.approx(np.zeros(20), abs=0.1 * std.max())
+    assert errors.std(axis=1) == pytest.approx(std, rel=0.1)
+
+
 def test_many_rows_are_thinned_by_seed():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(300, 2))
