@@ -221,32 +221,31 @@ def _targets(
 
     Returns
     -------
-    targets : ndarray of shape (n_draws, limit, n_objectives)
-        Front of each draw, padded with repeats.
+    targets : ndarray of shape (n_draws, n_targets, n_objectives)
+        What is not known of the front of each draw, padded to the length of the longest, at most ``limit``.
     values : ndarray of shape (n_draws, n_pool, n_objectives)
         The draws themselves, scaled.
-    covered : ndarray of shape (n_draws, limit)
+    covered : ndarray of shape (n_draws, n_targets)
         Distance of each target to the nearest known or pending point; 0 for padding, which then gains nothing.
     """
-    n_draws, _, n_objectives = draws.shape
     # Single precision has seven digits: none of them for where the origin is.
     origin = draws.min(axis=(0, 1))
     values, settled, beside = (((v - origin) / scale).astype(np.float32) for v in (draws, known, pending))
     best = settled[is_nondominated(known)]
-    targets = np.zeros((n_draws, limit, n_objectives), dtype=np.float32)
-    covered = np.zeros((n_draws, limit), dtype=np.float32)
-    for i in range(n_draws):
-        base = np.vstack([settled, beside[i]])
-        points = np.vstack([values[i], best, beside[i]])
-        front = front_indices(points)
-        if len(front) > limit:
-            front = rng.choice(front, limit, replace=False)
-        targets[i, : len(front)] = points[front]
-        if len(base):
-            distance = _chebyshev(points[front], base).min(axis=1)
-        else:
-            distance = np.full(len(front), FAR, dtype=np.float32)
-        covered[i, : len(front)] = distance
+    fronts, distances = [], []
+    for own, waiting in zip(values, beside, strict=True):
+        base, points = np.vstack([settled, waiting]), np.vstack([own, best, waiting])
+        rows = front_indices(points)
+        front = points[rows if len(rows) <= limit else rng.choice(rows, limit, replace=False)]
+        distance = _chebyshev(front, base).min(axis=1) if len(base) else np.full(len(front), FAR, dtype=np.float32)
+        # What is known of a front leaves nothing to gain.
+        fronts.append(front[distance > 0.0])
+        distances.append(distance[distance > 0.0])
+    longest = max(map(len, fronts))
+    targets = np.zeros((len(draws), longest, draws.shape[2]), dtype=np.float32)
+    covered = np.zeros((len(draws), longest), dtype=np.float32)
+    for i, (front, distance) in enumerate(zip(fronts, distances, strict=True)):
+        targets[i, : len(front)], covered[i, : len(front)] = front, distance
     return targets, values, covered
 
 

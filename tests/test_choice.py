@@ -366,6 +366,16 @@ def test_fronts_longer_than_the_limit_are_covered_all_the_same():
     assert len(set(batch.tolist())) == 5
 
 
+def test_what_is_known_of_a_front_is_no_goal():
+    """Half of each front is known: only the other half is worth anything, and of a front that is known nothing is."""
+    x = np.linspace(0.0, 1.0, 40)
+    front = np.column_stack([x, 1.0 - x])
+    draws = np.repeat(front[None], 4, axis=0)
+    assert x[coverage_batch(draws, front[:20], 4, seed=0)].min() > 0.5
+    nothing_left = coverage_batch(draws, front, 4, seed=0)
+    assert len(set(nothing_left.tolist())) == 4
+
+
 def test_nothing_known_is_no_hindrance():
     x = np.linspace(0.0, 1.0, 30)
     draws = np.repeat(np.column_stack([x, 1.0 - x])[None], 4, axis=0)
