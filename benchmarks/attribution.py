@@ -1,6 +1,6 @@
 """What keeps a run from the floor: one part at a time is replaced by a better one, and the run goes on from there.
 
-    RAPID_MOO_DATA=... python benchmarks/attribution.py run [--tables a,b] [--seeds N] [--at N] [--more N]
+    RAPID_MOO_DATA=... python benchmarks/attribution.py run [--tables a,b] [--seeds N] [--at N] [--more N] [--parts a,b]
     python benchmarks/attribution.py report
 
 RAPID evaluates ``--at`` architectures as it is. From that state it goes on for ``--more``, once as it is and once with
@@ -13,8 +13,8 @@ Parts
 architectures of the same canonical form, included), the errors drawn around it are RAPID's own. ``mean``: of all
 objectives. ``exact_K``: the objective's values themselves. ``bias``: RAPID's means, moved by their mean error among the
 unseen architectures likely to be non-dominated. ``spread``: its errors scaled to be as large as they are there.
-``independent``: no joint draws. ``pool``: 2,000 joint draws and the whole space in place of 600 and a shortlist of
-3,000. ``bounds``: no bounds on draws. ``exponent``: expected ADRS instead of its root. ``half``: batches half as large.
+``independent``: no joint draws. ``pool``: 2,000 joint draws and the whole space in place of 300 and a shortlist of
+1,500. ``bounds``: no bounds on draws. ``exponent``: expected ADRS instead of its root. ``half``: batches half as large.
 ``floor``: mean and spread of predictors that saw the table, drawn independently.
 """
 
@@ -112,7 +112,9 @@ class PartsView(SpaceView):
 
     def predict_mean(self, predictors: PredictorSet, X: IntArray) -> FloatArray:
         """Minimised means, with replaced parts."""
-        return self.predict(predictors, X)[0]
+        if "floor" in self.parts:
+            return np.asarray(self.oracle.predicted[0][self.oracle.rows(X)])
+        return self._moved(super().predict_mean(predictors, X), X) + self._near_front(predictors)[0]
 
     def draw(self, predictors: PredictorSet, X: IntArray, n_draws: int, rng: np.random.Generator) -> FloatArray:
         """Possible truths, with replaced parts."""
@@ -190,7 +192,7 @@ def go_on(table: ArchitectureTable, start: Any, oracle: Oracle, part: str, more:
         found = minimize(get_problem(table), rapid, ("n_eval", more), seed=seed)
     F = found.algorithm.pop.get("F")
     quality = ADRS(table.front)
-    return {m: float(quality(F[: len(start) + m])) for m in CHECKPOINTS if m <= more}
+    return {m: float(quality(F[: len(start) + m])) for m in sorted({*(m for m in CHECKPOINTS if m < more), more})}
 
 
 def _settings(part: str) -> Any:
@@ -251,6 +253,8 @@ def report() -> None:
     """Write the ratios of ADRS to that of the run that goes on as it is, and ADRS itself."""
     frame = pd.DataFrame([json.loads(line) for line in RUNS.read_text(encoding="utf-8").splitlines()])
     frame["value"] = [max(SMALLEST, found[max(found, key=int)]) for found in frame["adrs"]]
+    states = frame["at"].astype(str) + " and " + frame["more"].astype(str)
+    frame["table"] = frame["table"] + ", " + states
     keys = ["table", "seed", "at", "more"]
     plain = frame[frame["part"] == "none"].set_index(keys)["value"]
     frame["log"] = np.log(frame["value"].to_numpy() / plain.reindex(pd.MultiIndex.from_frame(frame[keys])).to_numpy())
@@ -263,21 +267,25 @@ def report() -> None:
     )
     ratio["all"] = np.exp(frame.groupby("part")["log"].mean())
     begin = frame.groupby("table")["begin"].mean()
-    head = setting("python benchmarks/attribution.py run", f"{frame['seed'].nunique()} at most")
-    states = ", ".join(
-        f"{at} and {more} more" for at, more in sorted(set(zip(frame["at"], frame["more"], strict=True)))
-    )
+    head = setting("python benchmarks/attribution.py run", f"{frame['seed'].min()} to {frame['seed'].max()}")
     whole = pd.concat([begin.to_frame("at the start").T, value.loc[order]])
     parts = [
         title("What keeps RAPID from the floor"),
         head,
-        f"Evaluations: {states}. Geometric means over seeds.",
+        "A column is a table, the evaluations after which a run goes on and how many more it makes. Geometric means"
+        f" over {_counted(frame.groupby('table')['seed'].nunique())}.",
         section("ADRS, as a ratio to the run that goes on as it is"),
         of_frame(ratio.round(2).astype(object).where(ratio.notna(), "").reset_index()),
         section("ADRS"),
         of_frame(whole.round(4).astype(object).where(whole.notna(), "").reset_index()),
     ]
     (OUT / "report.md").write_text(page(*parts), encoding="utf-8")
+
+
+def _counted(seeds: pd.Series) -> str:
+    """How many seeds the tables have."""
+    least, most = int(seeds.min()), int(seeds.max())
+    return f"{most} seed{'s' * (most > 1)}" if least == most else f"{least} to {most} seeds"
 
 
 def main() -> None:
