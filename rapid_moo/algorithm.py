@@ -73,7 +73,7 @@ def default_tuner(**settings: Any) -> ADRSTuner:
     own: dict[str, Any] = {
         "budget": ITERATING_BUDGET,
         "max_rows": 250,
-        "shortlist": 3,
+        "shortlist": 5,
         "optimizer": "DiscreteOnePlusOne",
         "committee": False,
         "prefer": ("gaussian_process",),
