@@ -46,6 +46,7 @@ from rapid_moo.predictors import PredictorSet, Spec
 from rapid_moo.priors import Prior, Priors
 from rapid_moo.repeating import Measured, Repeating, mixed_batch
 from rapid_moo.result import RunResult
+from rapid_moo.stopping import FEWEST
 from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
@@ -86,9 +87,10 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     Parameters
     ----------
-    n_initial : int
-        Size of the first sample; fewer rows than the 16 of the default are too few to choose by. What is known
-        beforehand counts towards it.
+    n_initial : int, optional
+        Size of the first sample. By default 16, of fewer rows the choice is poor; but 12 where trainings may be stopped
+        for what they report, and costs are stated: from so many whole curves on the next ones need not be whole. What
+        is known beforehand counts towards it.
     batch_size : int, optional
         Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
         budget.
@@ -139,6 +141,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Where evaluations fail; None until one has.
     priors : Priors or None
         What was understood of the priors.
+    first_sample : int
+        Size of the first sample, known once the run is set up.
     limits : PredictorSet or None
         Predictors of the constraints of a problem that is not an ``ArchitectureProblem``; feasible is at most 0.
     seconds : dict
@@ -161,7 +165,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def __init__(
         self,
-        n_initial: int = FIRST_SAMPLE,
+        n_initial: int | None = None,
         batch_size: int | None = None,
         rounds: int | None = None,
         tuner: ADRSTuner | None = None,
@@ -200,6 +204,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.tuner, self.specs = tuner or default_tuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
         self.decoupled, self.stopping = decoupled, stopping
+        self.first_sample = self.n_initial or FIRST_SAMPLE
         self.wanted: BoolArray | None = None
         self.stops: dict[bytes, Stops] = {}
         single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
@@ -260,7 +265,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.priors.take_over(self.view.store, self.view.members if self.view.restricted else None)
         self.bill = Bill(self.view.store)
         self.bill.take_free()
-        self._n_initial = min(self.n_initial, self.view.n_members)
+        self.first_sample = min(self.n_initial or self._usual_sample(problem), self.view.n_members)
         by_evaluations = np.isfinite(getattr(self.termination, "n_max_evals", None) or np.inf)
         if self.decoupled and self.view.native and not by_evaluations:
             self._decoupling = Decoupling.of(problem)
@@ -271,6 +276,11 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.chooser = Chooser(self.view, self.learner, self.acquisition, self.random_state)
         self._given = self._read_sampling()
 
+    def _usual_sample(self, problem: Problem) -> int:
+        """Size of the first sample where none is given."""
+        spares = self.stopping and self.view.native and problem.reports and problem.costs_stated
+        return min(FIRST_SAMPLE, FEWEST) if spares else FIRST_SAMPLE
+
     def _make_learner(self, **settings: Any) -> Learner:
         return Learner(
             self.view,
@@ -278,7 +288,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.specs,
             self.retune,
             self.priors,
-            self._n_initial,
+            self.first_sample,
             self._stopwatch,
             **settings,
         )
@@ -302,7 +312,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """``sampling`` in any of the forms that pymoo knows."""
         given = self.sampling
         if isinstance(given, Sampling):
-            given = given(self.problem, self.n_initial, random_state=self.random_state)
+            given = given(self.problem, self.first_sample, random_state=self.random_state)
         if isinstance(given, Population):
             return given
         values = np.asarray(given)
@@ -363,7 +373,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         return cast(RunResult, found)
 
     def _shown(self) -> tuple[str, Lines]:
-        lines: list[tuple[str, Any]] = [("first sample", self.n_initial)]
+        lines: list[tuple[str, Any]] = [("first sample", self.n_initial or FIRST_SAMPLE)]
         if self.is_initialized:
             lines = [
                 ("problem", self.problem.name() if self.view.native else type(self.problem).__name__),
@@ -564,7 +574,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             n = self._affordable(min(len(self._given), wanted or len(self._given)))
             given, self._given = self._given[:n], self._given[n:]
             return given
-        missing = self._n_initial - len(known) + int(known.open.sum()) - len(known.pending)
+        missing = self.first_sample - len(known) + int(known.open.sum()) - len(known.pending)
         size = self._affordable(missing)
         if size < 1:
             return known.pending[:0]
@@ -579,7 +589,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """More of the space at random, where all that was evaluated failed."""
         if len(known):
             logger.warning("none of %d evaluations succeeded: another sample", len(known))
-        size = self._affordable(size or self.batch_size or self._n_initial)
+        size = self._affordable(size or self.batch_size or self.first_sample)
         settled = known.settled
         pool = self.view.first_sample(
             min(size + len(settled), self.view.n_members), "random", self.random_state, settled

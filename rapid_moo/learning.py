@@ -101,7 +101,7 @@ class Learner:
         seed : int
             Seed of the choice.
         """
-        taught = foreseen(known)
+        taught, noise = foreseen(known)
         sample = self.view.sample_table(known, taught)
         if self.specs is None:
             with self.stopwatch("tune"):
@@ -112,8 +112,10 @@ class Learner:
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed, priors=self.priors)
             else:
                 self.predictors = self.predictors.successor()
-            some = _teaching(whole(known, taught))
-            self.predictors.fit(sample, warm_start=True, partial=(known.X[some], taught[some]))
+            done = whole(known, taught)
+            some = _teaching(done)
+            uncertain = np.vstack([noise[done], noise[some]])
+            self.predictors.fit(sample, warm_start=True, partial=(known.X[some], taught[some]), noise=uncertain)
             self._learn_success(known)
             self._learn_constraints(known, seed)
 
@@ -178,18 +180,19 @@ class Learner:
             self.predictors = PredictorSet.warm(self.view.space, self.view.objectives, state["predictors"], self.priors)
 
 
-def foreseen(known: Knowledge) -> FloatArray:
-    """Raw values of shape (n, n_objectives) that the predictors learn from: what is known, and how stopped curves end.
+def foreseen(known: Knowledge) -> tuple[FloatArray, FloatArray]:
+    """Raw values that the predictors learn from: what is known, and how stopped curves end; and how uncertain they are.
 
     A network whose training was stopped has not failed: what its curve says of the end is nearly as good as the end.
     """
-    raw = known.raw.copy()
+    raw, noise = known.raw.copy(), np.zeros(known.raw.shape)
     for k, curves in enumerate(known.curves):
         complete = [i for i in np.flatnonzero(known.complete).tolist() if curves[i]]
         for i in np.flatnonzero(known.stopped & np.isnan(raw[:, k])).tolist():
             if curves[i]:
-                raw[i, k] = extrapolated(curves[i], [curves[j] for j in complete], known.raw[complete, k])
-    return raw
+                found = extrapolated(curves[i], [curves[j] for j in complete], known.raw[complete, k])
+                raw[i, k], noise[i, k] = found if np.isfinite(found[0]) else (np.nan, 0.0)
+    return raw, noise
 
 
 def _teaching(known_whole: BoolArray) -> IntArray:

@@ -32,7 +32,7 @@ RATIO = 1.25
 """Steps at which a training may be stopped grow at least by this factor: each is one more chance to be wrong."""
 CONFIDENCE = 0.9
 """How sure the rule must be that a value is not better than stated."""
-EXPLAINED = 0.9
+EXPLAINED = 0.5
 """Values at a step must explain this share of how near curves end: what is stopped before says nothing of its end."""
 GRID = 33
 
@@ -207,8 +207,8 @@ def planned(
     return found
 
 
-def extrapolated(curve: Curve, curves: Sequence[Curve], final: FloatArray) -> float:
-    """The final value that a stopped curve would have had, as complete ones tell; NaN where too few do.
+def extrapolated(curve: Curve, curves: Sequence[Curve], final: FloatArray) -> tuple[float, float]:
+    """The final value that a stopped curve would have had, as complete ones tell, and its spread; NaN where too few do.
 
     Its last value says most, and one before it how fast it was moving.
 
@@ -226,6 +226,7 @@ def extrapolated(curve: Curve, curves: Sequence[Curve], final: FloatArray) -> fl
     features = np.column_stack([at_step(curves, s) for s, _ in ((step, value), *before)])
     there = np.isfinite(features).all(axis=1)
     if there.sum() < FEWEST:
-        return np.nan
+        return np.nan, np.nan
     fitted = Extrapolation.fit(np.array([value]), features[there], final[there])
-    return float(fitted.predict(*(v for _, v in before))[0][0])
+    mean, std = fitted.predict(*(v for _, v in before))
+    return float(mean[0]), float(std[0])

@@ -20,6 +20,7 @@ from rapid_moo.learning import foreseen
 from rapid_moo.measure import Attempt, Reports, measure_times, wants_reports
 from rapid_moo.problem import CallAll
 from rapid_moo.stopping import FEWEST, Extrapolation, allowed, extrapolated, optimistic, planned, rungs
+from rapid_moo.study.references import Reference
 from rapid_moo.view import SpaceView
 
 STEPS = 20
@@ -160,19 +161,22 @@ class TestRule:
     def test_a_stopped_curve_ends_as_complete_ones_like_it(self):
         curves = [((5, float(v)), (10, v + 2.0)) for v in range(30)]
         ends = np.arange(30.0) + 2.0
-        assert extrapolated(((5, 4.5),), curves, ends) == pytest.approx(6.5)
-        assert np.isnan(extrapolated(((6, 4.5),), curves, ends))
+        assert extrapolated(((5, 4.5),), curves, ends) == pytest.approx((6.5, 0.0), abs=1e-9)
+        assert np.isnan(extrapolated(((6, 4.5),), curves, ends)).all()
 
     def test_a_stopped_curve_goes_on_as_fast_as_it_was(self):
         rng = np.random.default_rng(5)
         ends, speed = rng.uniform(0.0, 10.0, 40), rng.uniform(0.0, 3.0, 40)
         curves = [((4, e + 2.0 * s), (8, e + s), (16, e)) for e, s in zip(ends, speed, strict=True)]
-        assert extrapolated(((4, 9.0), (8, 7.0)), curves, ends) == pytest.approx(5.0)
+        assert extrapolated(((4, 9.0), (8, 7.0)), curves, ends)[0] == pytest.approx(5.0)
         # Without the value before it only the mean speed is known.
-        assert extrapolated(((8, 7.0),), curves, ends) == pytest.approx(5.5, abs=1.0)
+        mean, std = extrapolated(((8, 7.0),), curves, ends)
+        assert mean == pytest.approx(5.5, abs=1.0)
+        # So uncertain is what a speed of 0 to 3 leaves open.
+        assert std == pytest.approx(3.0 / np.sqrt(12.0), rel=0.25)
         curves = [((5, float(v)), (10, v + 2.0)) for v in range(30)]
         ends = np.arange(30.0) + 2.0
-        assert np.isnan(extrapolated(((5, 4.5),), curves[: FEWEST - 1], ends[: FEWEST - 1]))
+        assert np.isnan(extrapolated(((5, 4.5),), curves[: FEWEST - 1], ends[: FEWEST - 1])).all()
 
     def test_units_change_nothing(self):
         rng = np.random.default_rng(4)
@@ -399,11 +403,31 @@ class TestRuns:
             assert store.state(row) == "stopped"
             assert store.paid[row, 0] == curve[-1][0] / STEPS
 
-    def test_the_first_sample_runs_to_its_end(self):
-        _, found = run()
-        first = found.store.in_order_told(np.flatnonzero(found.store.paid[:, 0] > 0))[:16]
-        assert found.store.complete[np.sort(np.flatnonzero(found.store.paid[:, 0] > 0))[:16]].all()
-        assert len(first) == 16
+    @pytest.mark.parametrize(
+        ("options", "expected"), [({}, FEWEST), ({"n_initial": 20}, 20), ({"stopping": False}, 16)]
+    )
+    def test_the_first_sample_runs_to_its_end(self, options, expected):
+        result, found = run(cost=30.0, **options)
+        trained = np.flatnonzero(found.store.paid[:, 0] > 0)
+        assert result.algorithm.first_sample == expected
+        assert found.store.complete[np.sort(trained)[:expected]].all()
+
+    @pytest.mark.parametrize("stated", [True, False])
+    def test_the_first_sample_is_the_usual_one_where_stopping_saves_nothing(self, stated):
+        def plain(architecture):
+            return {"accuracy": final(architecture)}
+
+        goals = GOALS if stated else tuple(Objective(o.name, o.direction, o.unit) for o in GOALS)
+        measure = {"accuracy": plain if stated else train, "latency": time_it}
+        algorithm = RAPID(specs=SPECS)
+        algorithm.setup(ArchitectureProblem(space(), measure=measure, objectives=goals), seed=1)
+        assert algorithm.first_sample == 16
+
+    def test_a_file_is_not_loaded_to_see_whether_it_reports(self, tmp_path):
+        (tmp_path / "user.py").write_text("raise SystemExit('loaded')\n")
+        reference = Reference(str(tmp_path / "user.py"), "train")
+        assert not ArchitectureProblem(space(), measure=reference, objectives=GOALS).reports
+        assert problem().reports
 
     def test_nothing_is_proposed_twice(self):
         calls = []
@@ -462,12 +486,16 @@ class TestRuns:
         known = view.knowledge(result.algorithm.bill, found.store.X[:0])
         assert known.stopped.any()
         assert not known.open[known.stopped].any()
-        taught = foreseen(known)[known.stopped, 0]
+        taught, noise = foreseen(known)
         truth = np.array([final(space().to_dict(x)) for x in known.X[known.stopped]])
         assert np.isfinite(taught).all()
-        assert np.abs(taught - truth).max() < 2.0
+        assert np.abs(taught[known.stopped, 0] - truth).max() < 2.0
+        # How uncertain that is, is known; what was measured is not uncertain.
+        assert (noise[known.stopped, 0] > 0.0).all()
+        assert not noise[~known.stopped].any()
+        assert not noise[:, 1].any()
         assert np.isnan(known.raw[known.stopped, 0]).all()
-        assert np.array_equal(foreseen(known)[known.complete], known.raw[known.complete])
+        assert np.array_equal(taught[known.complete], known.raw[known.complete])
 
     def test_diverged_trainings_fail_and_the_others_are_stopped(self):
         def diverging(architecture, report):

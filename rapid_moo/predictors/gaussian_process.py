@@ -103,6 +103,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         start: FloatArray | None = None,
         tune_rows: BoolArray | None = None,
         tune: bool = True,
+        noise: FloatArray | None = None,
     ) -> GaussianProcess:
         """Fit to features of shape (n, n_features) and a target of shape (n,).
 
@@ -116,11 +117,14 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             The rows that the hyper-parameters may be chosen on; all of them by default.
         tune : bool
             Whether hyper-parameters are chosen. If not, those of ``start`` are kept where they suit the features.
+        noise : ndarray of shape (n,), optional
+            Standard deviations of what some rows are known to be uncertain by beside the noise of all, in the target's
+            unit (GPML, section 2.2, with a variance of its own for each row).
         """
         if self.kernel not in KERNELS:
             raise InputError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
-        return self._fit(inputs, target, start, tune_rows, tune)
+        return self._fit(inputs, target, start, tune_rows, tune, noise)
 
     def _fit(
         self,
@@ -129,6 +133,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         start: FloatArray | None,
         tune_rows: BoolArray | None,
         tune: bool,
+        noise: FloatArray | None = None,
     ) -> GaussianProcess:
         """As :meth:`fit`, of arrays that have been looked at."""
         self._shift, spread = inputs.mean(axis=0), inputs.std(axis=0)
@@ -143,14 +148,15 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         rows = rng.permutation(len(Z))
         allowed = rows if tune_rows is None else rows[tune_rows[rows]]
         seen = allowed[: self.n_tune]
-        self._tune(Z[seen], z[seen], start, tune)
+        extra = np.zeros(len(z)) if noise is None else (noise / self._y_std) ** 2
+        self._tune(Z[seen], z[seen], start, tune, extra[seen])
         kept = np.sort(rows[: self.max_rows])
         self.rows_ = kept
         self.unseen_ = np.logical_not(np.isin(kept, seen))
         self._Z, self._z = Z[kept], z[kept]
         self._scaled = self._Z / self._scales
         covariance = self._prior(self._Z, self._scaled, self._Z, self._scaled)
-        covariance[np.diag_indices_from(covariance)] += self.noise_**2 + _JITTER
+        covariance[np.diag_indices_from(covariance)] += self.noise_**2 + _JITTER + extra[kept]
         self._factor = _safe_cholesky(covariance)
         self._alpha = cho_solve((self._factor, True), self._z, check_finite=False)
         self._weights = self._slopes * (self._alpha @ self._Z)
@@ -265,6 +271,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         starts: Sequence[FloatArray] = (),
         tune: bool = True,
         halves_from: int = HALVES_FROM,
+        noise: FloatArray | None = None,
     ) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
         """Prediction of each row from the rows of all other folds, by hyper-parameters that have not seen it either.
 
@@ -285,6 +292,8 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             Whether hyper-parameters are chosen; if not, those of ``starts`` are kept where there are as many as groups.
         halves_from : int
             Rows from which on folds share.
+        noise : ndarray of shape (n,), optional
+            As of :meth:`fit`; a row's own is in its ``std``.
 
         Returns
         -------
@@ -300,7 +309,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         for label in np.unique(group):
             start = starts[label] if len(starts) == group.max() + 1 else None
             rows = group == label
-            process._fit(inputs, target, start, ~rows, tune)
+            process._fit(inputs, target, start, ~rows, tune, noise)
             predicted = process._leave_out(folds, np.unique(folds[rows]))
             mean[rows], std[rows] = predicted[0][rows], predicted[1][rows]
             thetas.append(process.theta_)
@@ -321,7 +330,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             covariance += (self._slopes * A) @ B.T
         return covariance
 
-    def _tune(self, Z: FloatArray, z: FloatArray, warm: FloatArray | None, tune: bool) -> None:
+    def _tune(self, Z: FloatArray, z: FloatArray, warm: FloatArray | None, tune: bool, extra: FloatArray) -> None:
         """Maximise the marginal likelihood times the prior, or keep what is given."""
         d = Z.shape[1] - self.n_prior
         n_scales = d if self.ard else min(d, 1)
@@ -339,7 +348,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             found = minimize(
                 self._objective,
                 start,
-                args=(Z, z, center, width, grams),
+                args=(Z, z, center, width, grams, extra),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=[(-4.0, 9.0)] * n_scales + [(-5.0, 4.0), (-6.0, 1.5), (-7.0, 4.0)] + [(-7.0, 3.0)] * trusts,
@@ -369,10 +378,12 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         center: FloatArray,
         width: FloatArray,
         grams: list[FloatArray],
+        extra: FloatArray,
     ) -> tuple[float, FloatArray]:
         """Negative log posterior of the hyper-parameters and its gradient (GPML, eq. 5.8 and 5.9).
 
-        ``center`` and ``width`` are mean and standard deviation of the normal prior of each.
+        ``center`` and ``width`` are mean and standard deviation of the normal prior of each; ``extra`` are variances of
+        single rows.
         """
         n, d = len(Z), Z.shape[1] - self.n_prior
         # Ten thousand times in a run: nothing is stored, and plain numbers are used where they do.
@@ -387,7 +398,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         covariance += slope * grams[0]
         for variance, gram in zip(trust, grams[1:], strict=True):
             covariance += variance * gram
-        covariance.flat[:: n + 1] += noise + _JITTER
+        covariance.flat[:: n + 1] += noise + _JITTER + extra
         # LAPACK itself: scipy's wrappers take as long as the work for a hundred rows.
         factor, failed = dpotrf(covariance, lower=1)
         if failed:

@@ -177,26 +177,36 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self.warm_start = warm_start
         self.n_prior = n_prior
 
-    def fit(self, X: ArrayLike, y: ArrayLike) -> Predictor:
-        """Fit to features of shape (n, n_features) and raw values of shape (n,)."""
+    def fit(self, X: ArrayLike, y: ArrayLike, noise: FloatArray | None = None) -> Predictor:
+        """Fit to features of shape (n, n_features) and raw values of shape (n,).
+
+        Parameters
+        ----------
+        X, y : array-like
+            Features and raw values.
+        noise : ndarray of shape (n,), optional
+            Standard deviations of what single values are known to be uncertain by, raw. A Gaussian process gives such
+            rows the less weight, other families take all alike.
+        """
         family = get_family(self.family)
         params = dict(self.params or {})
         family.check(params)
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.transform_ = TargetTransform(self.target_transform).fit(target)
         goal = self.transform_.forward(target)
+        own = None if noise is None else self.transform_.spread(target, noise)
         last: Any = getattr(self, "regressor_", None)
         if self.warm_start and isinstance(last, GaussianProcess):
             anew = len(goal) < FEWEST or len(goal) >= REFRESH * self._tuned_rows
             last = last.set_params(max_iter=WARM_ITERATIONS)
-            self.regressor_: Any = last.fit(inputs, goal, start=last.theta_, tune=anew or len(goal) < FEW)
+            self.regressor_: Any = last.fit(inputs, goal, start=last.theta_, tune=anew or len(goal) < FEW, noise=own)
         else:
             anew = True
-            self.regressor_ = fit_regressor(made(family, params, self.random_state, self.n_prior), inputs, goal)
+            self.regressor_ = fit_regressor(made(family, params, self.random_state, self.n_prior), inputs, goal, own)
         if anew:
             self._tuned_rows = len(goal)
         if self.spread:
-            self._fit_spread(inputs, goal, anew)
+            self._fit_spread(inputs, goal, anew, own)
         return self
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
@@ -255,9 +265,9 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         tags.regressor_tags.poor_score = self.family == "mean"
         return tags
 
-    def _fit_spread(self, inputs: FloatArray, goal: FloatArray, tune: bool) -> None:
+    def _fit_spread(self, inputs: FloatArray, goal: FloatArray, tune: bool, noise: FloatArray | None) -> None:
         if isinstance(self.regressor_, GaussianProcess):
-            rows, mean, base = self._honest(self.regressor_, inputs, goal, tune)
+            rows, mean, base = self._honest(self.regressor_, inputs, goal, tune, noise)
         else:
             family, params = get_family(self.family), dict(self.params or {})
             rows = np.arange(len(goal))
@@ -272,7 +282,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self.held_out_ = HeldOut(rows, self.transform_.backward(mean), std * np.abs(self.transform_.slope(mean, std)))
 
     def _honest(
-        self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray, tune: bool
+        self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray, tune: bool, noise: FloatArray | None
     ) -> tuple[IntArray, FloatArray, FloatArray]:
         """Rows that neither the prediction nor its hyper-parameters have seen, and what is predicted there."""
         unseen = process.unseen_
@@ -282,7 +292,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
             return process.rows_[rows], mean[rows], std[rows]
         starts = getattr(self, "_cross_starts", ()) if self.warm_start else ()
         mean, std, self._cross_starts = process.cross_predict(
-            inputs, goal, assign_folds(len(goal), self.random_state), starts, tune
+            inputs, goal, assign_folds(len(goal), self.random_state), starts, tune, noise=noise
         )
         return np.arange(len(goal)), mean, std
 

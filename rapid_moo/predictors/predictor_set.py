@@ -71,9 +71,11 @@ class _Ensemble:
         self.X: IntArray = np.empty((0, 0), dtype=np.int64)
         self.members = [_Member(m.make(seed), m.inputs, share) for m, share in members_of(spec)]
 
-    def fit(self, features: Mapping[str, FloatArray], y: FloatArray, warm_start: bool) -> None:
+    def fit(
+        self, features: Mapping[str, FloatArray], y: FloatArray, warm_start: bool, noise: FloatArray | None = None
+    ) -> None:
         for member in self.members:
-            member.predictor.set_params(warm_start=warm_start).fit(features[member.features], y)
+            member.predictor.set_params(warm_start=warm_start).fit(features[member.features], y, noise)
         self._y = y
         self.scale = self._calibrated(y) if len(self.members) > 1 else 1.0
 
@@ -196,6 +198,7 @@ class PredictorSet:
         table: ArchitectureTable | pd.DataFrame,
         warm_start: bool = False,
         partial: tuple[IntArray, FloatArray] | None = None,
+        noise: FloatArray | None = None,
     ) -> PredictorSet:
         """Fit every predictor on a table of the same objectives; returns self.
 
@@ -209,6 +212,9 @@ class PredictorSet:
         partial : tuple of ndarray, optional
             Further genotypes of shape (n, n_var) and raw values of shape (n, n_objectives), NaN where unknown: each
             predictor learns from what is known of its objective.
+        noise : ndarray of shape (n, n_objectives), optional
+            Standard deviations of what the values of the table, and then of ``partial``, are known to be uncertain by;
+            0 where they were measured.
         """
         if isinstance(table, pd.DataFrame):
             read = read_table(table, None, self.space, [objective.column for objective in self.objectives])
@@ -225,11 +231,12 @@ class PredictorSet:
         everyone = table.X if more is None else np.vstack([table.X, more[0]])
         inputs = self._inputs(everyone)
         raw = table.raw if more is None else np.vstack([table.raw, more[1]])
-        for y, ensemble, features in zip(raw.T, self.predictors_, inputs, strict=True):
+        for k, (y, ensemble, features) in enumerate(zip(raw.T, self.predictors_, inputs, strict=True)):
             if ensemble is not None:
                 known = np.isfinite(y)
+                own = noise[: len(y), k][known] if noise is not None and noise[: len(y), k].any() else None
                 seen = features if known.all() else {kind: values[known] for kind, values in features.items()}
-                ensemble.fit(seen, y[known], warm_start)
+                ensemble.fit(seen, y[known], warm_start, own)
                 ensemble.X = everyone[known]
         self.sample_, self._partial = table, more
         return self

@@ -60,8 +60,8 @@ class Standardised:
         return np.asarray(values, dtype=np.float64) * self._scale + self._center
 
 
-def fit_regressor(regressor: Any, inputs: FloatArray, goal: FloatArray) -> Any:
+def fit_regressor(regressor: Any, inputs: FloatArray, goal: FloatArray, noise: FloatArray | None = None) -> Any:
     """The regressor, fitted to a standardised target; the one place where families meet their data."""
     if isinstance(regressor, GaussianProcess):
-        return regressor.fit(inputs, goal)
+        return regressor.fit(inputs, goal, noise=noise)
     return Standardised(regressor).fit(inputs, goal)

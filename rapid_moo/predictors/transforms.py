@@ -75,6 +75,10 @@ class TargetTransform:
         outward = np.where(outward > 0.0, np.expm1(np.clip(outward, 0.0, 50.0)), outward)
         return np.asarray(self.middle_ + self.side_ * self.unit_ * outward)
 
+    def spread(self, y: FloatArray, std: FloatArray) -> FloatArray:
+        """Standard deviations of values, in units of the transformed target: over one of them each way."""
+        return np.abs(self.forward(y + std) - self.forward(y - std)) / 2.0
+
     def slope(self, t: FloatArray, std: FloatArray) -> FloatArray:
         """How much a value changes per unit of the transformed target, over one standard deviation each way."""
         if self.identity_:

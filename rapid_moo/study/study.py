@@ -555,7 +555,7 @@ class Study(Shown):
         return tuple(name for name, on in wanted if on and name not in computed)
 
     def _first_sample_missing(self) -> bool:
-        return int(self.store.tried.sum() + self.store.pending.sum()) < self.algorithm.n_initial
+        return int(self.store.tried.sum() + self.store.pending.sum()) < self.algorithm.first_sample
 
     def tell(self, trial: Trial | Mapping[str, Any] | int, values: Mapping[str, Any], reason: str = "") -> None:
         """What was measured of an architecture, whole or in part; the rest may follow.

@@ -43,8 +43,9 @@ def standard(X):
     return (X - X.mean(axis=0)) / X.std(axis=0)
 
 
+@pytest.mark.parametrize("noise", [None, np.linspace(0.0, 20.0, 60)], ids=["alike", "by-row"])
 @pytest.mark.parametrize("form", FORMS, ids=NAMES)
-def test_gradient_equals_finite_differences(form, sample, monkeypatch):
+def test_gradient_equals_finite_differences(form, noise, sample, monkeypatch):
     caught = []
     real = gaussian_process.minimize
 
@@ -53,7 +54,7 @@ def test_gradient_equals_finite_differences(form, sample, monkeypatch):
         return real(function, start, **options)
 
     monkeypatch.setattr(gaussian_process, "minimize", spy)
-    GaussianProcess(**form).fit(*sample)
+    GaussianProcess(**form).fit(*sample, noise=noise)
     ((function, start, arguments),) = caught
     rng = np.random.default_rng(0)
     for theta in (start, start + 0.3 * rng.normal(size=start.shape)):
@@ -89,6 +90,56 @@ def test_leave_one_out_equals_a_refit_without_each_row(form, sample):
         expected, expected_std = reference(model, y).fit(Z[rest], z[rest]).predict(Z[[row]], return_std=True)
         assert mean[row] == pytest.approx(expected[0] * y.std() + y.mean(), rel=1e-5)
         assert std[row] == pytest.approx(expected_std[0] * y.std(), rel=1e-3)
+
+
+class TestNoiseByRow:
+    def test_posterior_equals_scikit_learn(self, sample):
+        X, y = sample
+        noise = np.where(np.arange(40) % 3, 0.0, 15.0)
+        model = GaussianProcess().fit(X[:40], y[:40], noise=noise)
+        shift, spread = X[:40].mean(axis=0), X[:40].std(axis=0)
+        mean, std = y[:40].mean(), y[:40].std()
+        rival = reference(model, y).set_params(alpha=1e-8 + (noise / std) ** 2)
+        expected = rival.fit((X[:40] - shift) / spread, (y[:40] - mean) / std).predict(
+            (X[40:] - shift) / spread, return_std=True
+        )
+        found, found_std = model.predict(X[40:], return_std=True)
+        np.testing.assert_allclose(found, expected[0] * std + mean, rtol=1e-6)
+        np.testing.assert_allclose(found_std, expected[1] * std, rtol=1e-4)
+
+    def test_a_row_left_out_is_predicted_with_its_own_noise(self, sample):
+        X, y = sample
+        noise = np.where(np.arange(60) % 3, 0.0, 15.0)
+        model = GaussianProcess().fit(X, y, noise=noise)
+        Z, z = standard(X), standard(y)
+        mean, std = model.leave_one_out()
+        for row in (0, 17, 59):
+            rest = np.arange(len(y)) != row
+            rival = reference(model, y).set_params(alpha=1e-8 + (noise[rest] / y.std()) ** 2)
+            expected, expected_std = rival.fit(Z[rest], z[rest]).predict(Z[[row]], return_std=True)
+            assert mean[row] == pytest.approx(expected[0] * y.std() + y.mean(), rel=1e-5)
+            assert std[row] == pytest.approx(np.hypot(expected_std[0] * y.std(), noise[row]), rel=1e-3)
+
+    def test_none_is_none_at_all(self, sample):
+        X, y = sample
+        plain, zero = GaussianProcess().fit(X, y), GaussianProcess().fit(X, y, noise=np.zeros(60))
+        assert np.array_equal(plain.theta_, zero.theta_)
+        assert np.array_equal(plain.predict(X), zero.predict(X))
+        folds = np.arange(60) % 5
+        both = [GaussianProcess().cross_predict(X, y, folds, noise=noise) for noise in (None, np.zeros(60))]
+        assert np.array_equal(both[0][0], both[1][0])
+
+    def test_rows_that_are_known_to_be_wrong_mislead_less(self, sample):
+        X, y = sample
+        wrong = np.arange(60) % 3 == 0
+        told = y + 30.0 * wrong * np.random.default_rng(0).normal(size=60)
+        noise = 30.0 * wrong
+        errors, folds = [], np.arange(60) % 5
+        for known in (None, noise):
+            process = GaussianProcess().fit(X, told, noise=known)
+            crossed = GaussianProcess().cross_predict(X, told, folds, noise=known)
+            errors.append([np.abs(mean - y).mean() for mean in (process.predict(X), crossed[0])])
+        assert (np.array(errors[1]) < 0.6 * np.array(errors[0])).all()
 
 
 def test_likelihood_is_no_worse_than_at_the_start(sample):

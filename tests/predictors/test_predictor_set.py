@@ -40,6 +40,23 @@ class TestPredict:
         for k in range(2):
             assert np.corrcoef(mean[:, k], table.raw[:, k])[0, 1] > 0.7
 
+    def test_values_that_are_known_to_be_uncertain_teach_less(self, table):
+        sample, more = table.sample(60, 0), table.sample(90, 1)
+        wrong = np.arange(150) % 2 == 1
+        noise = np.zeros((150, 3))
+        noise[wrong, 0] = 8.0
+        raw = np.vstack([sample.raw, more.raw])
+        raw[:, 0] += noise[:, 0] * np.random.default_rng(0).normal(size=150)
+        told = ArchitectureTable.build(table.space, table.objectives, sample.X, raw[:60])
+        specs = [PredictorSpec(), PredictorSpec(), None]
+        errors = []
+        for known in (None, noise):
+            found = PredictorSet(table.space, table.objectives, specs)
+            found.fit(told, partial=(more.X, raw[60:]), noise=known)
+            errors.append(np.abs(found.predict(table.X) - table.raw).mean(axis=0))
+        assert errors[1][0] < 0.85 * errors[0][0]
+        assert errors[1][1] == errors[0][1]
+
     def test_inputs_are_unchanged(self, table):
         sample = table.sample(40, 0)
         X = table.X[:50].copy()

@@ -113,6 +113,16 @@ def test_log_of_a_value_far_below_the_sample_is_finite():
     assert np.isfinite(transform.forward(np.array([-100.0, 0.0]))).all()
 
 
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_a_small_spread_is_that_of_transformed_values(kind):
+    y = np.random.default_rng(3).gamma(2.0, size=100)
+    transform = TargetTransform(kind).fit(y)
+    std = np.full(100, 1e-4)
+    draws = transform.forward(y + std * np.random.default_rng(4).normal(size=(4_000, 100)))
+    np.testing.assert_allclose(transform.spread(y, std), draws.std(axis=0), rtol=0.1)
+    assert not transform.spread(y, np.zeros(100)).any()
+
+
 def test_unknown_kind_is_one_error():
     with pytest.raises(InputError, match="got 'magic'"):
         TargetTransform("magic").fit(np.arange(3.0))
