@@ -181,9 +181,15 @@ class Learner:
 
 
 def foreseen(known: Knowledge) -> tuple[FloatArray, FloatArray]:
-    """Raw values that the predictors learn from: what is known, and how stopped curves end; and how uncertain they are.
+    """What the predictors learn from: raw values, those of stopped curves extrapolated, and how uncertain these are.
 
-    A network whose training was stopped has not failed: what its curve says of the end is nearly as good as the end.
+    A network whose training was stopped has not failed: what its curve says of the end is nearly as good as the end,
+    and how good is known.
+
+    Returns
+    -------
+    raw, noise : ndarray of shape (n, n_objectives)
+        NaN where nothing is known; the noise is 0 of what was measured.
     """
     raw, noise = known.raw.copy(), np.zeros(known.raw.shape)
     for k, curves in enumerate(known.curves):

@@ -220,6 +220,10 @@ def extrapolated(curve: Curve, curves: Sequence[Curve], final: FloatArray) -> tu
         Complete ones.
     final : ndarray of shape (n_curves,)
         Their final values, in the same unit.
+
+    Returns
+    -------
+    mean, std : float
     """
     step, value = curve[-1]
     before = [point for point in curve if point[0] * RATIO <= step][-1:]
