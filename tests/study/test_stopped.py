@@ -16,6 +16,7 @@ import pytest
 from rapid_moo import Gene, GridSpace, Objective, PredictorSpec, Study
 from rapid_moo.cli import main
 from rapid_moo.errors import StudyError
+from rapid_moo.stopping import FEWEST
 from rapid_moo.study import SQLiteStore
 
 FOLDER = Path(__file__).parent
@@ -95,8 +96,8 @@ def test_what_is_not_worth_its_end_is_stopped_billed_by_its_share_and_on_no_fron
 
 def test_the_first_sample_runs_to_its_end(finished):
     trained = np.flatnonzero(finished.store.paid[:, 0] > 0)
-    assert finished.store.complete[trained[:16]].all()
-    assert all(finished.store.stops_of(row) is None for row in trained[:16].tolist())
+    assert finished.store.complete[trained[:FEWEST]].all()
+    assert all(finished.store.stops_of(row) is None for row in trained[:FEWEST].tolist())
 
 
 def test_its_report_shows_them(finished):
