@@ -88,9 +88,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     Parameters
     ----------
     n_initial : int, optional
-        Size of the first sample. By default 16, of fewer rows the choice is poor; but 12 where trainings may be stopped
-        for what they report, and costs are stated: from so many whole curves on the next ones need not be whole. What
-        is known beforehand counts towards it.
+        Size of the first sample. By default 16, of fewer rows the choice is poor; but 12 where costs are stated and
+        trainings report on their way: from so many whole curves on the next ones need not be whole. What is known
+        beforehand counts towards it.
     batch_size : int, optional
         Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
         budget.
@@ -141,8 +141,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         Where evaluations fail; None until one has.
     priors : Priors or None
         What was understood of the priors.
-    first_sample : int
-        Size of the first sample, known once the run is set up.
     limits : PredictorSet or None
         Predictors of the constraints of a problem that is not an ``ArchitectureProblem``; feasible is at most 0.
     seconds : dict
@@ -204,7 +202,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.tuner, self.specs = tuner or default_tuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
         self.decoupled, self.stopping = decoupled, stopping
-        self.first_sample = self.n_initial or FIRST_SAMPLE
+        self._spares = False
         self.wanted: BoolArray | None = None
         self.stops: dict[bytes, Stops] = {}
         single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
@@ -265,7 +263,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.priors.take_over(self.view.store, self.view.members if self.view.restricted else None)
         self.bill = Bill(self.view.store)
         self.bill.take_free()
-        self.first_sample = min(self.n_initial or self._usual_sample(problem), self.view.n_members)
+        may_report = self.view.native and getattr(problem.source, "table", None) is None
+        self._spares = self.n_initial is None and self.stopping and may_report and problem.costs_stated
         by_evaluations = np.isfinite(getattr(self.termination, "n_max_evals", None) or np.inf)
         if self.decoupled and self.view.native and not by_evaluations:
             self._decoupling = Decoupling.of(problem)
@@ -276,10 +275,11 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.chooser = Chooser(self.view, self.learner, self.acquisition, self.random_state)
         self._given = self._read_sampling()
 
-    def _usual_sample(self, problem: Problem) -> int:
-        """Size of the first sample where none is given."""
-        spares = self.stopping and self.view.native and problem.reports and problem.costs_stated
-        return min(FIRST_SAMPLE, FEWEST) if spares else FIRST_SAMPLE
+    @property
+    def first_sample(self) -> int:
+        """Size of the first sample, as far as it is known: whether trainings report shows when the first one does."""
+        size = min(self.n_initial or FIRST_SAMPLE, self.view.n_members)
+        return min(size, FEWEST) if self._spares and self.view.store.has_curves else size
 
     def _make_learner(self, **settings: Any) -> Learner:
         return Learner(
@@ -574,8 +574,12 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             n = self._affordable(min(len(self._given), wanted or len(self._given)))
             given, self._given = self._given[:n], self._given[n:]
             return given
-        missing = self.first_sample - len(known) + int(known.open.sum()) - len(known.pending)
-        size = self._affordable(missing)
+        begun_or_done = len(known) - int(known.open.sum()) + len(known.pending)
+        wanted_first = self.first_sample
+        if self._spares and begun_or_done < FEWEST:
+            # These may show that no more are needed.
+            wanted_first = min(wanted_first, FEWEST)
+        size = self._affordable(wanted_first - begun_or_done)
         if size < 1:
             return known.pending[:0]
         sampling = self.sampling if isinstance(self.sampling, str) else "designed"

@@ -12,7 +12,6 @@ every optimizer: any pymoo algorithm can search a table's members through ordina
 from __future__ import annotations
 
 import copy
-import inspect
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,17 +33,7 @@ from rapid_moo.curves import Stops
 from rapid_moo.errors import InputError
 from rapid_moo.genes import check_genes
 from rapid_moo.indicators import adrs
-from rapid_moo.measure import (
-    Attempt,
-    Bug,
-    Coded,
-    Guard,
-    Outcome,
-    as_attempts,
-    measure_times,
-    together,
-    wants_reports,
-)
+from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts, measure_times, together
 from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
@@ -499,16 +488,6 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
     def costs_stated(self) -> bool:
         """Whether somebody said what measuring an objective costs, so that budgets are amounts of cost."""
         return costs_stated(self.objectives, [name for _, name in self._computed])
-
-    @property
-    def reports(self) -> bool:
-        """Whether a function of the measure may report on its way, as far as that is known before a file is loaded."""
-        if not isinstance(self.source, MeasureSource):
-            return False
-        functions = [attempt.function for attempt in self.source.attempts]
-        # A property would load the user's file.
-        loaded = [f for f in functions if not isinstance(inspect.getattr_static(f, "__signature__", None), property)]
-        return any(map(wants_reports, loaded))
 
     @property
     def parts(self) -> tuple[tuple[int, ...], ...]:

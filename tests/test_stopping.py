@@ -20,7 +20,6 @@ from rapid_moo.learning import foreseen
 from rapid_moo.measure import Attempt, Reports, measure_times, wants_reports
 from rapid_moo.problem import CallAll
 from rapid_moo.stopping import FEWEST, Extrapolation, allowed, extrapolated, optimistic, planned, rungs
-from rapid_moo.study.references import Reference
 from rapid_moo.view import SpaceView
 
 STEPS = 20
@@ -414,20 +413,23 @@ class TestRuns:
 
     @pytest.mark.parametrize("stated", [True, False])
     def test_the_first_sample_is_the_usual_one_where_stopping_saves_nothing(self, stated):
+        """Without costs nothing is gained by stopping; with them it shows whether trainings report."""
+
         def plain(architecture):
             return {"accuracy": final(architecture)}
 
         goals = GOALS if stated else tuple(Objective(o.name, o.direction, o.unit) for o in GOALS)
         measure = {"accuracy": plain if stated else train, "latency": time_it}
-        algorithm = RAPID(specs=SPECS)
-        algorithm.setup(ArchitectureProblem(space(), measure=measure, objectives=goals), seed=1)
+        found, asked = ArchitectureProblem(space(), measure=measure, objectives=goals), []
+        algorithm = RAPID(specs=SPECS, decoupled=False)
+        algorithm.setup(found, termination=NoTermination(), seed=1)
+        for _ in range(3):
+            infills = algorithm.ask()
+            algorithm.evaluator.eval(found, infills, algorithm=algorithm)
+            asked.append(len(infills))
+            algorithm.tell(infills=infills)
         assert algorithm.first_sample == 16
-
-    def test_a_file_is_not_loaded_to_see_whether_it_reports(self, tmp_path):
-        (tmp_path / "user.py").write_text("raise SystemExit('loaded')\n")
-        reference = Reference(str(tmp_path / "user.py"), "train")
-        assert not ArchitectureProblem(space(), measure=reference, objectives=GOALS).reports
-        assert problem().reports
+        assert asked == ([FEWEST, 16 - FEWEST, 2] if stated else [16, 2, 2])
 
     def test_nothing_is_proposed_twice(self):
         calls = []
