@@ -202,7 +202,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.tuner, self.specs = tuner or default_tuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
         self.decoupled, self.stopping = decoupled, stopping
-        self._spares = False
+        self._may_report = False
         self.wanted: BoolArray | None = None
         self.stops: dict[bytes, Stops] = {}
         single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
@@ -263,8 +263,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.priors.take_over(self.view.store, self.view.members if self.view.restricted else None)
         self.bill = Bill(self.view.store)
         self.bill.take_free()
-        may_report = self.view.native and getattr(problem.source, "table", None) is None
-        self._spares = self.n_initial is None and self.stopping and may_report and problem.costs_stated
+        measured = self.view.native and getattr(problem.source, "table", None) is None
+        self._may_report = self.n_initial is None and measured and problem.costs_stated
         by_evaluations = np.isfinite(getattr(self.termination, "n_max_evals", None) or np.inf)
         if self.decoupled and self.view.native and not by_evaluations:
             self._decoupling = Decoupling.of(problem)
@@ -279,7 +279,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     def first_sample(self) -> int:
         """Size of the first sample, as far as it is known: whether trainings report shows when the first one does."""
         size = min(self.n_initial or FIRST_SAMPLE, self.view.n_members)
-        return min(size, FEWEST) if self._spares and self.view.store.has_curves else size
+        return min(size, FEWEST) if self._may_report and self.stopping and self.view.store.has_curves else size
 
     def _make_learner(self, **settings: Any) -> Learner:
         return Learner(
@@ -576,7 +576,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             return given
         begun_or_done = len(known) - int(known.open.sum()) + len(known.pending)
         wanted_first = self.first_sample
-        if self._spares and begun_or_done < FEWEST:
+        if self._may_report and begun_or_done < FEWEST:
             # These may show that no more are needed.
             wanted_first = min(wanted_first, FEWEST)
         size = self._affordable(wanted_first - begun_or_done)

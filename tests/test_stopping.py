@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pymoo.core.termination import NoTermination
 from pymoo.optimize import minimize
 from pymoo.parallelization.starmap import StarmapParallelization
 
