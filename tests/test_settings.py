@@ -16,6 +16,7 @@ from rapid_moo import (
     batches,
     candidates,
     design,
+    get_problem,
     learning,
 )
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
@@ -29,11 +30,17 @@ def default(function, name):
     return inspect.signature(function).parameters[name].default
 
 
+def started():
+    algorithm = RAPID()
+    algorithm.setup(get_problem("digits"))
+    return algorithm
+
+
 @pytest.mark.parametrize(
     ("found", "expected", "page", "stated"),
     [
         (lambda: design.FIRST_SAMPLE, 16, "rapid.md", "**First sample**: 16 architectures"),
-        (lambda: default(RAPID, "n_initial"), 16, "rapid.md", "**First sample**: 16 architectures"),
+        (lambda: started().first_sample, 16, "rapid.md", "**First sample**: 16 architectures"),
         (lambda: default(OneShotRAPID, "n_initial"), 16, "rapid.md", "**First sample**: 16 architectures"),
         (lambda: design.POOL, 2_000, "rapid.md", "the space (2,000 of its candidates)"),
         (lambda: learning.FIRST_TUNING, 48, "rapid.md", "at 48 evaluations and whenever their number has doubled"),
