@@ -58,6 +58,8 @@ LEVELS = (1 / 2, 3 / 4, 1.0)
 """Shares of the budget: the ADRS that RAPID without a prior has there is to be reached."""
 FIRST_MARK = 10
 SMALL, SEARCHED = 100, 1000
+MISLED = 100
+"""Evaluations of the target with a prior that misleads."""
 
 
 def device_tables(table: Path, devices: Path, costs: str) -> dict[str, ArchitectureTable]:
@@ -143,7 +145,7 @@ def run(args: argparse.Namespace) -> None:
             if target not in tables:
                 raise InputError(f"--targets: expected some of {names}, got {target!r}")
             table, source = tables[target], names[(names.index(target) + 1) % len(names)]
-            budget = round(args.share * len(table))
+            budget = args.budget or round(args.share * len(table))
             marks = sorted({*(round(share * budget) for share in SHARES), *(m for m in EARLY if m < budget)})
             before = None
             for way in args.ways.split(","):
@@ -185,8 +187,9 @@ def latency_prior(table: ArchitectureTable, way: str, rows: int, seed: int) -> l
 
 def mislead(args: argparse.Namespace) -> None:
     """All targets, ways and seeds of the study of misleading priors that are not there yet."""
-    if args.budget < 2 * FIRST_MARK:
-        raise InputError(f"--budget: expected at least {2 * FIRST_MARK} evaluations, got {args.budget}")
+    budget = MISLED if args.budget is None else args.budget
+    if budget < 2 * FIRST_MARK:
+        raise InputError(f"--budget: expected at least {2 * FIRST_MARK} evaluations, got {budget}")
     if args.table is None:
         tables = {name: open_table(name) for name in ("digits_batch64", "digits")}
         targets = args.targets or ["digits_batch64"]
@@ -198,7 +201,7 @@ def mislead(args: argparse.Namespace) -> None:
     if out.exists():
         done = {_told(json.loads(line)) for line in out.read_text(encoding="utf-8").splitlines()}
     out.parent.mkdir(parents=True, exist_ok=True)
-    marks = list(range(FIRST_MARK, args.budget + 1))
+    marks = list(range(FIRST_MARK, budget + 1))
     for seed in range(args.seeds[0], args.seeds[1] + 1):
         for target in targets:
             if target not in tables:
@@ -206,12 +209,12 @@ def mislead(args: argparse.Namespace) -> None:
             table, source = tables[target], names[(names.index(target) + 1) % len(names)]
             for way in LATENCIES:
                 item: dict[str, Any] = {"table": table.space.name, "target": target, "source": source, "way": way}
-                item |= {"seed": seed, "rows": args.rows, "budget": args.budget}
+                item |= {"seed": seed, "rows": args.rows, "budget": budget}
                 if _told(item) in done:
                     continue
                 start = time.process_time()
                 priors = latency_prior(tables[source], way, args.rows, SEARCHED + seed)
-                found = curve(search(table, args.budget, seed, priors), table, marks)
+                found = curve(search(table, budget, seed, priors), table, marks)
                 item["adrs"] = [round(found[str(mark)], 6) for mark in marks]
                 item["seconds"] = round(time.process_time() - start, 1)
                 with out.open("a", encoding="utf-8") as file:
@@ -316,7 +319,7 @@ def main() -> None:
     parser.add_argument("--third", action="store_true", help="end runs with a prior at a third of the budget")
     parser.add_argument("--seeds", type=_seeds, default=(0, 0), help="first and last, such as 0-4")
     parser.add_argument("--rows", type=int, default=400, help="misleading: architectures of the source (default 400)")
-    parser.add_argument("--budget", type=int, default=100, help="misleading: evaluations of the target (default 100)")
+    parser.add_argument("--budget", type=int, help="of both searches, in architectures (misleading: default 100)")
     parser.add_argument("--out", type=Path, default=OUT / "runs.jsonl")
     args = parser.parse_args()
     try:

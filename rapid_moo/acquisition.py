@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, Seed, as_generator
+from rapid_moo.costs import EPSILON
 from rapid_moo.pareto import front_indices, front_range, is_nondominated
 
 Float32Array = NDArray[np.float32]
@@ -55,6 +56,8 @@ class Candidates:
         Further rows that ``draw`` knows, of architectures that are being evaluated: they count as chosen.
     success : ndarray of shape (n,) or None
         Probability that each candidate's evaluation succeeds; None where nothing has failed.
+    prices : ndarray of shape (n,) or None
+        What is left to pay of each candidate, as a share of a whole evaluation; None where that is all of it for all.
     """
 
     mean: FloatArray
@@ -63,10 +66,14 @@ class Candidates:
     draw: Callable[[IntArray, int], FloatArray]
     pending: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     success: FloatArray | None = None
+    prices: FloatArray | None = None
 
 
 Acquisition: TypeAlias = Callable[[Candidates, int, np.random.Generator], IntArray]
-"""``acquisition(candidates, size, rng)`` gives the positions of the batch, shape (size,)."""
+"""``acquisition(candidates, size, rng)`` gives the positions of the batch, shape (size,).
+
+Where candidates have prices a batch may hold more, as long as together they cost no more than ``size``.
+"""
 
 
 def expected_coverage(candidates: Candidates, size: int, rng: np.random.Generator) -> IntArray:
@@ -82,7 +89,8 @@ def expected_coverage(candidates: Candidates, size: int, rng: np.random.Generato
     draws, waiting = draws[:, : len(pool)], draws[:, len(pool) :]
     if c.success is not None:
         draws = with_failures(draws, c.success[pool], rng)
-    return pool[coverage_batch(draws, c.known, size, pending=waiting, seed=rng)]
+    prices = None if c.prices is None else c.prices[pool]
+    return pool[coverage_batch(draws, c.known, size, prices=prices, pending=waiting, seed=rng)]
 
 
 def with_failures(draws: FloatArray, success: FloatArray, rng: np.random.Generator) -> FloatArray:
@@ -172,6 +180,7 @@ def coverage_batch(
     *,
     exponent: float = EXPONENT,
     max_front: int = 150,
+    prices: FloatArray | None = None,
     pending: FloatArray | None = None,
     seed: Seed = None,
 ) -> IntArray:
@@ -190,6 +199,9 @@ def coverage_batch(
         is the expected ADRS.
     max_front : int
         Points kept of each drawn front.
+    prices : ndarray of shape (n,), optional
+        What each candidate costs, above 0: those are chosen that cover most for their price, as long as together they
+        cost no more than ``size``. By default each costs 1.
     pending : ndarray of shape (n_draws, n_pending, n_objectives), optional
         The same draws of architectures that are being evaluated; in each draw they are as good as known: what they
         dominate is no goal, and what they cover is covered.
@@ -201,12 +213,12 @@ def coverage_batch(
     ndarray of shape (size,)
         Positions of the chosen candidates, in the order chosen.
     """
-    if size >= draws.shape[1]:
+    if size >= (draws.shape[1] if prices is None else prices.sum()):
         return np.arange(draws.shape[1], dtype=np.int64)
     scale = front_range(np.vstack([known, draws.mean(axis=0)]))
     beside = pending if pending is not None else draws[:, :0]
     targets, values, covered = _targets(draws, known, beside, scale, max_front, as_generator(seed))
-    return _greedy(targets, values, covered, size, exponent)
+    return _greedy(targets, values, covered, size, exponent, prices)
 
 
 def _targets(
@@ -249,8 +261,20 @@ def _targets(
     return targets, values, covered
 
 
-def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, size: int, exponent: float) -> IntArray:
-    """Greedy maximum coverage, lazily updated: gains only fall, so stale ones are upper bounds."""
+def _greedy(
+    targets: Float32Array,
+    values: Float32Array,
+    covered: Float32Array,
+    size: int,
+    exponent: float,
+    prices: FloatArray | None,
+) -> IntArray:
+    """Greedy maximum coverage, lazily updated: gains only fall, so stale ones are upper bounds.
+
+    Where candidates have prices, the gain for the price decides (S. Khuller et al., "The budgeted maximum coverage
+    problem", Information Processing Letters 70, 1999), and the batch ends with the first one that is too dear.
+    """
+    cost = np.ones(len(values[0])) if prices is None else prices
     n_draws, n_targets = covered.shape
     n_pool = values.shape[1]
     counts = np.maximum((covered > 0).sum(axis=1), 1).astype(np.float32)
@@ -261,13 +285,17 @@ def _greedy(targets: Float32Array, values: Float32Array, covered: Float32Array, 
     left = _raised(covered.copy(), exponent)
 
     def gain(candidate: int) -> float:
-        return float((np.maximum(left - distance[candidate], 0.0) * weights).sum())
+        return float((np.maximum(left - distance[candidate], 0.0) * weights).sum()) / float(cost[candidate])
 
     bounds = np.array([gain(c) for c in range(n_pool)])
     taken: BoolArray = np.zeros(n_pool, dtype=np.bool_)
     chosen: list[int] = []
-    while len(chosen) < size:
+    spent = 0.0
+    while len(chosen) < n_pool and spent < size - EPSILON:
         best = _lazy_best(bounds, taken, gain)
+        spent += float(cost[best])
+        if spent > size + EPSILON:
+            break
         chosen.append(best)
         taken[best] = True
         np.minimum(left, distance[best], out=left)

@@ -59,7 +59,7 @@ ITERATING_BUDGET = 8
 """Configurations per objective that a round's tuning may fit."""
 
 
-def default_batch_size(n: int) -> int:
+def default_batch_size(n: float) -> int:
     """Architectures per round when ``n`` have been evaluated: 2 up to 30, a tenth of them from 100 on."""
     return max(2, round(min(math.pow(n, 1.3) / 40.0, n / 10.0)))
 
@@ -218,6 +218,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._pending: dict[bytes, IntArray] = {}
         self._screening: dict[bytes, tuple[IntArray, BoolArray]] = {}
         self._again: dict[bytes, tuple[IntArray, BoolArray]] = {}
+        self._priced = False
         self._decoupling: Decoupling | None = None
         self._repeating: Repeating | None = None
         self._latest: Batch | None = None
@@ -266,13 +267,14 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         measured = self.view.native and getattr(problem.source, "table", None) is None
         self._may_report = self.n_initial is None and measured and problem.costs_stated
         by_evaluations = np.isfinite(getattr(self.termination, "n_max_evals", None) or np.inf)
-        if self.decoupled and self.view.native and not by_evaluations:
+        self._priced = self.view.native and problem.costs_stated and not by_evaluations
+        if self.decoupled and self._priced:
             self._decoupling = Decoupling.of(problem)
         self._repeating = Repeating.of(problem) if self.view.native else None
         if self.specs is not None and len(self.specs) != len(self.view.objectives):
             raise InputError(f"specs: expected {len(self.view.objectives)}, one per objective, got {len(self.specs)}")
         self.learner = self._make_learner()
-        self.chooser = Chooser(self.view, self.learner, self.acquisition, self.random_state)
+        self.chooser = Chooser(self.view, self.learner, self.acquisition, self.random_state, self._priced)
         self._given = self._read_sampling()
 
     @property
@@ -527,18 +529,18 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         nothing = X[:0], np.empty((0, len(self.view.objectives)), dtype=np.bool_)
         if self._decoupling is None or self._latest is None:
             return nothing
-        cost = self._screening_cost(known, len(X))
+        cost = self._screening_cost(known, self._whole(X))
         with self._stopwatch("search"):
             unknown = self.view.missing(self._latest.X)
             return screened(self._latest, unknown, self._decoupling, cost, size, self.random_state)
 
-    def _screening_cost(self, known: Knowledge, n_chosen: int) -> float:
+    def _screening_cost(self, known: Knowledge, n_chosen: float) -> float:
         """What may be spent on measuring in part: a share of what complete evaluations cost, less what was spent."""
         assert self._decoupling is not None
         store, price = self.view.store, self.view.price
         rows = self.bill.rows[store.tried[self.bill.rows]]
         costs = store.paid_of(rows) @ self.problem.prices
-        whole = float(costs[~known.open].sum()) + (len(known.pending) + n_chosen) * price
+        whole = float(costs[~known.open].sum()) + (self._whole(known.pending) + n_chosen) * price
         under_way = sum(float(self._decoupling.prices[mask].sum()) for _, mask in self._screening.values())
         cost = SHARE * whole - float(costs[known.open].sum()) - under_way
         left = self._cost_left()
@@ -608,7 +610,23 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _wanted(self, known: Knowledge) -> int:
         """How many the schedule gives; less what is under way, by which the choice is the staler."""
-        return max(1, default_batch_size(len(known) - int(known.open.sum())) - len(known.pending))
+        n = default_batch_size(self._paid_for(known)) - self._whole(known.pending)
+        return max(1, round(n))
+
+    def _paid_for(self, known: Knowledge) -> float:
+        """How many architectures were paid for: by the share of it where part of what is known was given."""
+        n = len(known) - int(known.open.sum())
+        if not self._priced:
+            return n
+        rows = self.bill.rows[self.view.store.tried[self.bill.rows]]
+        given = np.isfinite(known.raw) & (self.view.store.paid_of(rows)[:, : known.raw.shape[1]] == 0.0)
+        shares = given @ self.problem.evaluation_prices / self.view.price
+        # What was given as a whole teaches as much as if it had been paid for.
+        return n - float(shares[~known.open & (shares < 1.0 - EPSILON)].sum())
+
+    def _whole(self, X: IntArray) -> float:
+        """How many whole evaluations architectures cost, what is known of them left out."""
+        return float(self.view.shares(X).sum()) if self._priced else float(len(X))
 
     def _proposals(self, known: Knowledge) -> IntArray:
         """Candidates: all of them where they can be listed, else what evolution visits on the predictions."""
@@ -690,7 +708,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """What may still be spent, what is under way counted as spent; None where no budget is one of cost."""
         found = [] if self._cost_limit is None else [self._cost_limit]
         if isinstance(self.termination, CostBudget):
-            under_way = len(self._pending) * self.view.price
+            under_way = self._whole(self._waiting()) * self.view.price
             under_way += sum(float(self.problem.evaluation_prices[mask].sum()) for _, mask in self._screening.values())
             if self._repeating is not None:
                 under_way += sum(self._repeating.cost(mask) for _, mask in self._again.values())

@@ -77,10 +77,19 @@ class Chooser:
         Chooses among candidates, see :data:`rapid_moo.acquisition.Acquisition`.
     rng : numpy.random.Generator
         Source of randomness.
+    priced : bool
+        Whether it matters what is left to pay of an architecture: where the budget is one of cost.
     """
 
-    def __init__(self, view: SpaceView, learner: Learner, acquisition: Acquisition, rng: np.random.Generator) -> None:
-        self.view, self.learner, self.acquisition, self.rng = view, learner, acquisition, rng
+    def __init__(
+        self,
+        view: SpaceView,
+        learner: Learner,
+        acquisition: Acquisition,
+        rng: np.random.Generator,
+        priced: bool = False,
+    ) -> None:
+        self.view, self.learner, self.acquisition, self.rng, self.priced = view, learner, acquisition, rng, priced
         self._everywhere: IntArray | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Chooser:
@@ -94,7 +103,7 @@ class Chooser:
         proposals : ndarray of shape (n, n_var)
             Architectures of which not everything is known.
         size : int
-            How many to choose.
+            How many to choose, or what so many cost.
         known : Knowledge
             What is known; what is pending counts as chosen.
         """
@@ -119,9 +128,15 @@ class Chooser:
             lambda rows, n: self._draw(everyone[rows], n, known),
             pending=np.arange(len(proposals), len(everyone)),
             success=success.predict(proposals) if success is not None else None,
+            prices=self._prices(proposals),
         )
         rows = self.acquisition(candidates, size, self.rng)
         return Batch(proposals, mean, std, known.done, rows, candidates.draw)
+
+    def _prices(self, X: IntArray) -> FloatArray | None:
+        """What is left to pay of architectures; None where that is all of it for all."""
+        shares = self.view.shares(X) if self.priced else np.ones(len(X))
+        return shares if (shares < 1.0).any() else None
 
     def likely(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """Without what is too likely to fail, while enough else is left."""

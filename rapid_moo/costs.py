@@ -22,6 +22,8 @@ from rapid_moo.objectives import Objective
 
 EPSILON = 1e-9
 """Relative error of a sum of costs that no budget may fail by."""
+CHEAP = 0.2
+"""Objectives that together cost at most this share of a whole evaluation are cheap."""
 _PART = re.compile(r"\s*(?:\"([^\"]*)\"|'([^']*)'|([^,]*?))\s*:\s*([^:,]*?)\s*(?:,|$)")
 
 

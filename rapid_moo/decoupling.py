@@ -26,11 +26,11 @@ import numpy as np
 from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.acquisition import coverage_batch, promising, within_reach
 from rapid_moo.batches import Batch
+from rapid_moo.costs import CHEAP
 from rapid_moo.indicators import nearest_distances
 from rapid_moo.pareto import front_range, is_nondominated
 from rapid_moo.problem import ArchitectureProblem
 
-CHEAP = 0.2
 SHARE = 0.3
 POOL, DRAWS = 600, 64
 FRONT = 100

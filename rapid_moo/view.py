@@ -13,6 +13,7 @@ from pymoo.core.problem import Problem
 from pymoo.core.variable import Binary, Choice, Integer
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
+from rapid_moo.costs import CHEAP, EPSILON
 from rapid_moo.curves import Curve
 from rapid_moo.design import designed_sample
 from rapid_moo.errors import InputError
@@ -32,6 +33,8 @@ REMEMBERED = 20_000
 """The features of a list of at most so many candidates are remembered."""
 POOL = 5_000
 DRAWS = 200
+LEAST_SHARE = 1e-6
+"""Of a whole evaluation that any measurement counts as, even one that costs nothing."""
 EQUAL = 1e-4
 """How far from 0 pymoo lets an equality constraint be."""
 
@@ -226,6 +229,17 @@ class SpaceView:
         for i in np.flatnonzero(rows >= 0):
             found[i] = ~self.store.settled_objectives(rows[i])[:n_obj]
         return found
+
+    def shares(self, X: IntArray) -> FloatArray:
+        """What is left to pay of architectures, as shares of a whole evaluation, above 0 and at most 1, shape (n,).
+
+        1 where no costs are stated. What cheap objectives cost is no difference: an architecture that lacks a dear one
+        is to be paid for as a whole.
+        """
+        if self.price <= 0.0:
+            return np.ones(len(X))
+        left = self.missing(X) @ self.problem.evaluation_prices / self.price
+        return np.where(left >= (1.0 - CHEAP) * (1.0 - EPSILON), 1.0, np.maximum(left, LEAST_SHARE))
 
     # ------------------------------------------------------------------- border
     def genotypes(self, x: Any) -> IntArray:

@@ -125,7 +125,11 @@ def test_without_a_seed_it_is_zero_and_one_fit_is_made_at_a_time():
         ),
         (ArchitectureProblem.record, ["row", "outcome"], ["who", "more", "guard"]),
         (acquisition.promising, ["mean", "std", "known", "limit"], ["n_draws", "seed"]),
-        (acquisition.coverage_batch, ["draws", "known", "size"], ["exponent", "max_front", "pending", "seed"]),
+        (
+            acquisition.coverage_batch,
+            ["draws", "known", "size"],
+            ["exponent", "max_front", "prices", "pending", "seed"],
+        ),
         (adrs, [], ["reference"]),
         (igd_plus, [], ["reference"]),
         (hypervolume, [], ["reference"]),
