@@ -114,8 +114,10 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         individuals (evaluated ones are learnt from and cost nothing) or variables of one's own.
     decoupled : bool
         Whether cheap objectives may be measured first where costs are stated and the budget is one of cost, see
-        :mod:`rapid_moo.decoupling`. With ``ask`` and ``tell`` an individual's ``wanted`` says which objectives are
-        asked for; what is not measured is told as NaN.
+        :mod:`rapid_moo.decoupling`. Then an architecture is also chosen by what is left to pay of it: one whose dear
+        values were taken over costs little.
+        With ``ask`` and ``tell`` an individual's ``wanted`` says which objectives are asked for; what is not measured
+        is told as NaN.
         Where an objective says ``repeats="auto"``, so does that of what is to be measured once more, see
         :mod:`rapid_moo.repeating`: its new value is told, or it is evaluated as any other.
     stopping : bool
@@ -267,8 +269,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         measured = self.view.native and getattr(problem.source, "table", None) is None
         self._may_report = self.n_initial is None and measured and problem.costs_stated
         by_evaluations = np.isfinite(getattr(self.termination, "n_max_evals", None) or np.inf)
-        self._priced = self.view.native and problem.costs_stated and not by_evaluations
-        if self.decoupled and self._priced:
+        self._priced = self.decoupled and self.view.native and problem.costs_stated and not by_evaluations
+        if self._priced:
             self._decoupling = Decoupling.of(problem)
         self._repeating = Repeating.of(problem) if self.view.native else None
         if self.specs is not None and len(self.specs) != len(self.view.objectives):
@@ -581,11 +583,14 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if self._may_report and begun_or_done < FEWEST:
             # These may show that no more are needed.
             wanted_first = min(wanted_first, FEWEST)
-        size = self._affordable(wanted_first - begun_or_done)
+        missing, begun = wanted_first - begun_or_done, known.X[known.open]
+        if self._priced and 1 <= missing <= len(begun) and self._limit is None:
+            X = designed_sample(self.view.space, begun, missing, self.random_state)
+            return X[np.cumsum(self.view.shares(X)) <= self._whole_left()]
+        size = self._affordable(missing)
         if size < 1:
             return known.pending[:0]
         sampling = self.sampling if isinstance(self.sampling, str) else "designed"
-        begun = known.X[known.open]
         if len(begun) >= size:
             # Known in part: the rest of them is worth more than strangers.
             return designed_sample(self.view.space, begun, size, self.random_state)
@@ -605,8 +610,17 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     def _select(self, proposals: IntArray, known: Knowledge, size: int | None) -> IntArray:
         """Which of the proposals are evaluated."""
         wanted = size or self.batch_size or self._wanted(known)
-        affordable = self._affordable(wanted)
-        return self._batch(proposals, affordable, known) if affordable else proposals[:0]
+        affordable, unit = self._affordable(wanted), 1.0
+        if not affordable and self._priced and self._limit != 0:
+            # What no whole evaluation is left for may complete what is nearly known.
+            affordable, unit = 1, self._whole_left()
+            proposals = proposals[self.view.shares(proposals) <= unit]
+        if not affordable or not len(proposals):
+            return proposals[:0]
+        batch = self._batch(proposals, affordable, known, unit)
+        # A batch of those that little is left to pay of holds more than it costs.
+        most = min((n for n in (size, self._limit) if n is not None), default=len(batch))
+        return batch[:most]
 
     def _wanted(self, known: Knowledge) -> int:
         """How many the schedule gives; less what is under way, by which the choice is the staler."""
@@ -644,9 +658,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.view, self.predictors, best, self.search, seed, self.limits, success=self.success
         )
 
-    def _batch(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
+    def _batch(self, proposals: IntArray, size: int, known: Knowledge, unit: float = 1.0) -> IntArray:
         """What is chosen of the proposals, which is remembered with what is expected of it."""
-        self._latest = batch = self.chooser.choose(proposals, size, known)
+        self._latest = batch = self.chooser.choose(proposals, size, known, unit)
         self._expected |= dict(zip(self.view.space.keys(batch.picked), batch.mean[batch.chosen], strict=True))
         if self.stopping and self.view.native:
             assert self.predictors is not None
@@ -703,6 +717,13 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if (cost := self._cost_left()) is not None and np.isfinite(cost) and self.view.price > 0.0:
             left = min(left, int(cost / self.view.price * (1.0 + EPSILON)))
         return max(0, left)
+
+    def _whole_left(self) -> float:
+        """How many whole evaluations the budget of cost leaves, a part of one included."""
+        cost = self._cost_left()
+        if cost is None or self.view.price <= 0.0:
+            return np.inf
+        return max(0.0, cost / self.view.price * (1.0 + EPSILON))
 
     def _cost_left(self) -> float | None:
         """What may still be spent, what is under way counted as spent; None where no budget is one of cost."""

@@ -95,7 +95,7 @@ class Chooser:
     def __deepcopy__(self, memo: dict[int, Any]) -> Chooser:
         return copied(self, memo, ("_everywhere",))
 
-    def choose(self, proposals: IntArray, size: int, known: Knowledge) -> Batch:
+    def choose(self, proposals: IntArray, size: int, known: Knowledge, unit: float = 1.0) -> Batch:
         """The batch of the largest expected gain among the proposals of the best expected values.
 
         Parameters
@@ -106,6 +106,8 @@ class Chooser:
             How many to choose, or what so many cost.
         known : Knowledge
             What is known; what is pending counts as chosen.
+        unit : float
+            What one of them may cost, as a share of a whole evaluation.
         """
         assert self.learner.predictors is not None
         proposals = self.likely(proposals, size, known)
@@ -128,15 +130,15 @@ class Chooser:
             lambda rows, n: self._draw(everyone[rows], n, known),
             pending=np.arange(len(proposals), len(everyone)),
             success=success.predict(proposals) if success is not None else None,
-            prices=self._prices(proposals),
+            prices=self._prices(proposals, unit),
         )
         rows = self.acquisition(candidates, size, self.rng)
         return Batch(proposals, mean, std, known.done, rows, candidates.draw)
 
-    def _prices(self, X: IntArray) -> FloatArray | None:
-        """What is left to pay of architectures; None where that is all of it for all."""
+    def _prices(self, X: IntArray, unit: float) -> FloatArray | None:
+        """What is left to pay of architectures, in units; None where that is the price of a whole one for all."""
         shares = self.view.shares(X) if self.priced else np.ones(len(X))
-        return shares if (shares < 1.0).any() else None
+        return shares / unit if (shares < 1.0).any() else None
 
     def likely(self, proposals: IntArray, size: int, known: Knowledge) -> IntArray:
         """Without what is too likely to fail, while enough else is left."""

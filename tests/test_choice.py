@@ -193,6 +193,39 @@ def test_each_pick_is_the_one_that_covers_most(exponent):
         assert rivals[pick] == pytest.approx(min(rivals), rel=1e-5)
 
 
+def priced_draws():
+    rng = np.random.default_rng(11)
+    mean = front_points(60, rng)[:20]
+    return mean + 0.05 * rng.standard_normal((8, len(mean), 3)), rng.random((5, 3)) + 0.7
+
+
+@pytest.mark.parametrize("exponent", [0.5, 1.0])
+def test_each_pick_covers_most_for_its_price(exponent):
+    draws, known = priced_draws()
+    prices = np.where(np.arange(draws.shape[1]) % 3 == 0, 0.25, 1.0)
+    batch = coverage_batch(draws, known, 3, exponent=exponent, prices=prices).tolist()
+    assert len(batch) > 3
+    for i, pick in enumerate(batch):
+        before = left_over(draws, known, batch[:i], exponent)
+        others = np.setdiff1d(np.arange(len(prices)), batch[:i])
+        gains = [(before - left_over(draws, known, [*batch[:i], c], exponent)) / prices[c] for c in others]
+        assert gains[others.tolist().index(pick)] == pytest.approx(max(gains), rel=1e-4)
+    left = 3.0 - prices[batch].sum()
+    assert 0.0 <= left < 1.0
+
+
+def test_a_batch_costs_no_more_than_its_size_and_equal_prices_change_nothing():
+    draws, known = priced_draws()
+    n = draws.shape[1]
+    plain = coverage_batch(draws, known, 4, seed=0).tolist()
+    assert coverage_batch(draws, known, 4, prices=np.ones(n), seed=0).tolist() == plain
+    assert coverage_batch(draws, known, 2, prices=np.full(n, 0.5), seed=0).tolist() == plain
+    assert coverage_batch(draws, known, 1, prices=np.full(n, 0.1), seed=0).tolist()[:4] == plain
+    # A sum of tenths is no reason to leave one out.
+    assert len(coverage_batch(draws, known, 1, prices=np.full(n, 0.1), seed=0)) == 10
+    assert coverage_batch(draws, known, 1, prices=np.full(n, 1.0 / n), seed=0).tolist() == list(range(n))
+
+
 def test_a_batch_spreads_and_repeats():
     rng = np.random.default_rng(0)
     x = np.linspace(0.0, 1.0, 200)

@@ -17,13 +17,16 @@ from scipy.stats import spearmanr
 
 from rapid_moo import RAPID, ArchitectureProblem, Gene, GridSpace, Objective, Prior, Study, data, get_problem
 from rapid_moo.cli.main import main
+from rapid_moo.costs import CostBudget, with_costs
 from rapid_moo.errors import DataNotFoundError, InputError, StudyError
 from rapid_moo.learning import TEACHING
+from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import GaussianProcess, PredictorSet, PredictorSpec
 from rapid_moo.priors import Priors, Source, Transfer
 from rapid_moo.store import Bill, Store
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import early_specs
+from rapid_moo.view import SpaceView
 
 SPACE = GridSpace("toy", [Gene(f"g{k}", (0, 1, 2, 3)) for k in range(5)])
 OBJECTIVES = (Objective("error", "min"), Objective("latency", "min", "ms"))
@@ -300,6 +303,91 @@ def test_what_is_the_same_is_known_and_costs_nothing() -> None:
     assert problem.store.complete[billed].all()
     # The first sample is of those that are half known already.
     assert sum(tuple(SPACE.to_dict(x).values()) in taken for x in problem.store.X[billed]) >= 8
+
+
+COSTS = "error:1,latency:0.01"
+
+
+def priced(device: int, costs: str = COSTS) -> ArchitectureTable:
+    return ArchitectureTable.build(SPACE, with_costs(OBJECTIVES, costs), EVERYONE, table(device).raw, "device")
+
+
+def run_with_prior(cost: float, costs: str = COSTS, rows: int = 60) -> tuple[RAPID, ArchitectureProblem]:
+    problem = ArchitectureProblem(SPACE, priced(2, costs))
+    algorithm = RAPID(priors=[Prior(table(1, some(rows)), same="error")])
+    algorithm.setup(problem, termination=CostBudget(cost), seed=0)
+    while algorithm.has_next():
+        algorithm.next()
+    return algorithm, problem
+
+
+def test_where_the_dear_value_was_taken_over_the_cheap_one_is_bought_first() -> None:
+    # A batch of two was two architectures, whatever was left to pay of them: for two trainings nothing was bought of
+    # the front that was half known.
+    _, problem = run_with_prior(3.0)
+    store = problem.store
+    known, front = store.find(EVERYONE[some(60)]), front_indices(priced(2).F[some(60)])
+    trained = store.paid[:, 0] > 0
+    assert trained.sum() <= 2
+    assert len(front) == 5
+    assert store.complete[known[front]].sum() >= 4
+
+
+@pytest.mark.parametrize("cost", [0.1, 0.5, 1.5])
+def test_what_no_training_is_left_for_completes_what_is_nearly_known(cost: float) -> None:
+    # A budget of less than a whole evaluation bought nothing, though fifty latencies would have cost no more.
+    algorithm, problem = run_with_prior(cost)
+    spent = problem.cost(algorithm.bill)
+    assert spent <= cost * (1 + 1e-9)
+    assert spent > cost - 0.01 or problem.store.complete[problem.store.find(EVERYONE[some(60)])].all()
+
+
+def test_batches_grow_with_what_was_paid_and_not_with_what_was_given() -> None:
+    algorithm, problem = run_with_prior(6.0, rows=400)
+    known = algorithm.view.knowledge(algorithm.bill, EVERYONE[:0])
+    assert known.complete.sum() > 60
+    complete = problem.store.complete
+    paid = algorithm._paid_for(known)
+    assert paid == pytest.approx(float((problem.store.paid[complete] @ [1.0, 0.01]).sum()) / 1.01)
+    assert paid < 7.0
+    assert algorithm._wanted(known) == 2
+    # What was given as a whole counts as ever, and so does all where evaluations are what is paid.
+    strangers = np.flatnonzero(problem.store.find(EVERYONE) < 0)[:3]
+    problem.store.add(EVERYONE[strangers], table(2).raw[strangers])
+    algorithm.bill.take_free()
+    known = algorithm.view.knowledge(algorithm.bill, EVERYONE[:0])
+    assert algorithm._paid_for(known) == pytest.approx(paid + 3)
+    algorithm._priced = False
+    assert algorithm._paid_for(known) == known.complete.sum()
+
+
+@pytest.mark.parametrize(
+    ("costs", "left"),
+    [
+        ("error:1,latency:0.01", [1.0, 0.01 / 1.01, 1.0]),
+        ("error:1,latency:0.25", [1.0, 0.2, 1.0]),
+        ("error:1,latency:1", [1.0, 0.5, 0.5]),
+        ("error:1,latency:0", [1.0, 1e-6, 1.0]),
+    ],
+)
+def test_what_is_left_to_pay(costs: str, left: list[float]) -> None:
+    problem = ArchitectureProblem(SPACE, priced(2, costs))
+    problem.store.add(EVERYONE[1:3], [[1.0, np.nan], [np.nan, 1.0]])
+    np.testing.assert_allclose(SpaceView(problem).shares(EVERYONE[:3]), left)
+
+
+def test_without_stated_costs_every_architecture_is_to_be_paid_as_a_whole() -> None:
+    problem = ArchitectureProblem(SPACE, table(2))
+    problem.store.add(EVERYONE[1:2], [[1.0, np.nan]])
+    assert SpaceView(problem).shares(EVERYONE[:3]).tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(("asked", "n"), [({}, range(11, 400)), ({"size": 3}, [3]), ({"limit": 3}, [3])])
+def test_a_batch_of_what_costs_little_is_no_longer_than_was_asked_for(asked: dict[str, int], n: list[int]) -> None:
+    algorithm = RAPID(priors=[Prior(table(1, some(400)), same="error")])
+    algorithm.setup(ArchitectureProblem(SPACE, priced(2)), termination=CostBudget(50.0), seed=0)
+    algorithm.next()
+    assert len(algorithm.propose(**asked)) in n
 
 
 def test_only_members_of_a_table_are_taken_over() -> None:
