@@ -6,11 +6,12 @@
 
 ``--table`` holds all objectives of one device, ``--devices`` columns ``latency_X`` of several on the same
 architectures. Each device is the target in turn and the next one the source; the first objective (accuracy,
-perplexity) is that of the table for all. The source was searched beforehand, at ``--share`` of the table. Ways:
+perplexity) is that of the table for all. The source was searched beforehand, at ``--share`` of the table or for
+``--budget`` architectures. Ways:
 
 * ``none``: RAPID without a prior;
 * ``prior``: with all that was evaluated on the source, its first objective taken over;
-* ``small``: with the first 100 evaluations on the source, nothing taken over;
+* ``small``: with the first 100 evaluations on the source, nothing taken over (``--budget 100`` searches no longer);
 * ``shuffled``, ``reversed``: with all of it, nothing taken over, and latencies that mislead.
 
 With ``--costs`` (``1,0.01``: the first objective's and each other's) budgets and marks are costs in units of one
@@ -33,7 +34,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _report import of_frame, page, setting, title
+from _report import of_frame, page, section, setting, title
 from transfer import read_devices
 
 from rapid_moo import RAPID
@@ -268,37 +269,97 @@ def write_misleading(out: Path) -> None:
 def write_report(out: Path) -> None:
     """``front.md`` beside the runs."""
     runs = pd.read_json(out, lines=True, dtype={"costs": str})
-    rows = []
-    for (table, costs, way), group in runs.groupby(["table", "costs", "way"], sort=False):
-        plain = runs[(runs.table == table) & (runs.costs == costs) & (runs.way == "none")]
-        budget = int(group.budget.iloc[0])
-        line: dict[str, Any] = {"table": table, "costs": costs or "evaluations", "way": way, "runs": len(group)}
-        line["budget"] = budget
-        for mark in sorted({*EARLY, *(round(share * budget) for share in SHARES)}):
-            values = [item[str(mark)] for item in group.adrs if str(mark) in item]
-            if mark in (40, 100, round(budget / 3), budget):
-                label = {round(budget / 3): "at a third", budget: "at all"}.get(mark, f"at {mark}")
-                line[label] = f"{np.mean(values):.4f}" if values else ""
-        if way != "none" and len(plain):
-            line["a third no worse than none at all"] = _compared(group, plain, budget)
-        rows.append(line)
-    text = [
+    parts: list[Any] = [
         title("The front of a new device"),
         setting("python benchmarks/transfer_front.py run", f"{runs.seed.min()} to {runs.seed.max()}", runs),
-        f"Runs made from {runs.date.min():%Y-%m-%d} to {runs.date.max():%Y-%m-%d}. Mean ADRS over target devices and"
-        " seeds when so many evaluations, or the cost of so many architectures, were spent; `none` is"
-        " RAPID without a prior.",
-        of_frame(pd.DataFrame(rows).fillna("")),
+        f"Runs made from {runs.date.min():%Y-%m-%d} to {runs.date.max():%Y-%m-%d}. `none` is RAPID without a prior. A"
+        " *pair* is two runs with the same target and seed, of which only one has the prior; of a target with several"
+        " seeds the mean ADRS is compared, and of all pairs the mean is shown, with the median behind it.",
     ]
-    (out.parent / "front.md").write_text(page(*text), encoding="utf-8")
+    stated, counted = runs[runs.costs != ""], runs[runs.costs == ""]
+    if groups := _groups(stated):
+        lines = [_line(both, *_third(both)) for both in groups]
+        parts += [
+            section("A third of the cost with a prior, all of it without"),
+            "Budgets in units of what a whole architecture costs.",
+            of_frame(pd.DataFrame(lines)),
+            of_frame(pd.concat([_by_target(both) for both in groups], ignore_index=True)),
+        ]
+    if groups := _groups(counted):
+        lines = [
+            {"after": at} | _line(both, at, at)
+            for both in groups
+            for at in (*[n for n in EARLY if n < both.budget.iloc[0]], int(both.budget.iloc[0]))
+        ]
+        parts += [
+            section("As many evaluations with a prior and without"),
+            "Nothing is taken over: all that the prior tells is a hint.",
+            of_frame(pd.DataFrame(lines)),
+        ]
+    (out.parent / "front.md").write_text(page(*parts), encoding="utf-8")
 
 
-def _compared(group: pd.DataFrame, plain: pd.DataFrame, budget: int) -> str:
-    """In how many pairs of the same target and seed a third of the budget was as good as all of it without."""
-    both = group.merge(plain, on=["target", "seed"], suffixes=("", "_none"))
-    third, whole = str(round(budget / 3)), str(budget)
-    pairs = [(a[third], b[whole]) for a, b in zip(both.adrs, both.adrs_none, strict=True) if third in a and whole in b]
-    return f"{sum(a <= b for a, b in pairs)} of {len(pairs)}"
+def _groups(runs: pd.DataFrame) -> list[pd.DataFrame]:
+    """Pairs of runs with a prior and without, by table, costs, budget and way."""
+    keys = ["table", "costs", "budget"]
+    plain = runs[runs.way == "none"]
+    both = runs[runs.way != "none"].merge(plain, on=[*keys, "target", "source", "seed"], suffixes=("", "_none"))
+    return [group for _, group in both.groupby([*keys, "way"], sort=False)]
+
+
+def _third(both: pd.DataFrame) -> tuple[int, int]:
+    """A third of the budget, and all of it."""
+    budget = int(both.budget.iloc[0])
+    return round(budget / 3), budget
+
+
+def _values(both: pd.DataFrame, at: int, at_none: int) -> pd.DataFrame:
+    """ADRS of each pair when so much was spent with a prior, and so much without."""
+    return pd.DataFrame(
+        {
+            "target": both.target,
+            "prior": [item[str(at)] for item in both.adrs],
+            "none": [item[str(at_none)] for item in both.adrs_none],
+        }
+    )
+
+
+def _line(both: pd.DataFrame, at: int, at_none: int) -> dict[str, Any]:
+    """One row of a table: all pairs of a table and way."""
+    values = _values(both, at, at_none)
+    by_target = values.groupby("target").mean()
+    return {
+        "table": both.table.iloc[0],
+        "costs": both.costs.iloc[0] or "evaluations",
+        "way": both.way.iloc[0],
+        "targets": len(by_target),
+        "pairs": len(values),
+        "budget": int(both.budget.iloc[0]),
+        "with the prior": f"{values.prior.mean():.4f} ({values.prior.median():.4f})",
+        "without": f"{values.none.mean():.4f} ({values.none.median():.4f})",
+        "no worse on targets": f"{int((by_target.prior <= by_target.none).sum())} of {len(by_target)}",
+        "no worse in pairs": f"{int((values.prior <= values.none).sum())} of {len(values)}",
+    }
+
+
+def _by_target(both: pd.DataFrame) -> pd.DataFrame:
+    """Each target's mean ADRS at a third with a prior and at all without."""
+    values = (
+        _values(both, *_third(both))
+        .groupby("target", sort=False)
+        .agg(pairs=("prior", "size"), prior=("prior", "mean"), none=("none", "mean"))
+    )
+    return pd.DataFrame(
+        {
+            "table": both.table.iloc[0],
+            "way": both.way.iloc[0],
+            "target": values.index,
+            "pairs": values.pairs.to_numpy(),
+            "with the prior": [f"{value:.5f}" for value in values.prior],
+            "without": [f"{value:.5f}" for value in values.none],
+            "ratio": [f"{a / b:.2f}" if b > 0 else "" for a, b in zip(values.prior, values.none, strict=True)],
+        }
+    )
 
 
 def _seeds(text: str) -> tuple[int, int]:

@@ -518,6 +518,47 @@ def test_the_study_of_misleading_priors_goes_on_where_it_was(tmp_path: Path) -> 
     assert levels[-1][4] == str(10 + runs[0]["adrs"].index(runs[0]["adrs"][-1]))
 
 
+def test_the_report_of_the_front_compares_runs_of_one_target_and_seed(tmp_path: Path) -> None:
+    def line(way: str, target: str, seed: int, costs: str, **adrs: float) -> str:
+        item = {"table": "toy", "target": target, "source": "old", "way": way, "seed": seed, "costs": costs}
+        adrs_by_mark = {mark[1:]: value for mark, value in adrs.items()}
+        return json.dumps(item | {"budget": 90, "adrs": adrs_by_mark, "date": "2026-01-01"})
+
+    lines = [
+        line("none", "a", 0, "1,0.01", _30=0.5, _90=0.2),
+        line("prior", "a", 0, "1,0.01", _30=0.1),
+        line("none", "a", 1, "1,0.01", _30=0.5, _90=0.2),
+        line("prior", "a", 1, "1,0.01", _30=0.25),
+        line("none", "b", 0, "1,0.01", _30=0.5, _90=0.1),
+        line("prior", "b", 0, "1,0.01", _30=0.4),
+        # Without its pair, and no part of any mean.
+        line("none", "c", 0, "1,0.01", _30=9.0, _90=9.0),
+        line("none", "a", 0, "", _20=0.8, _40=0.6, _60=0.4, _90=0.2),
+        line("small", "a", 0, "", _20=0.7, _40=0.7, _60=0.4, _90=0.1),
+    ]
+    (tmp_path / "runs.jsonl").write_text("\n".join(lines) + "\n")
+    script = Path(__file__).parents[1] / "benchmarks" / "transfer_front.py"
+    command = [sys.executable, str(script), "report", "--out", str(tmp_path / "runs.jsonl")]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    rows = [
+        [cell.strip() for cell in row.strip("| ").split("|")]
+        for row in (tmp_path / "front.md").read_text().splitlines()
+    ]
+    # Of two seeds of a target the mean is no worse (0.175 and 0.2), one run of three is better.
+    third = ["toy", "1,0.01", "prior", "2", "3", "90", "0.2500 (0.2500)", "0.1667 (0.2000)", "1 of 2", "1 of 3"]
+    assert third in rows
+    assert ["toy", "prior", "b", "1", "0.40000", "0.10000", "4.00"] in rows
+    assert not any("c" in row for row in rows)
+    compared = {row[0]: row[-4:] for row in rows if len(row) == 11 and row[1] == "toy"}
+    assert compared == {
+        "20": ["0.7000 (0.7000)", "0.8000 (0.8000)", "1 of 1", "1 of 1"],
+        "40": ["0.7000 (0.7000)", "0.6000 (0.6000)", "0 of 1", "0 of 1"],
+        "60": ["0.4000 (0.4000)", "0.4000 (0.4000)", "1 of 1", "1 of 1"],
+        "90": ["0.1000 (0.1000)", "0.2000 (0.2000)", "1 of 1", "1 of 1"],
+    }
+
+
 def test_search_takes_priors(tmp_path: Path) -> None:
     frame = table(2).to_frame()
     frame.to_csv(tmp_path / "target.csv", index=False)
