@@ -54,6 +54,7 @@ WAYS = ("none", "prior", "small", "shuffled", "reversed")
 SHARES = (1 / 12, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
 """Of the budget, at which quality is noted."""
 EARLY = (20, 40, 60, 100)
+SOON = 40
 LATENCIES = ("none", "true", "shuffled", "reversed")
 LEVELS = (1 / 2, 3 / 4, 1.0)
 """Shares of the budget: the ADRS that RAPID without a prior has there is to be reached."""
@@ -278,11 +279,11 @@ def write_report(out: Path) -> None:
     ]
     stated, counted = runs[runs.costs != ""], runs[runs.costs == ""]
     if groups := _groups(stated):
-        lines = [_line(both, *_third(both)) for both in groups]
+        lines = [_line(both, *_third(both)) | _early(both) for both in groups]
         parts += [
             section("A third of the cost with a prior, all of it without"),
             "Budgets in units of what a whole architecture costs.",
-            of_frame(pd.DataFrame(lines)),
+            of_frame(pd.DataFrame(lines).fillna("")),
             of_frame(pd.concat([_by_target(both) for both in groups], ignore_index=True)),
         ]
     if groups := _groups(counted):
@@ -340,6 +341,14 @@ def _line(both: pd.DataFrame, at: int, at_none: int) -> dict[str, Any]:
         "no worse on targets": f"{int((by_target.prior <= by_target.none).sum())} of {len(by_target)}",
         "no worse in pairs": f"{int((values.prior <= values.none).sum())} of {len(values)}",
     }
+
+
+def _early(both: pd.DataFrame) -> dict[str, str]:
+    """Mean ADRS with a prior and without when little was spent."""
+    if not all(str(SOON) in item for item in (*both.adrs, *both.adrs_none)):
+        return {}
+    values = _values(both, SOON, SOON)
+    return {f"at {SOON}, with and without": f"{values.prior.mean():.4f}, {values.none.mean():.4f}"}
 
 
 def _by_target(both: pd.DataFrame) -> pd.DataFrame:
