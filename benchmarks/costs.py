@@ -34,7 +34,7 @@ from rapid_moo.trajectory import trajectory
 
 OUT = Path(__file__).parent / "results" / "costs"
 RUNS = OUT / "runs.jsonl"
-BUDGETS = {"nasbench201": 120, "nasbench_asr": 200, "hw_gpt_m_h100": 120}
+BUDGETS = {"nasbench201": 120, "nasbench_asr": 200, "hw_gpt_m_h100": 120, "hw_gpt_l_rtx3080": 120}
 """Trainings' worth of cost by table."""
 RATIOS = (1.0, 0.1, 0.01, 0.001)
 ALIKE = 1.0

@@ -221,6 +221,50 @@ def coverage_batch(
     return _greedy(targets, values, covered, size, exponent, prices)
 
 
+def coverage_gains(
+    draws: FloatArray, known: FloatArray, plan: IntArray, *, max_front: int = 150, seed: Seed = None
+) -> tuple[IntArray, FloatArray, FloatArray]:
+    """What the greedy batch covers of the drawn fronts, and what a plan of the same size covers of them.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (n_draws, n, n_objectives)
+        Possible truths of the candidates, minimised.
+    known : ndarray of shape (n_known, n_objectives)
+        Evaluated points, minimised; may be empty.
+    plan : ndarray of shape (size,)
+        Positions of candidates, in the order in which they are evaluated.
+    max_front : int
+        Points kept of each drawn front.
+    seed : int, numpy.random.Generator or None
+        Source of randomness.
+
+    Returns
+    -------
+    order : ndarray of shape (size,)
+        The batch that :func:`coverage_batch` chooses by these draws.
+    gains, planned : ndarray of shape (size,)
+        By how much the mean root distance from the fronts' points falls, in all, with each one of the batch and of the
+        plan.
+    """
+    scale = front_range(np.vstack([known, draws.mean(axis=0)]))
+    targets, values, covered = _targets(draws, known, draws[:, :0], scale, max_front, as_generator(seed))
+    order = _greedy(targets, values, covered, min(len(plan), draws.shape[1]), EXPONENT)
+    return order, _gains(targets, values, covered, order), _gains(targets, values, covered, plan)
+
+
+def _gains(targets: Float32Array, values: Float32Array, covered: Float32Array, order: IntArray) -> FloatArray:
+    """How much of the mean root distance falls with the first, the first two, ... of an order."""
+    left = _raised(covered.copy(), EXPONENT)
+    counts = np.maximum((covered > 0).sum(axis=1), 1)
+    found = np.zeros(len(order))
+    for i in range(len(left)):
+        distance = _raised(_chebyshev(values[i, order], targets[i]), EXPONENT)
+        nearest = np.minimum.accumulate(np.minimum(distance, left[i]), axis=0)
+        found += (left[i] - nearest).sum(axis=1) / counts[i]
+    return found / len(left)
+
+
 def _targets(
     draws: FloatArray,
     known: FloatArray,

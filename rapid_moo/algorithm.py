@@ -35,7 +35,7 @@ from rapid_moo.batches import Batch, Chooser, batch_stops
 from rapid_moo.candidates import SEARCHES, evolve_predictions, search_predictions
 from rapid_moo.costs import EPSILON, CostBudget
 from rapid_moo.curves import Stops
-from rapid_moo.decoupling import SHARE, Decoupling, screened
+from rapid_moo.decoupling import SHARE, Decoupling, Screening, screened
 from rapid_moo.design import FIRST_SAMPLE, SAMPLINGS, designed_sample
 from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
@@ -480,12 +480,14 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             Repaired genotypes; fewer, or none, where the space or the budget ends.
         """
         under_way = [x for x, _ in self._screening.values()]
-        screening = np.array(under_way, dtype=np.int64).reshape(len(under_way), self.view.space.n_var)
-        known = self.view.knowledge(self.bill, self._waiting(), screening)
+        begun = np.array(under_way, dtype=np.int64).reshape(len(under_way), self.view.space.n_var)
+        known = self.view.knowledge(self.bill, self._waiting(), begun)
         self._limit, self._cost_limit, self.stops = limit, cost, {}
         X = self._next(known, size)
         X, again, repeated = self._repeat(X, known)
-        parts, masks = self._screen(X, known, size)
+        screening = self._screen(X, known, size)
+        parts, masks = screening.X, screening.wanted
+        X = self.view.new_only(X, screening.waiting)
         self._latest = None
         if size is not None:
             X = X[: max(0, size - len(parts) - len(again))]
@@ -526,15 +528,23 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         busy = np.isin(rows, np.flatnonzero(store.pending)) | np.array(asked, dtype=np.bool_)
         return Measured.of(store, rows, self.view.objectives, repeating, self.predictors.predict_unseen(X), ~busy)
 
-    def _screen(self, X: IntArray, known: Knowledge, size: int | None) -> tuple[IntArray, BoolArray]:
-        """What is measured in part beside a batch, see :mod:`rapid_moo.decoupling`."""
-        nothing = X[:0], np.empty((0, len(self.view.objectives)), dtype=np.bool_)
+    def _screen(self, X: IntArray, known: Knowledge, size: int | None) -> Screening:
+        """What is measured in part before and beside a batch, see :mod:`rapid_moo.decoupling`."""
+        nothing = Screening(X[:0], np.empty((0, len(self.view.objectives)), dtype=np.bool_), X[:0])
         if self._decoupling is None or self._latest is None:
             return nothing
-        cost = self._screening_cost(known, self._whole(X))
+        cost, left = self._screening_cost(known, self._whole(X)), self._cost_left()
+        before = self.random_state.bit_generator.state
         with self._stopwatch("search"):
             unknown = self.view.missing(self._latest.X)
-            return screened(self._latest, unknown, self._decoupling, cost, size, self.random_state)
+            whole = np.inf if left is None else left
+            found = screened(self._latest, unknown, self._decoupling, cost, whole, size, self.random_state)
+        if not len(found.X):
+            # As if nobody had asked: a run in which nothing is worth screening is the coupled one.
+            self.random_state.bit_generator.state = before
+        for key in self.view.space.keys(found.waiting):
+            self.stops.pop(key, None)
+        return found
 
     def _screening_cost(self, known: Knowledge, n_chosen: float) -> float:
         """What may be spent on measuring in part: a share of what complete evaluations cost, less what was spent."""
@@ -544,10 +554,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         costs = store.paid_of(rows) @ self.problem.prices
         whole = float(costs[~known.open].sum()) + (self._whole(known.pending) + n_chosen) * price
         under_way = sum(float(self._decoupling.prices[mask].sum()) for _, mask in self._screening.values())
-        cost = SHARE * whole - float(costs[known.open].sum()) - under_way
-        left = self._cost_left()
-        # Nothing is gained by a measurement after which nothing can be completed any more.
-        return cost if left is None else min(cost, left - (n_chosen + 1) * price)
+        return SHARE * whole - float(costs[known.open].sum()) - under_way
 
     def _next(self, known: Knowledge, size: int | None) -> IntArray:
         first = self._first_sample(known, size)

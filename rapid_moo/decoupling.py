@@ -11,30 +11,47 @@ The rule looks at costs and at what the predictors leave open, never at the tabl
 * A cheap value is worth measuring where the predictor leaves it open, in units of the front's range, by more than the
   distance from the possible fronts to what is known. A precise predictor needs no measurement, and as long as the
   front is far from known a rough one will do.
-* Of the architectures with such values those are *screened* that cover most of the possible fronts beside the batch
-  that has just been chosen, as long as screening has not cost more than :data:`SHARE` of what complete evaluations did.
+* Architectures with such values are *screened* where that saves more than it costs, which the possible truths tell.
+  Without screening the next evaluations would follow today's choice, and cover so much of the fronts. If cheap values
+  were as in one of the truths, a choice made with them would cover as much with fewer evaluations: these are saved. The
+  price is what is screened and not completed then, since nothing is measured twice. Of several numbers of architectures
+  (those that cover most first) the one is taken by which most is left, none if nothing is.
+* The batch itself is screened first: its dear objectives wait until the cheap ones are known, and it may be that others
+  are chosen then. This costs nothing but a round, and of what was chosen for lucky guesses little is left.
 
 What is screened is not chosen: it covers nothing, and is a candidate like any other, with part of its values known.
+Where nothing is worth screening a run is the coupled one.
+
+Before, a fixed share of the bill went to screening. That saved a third where cheap values could not be foreseen, and
+cost up to a quarter of the budget where they could, although predictors left them open by more than the front was away:
+one of many architectures that are nearly as good as each other may well be unknown.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from rapid_moo._util import BoolArray, FloatArray, IntArray
-from rapid_moo.acquisition import coverage_batch, promising, within_reach
+from rapid_moo._util import BoolArray, FloatArray, IntArray, drawn_seed
+from rapid_moo.acquisition import coverage_batch, coverage_gains, promising, within_reach
 from rapid_moo.batches import Batch
 from rapid_moo.costs import CHEAP
 from rapid_moo.indicators import nearest_distances
 from rapid_moo.pareto import front_range, is_nondominated
 from rapid_moo.problem import ArchitectureProblem
 
-SHARE = 0.3
-POOL, DRAWS = 600, 64
-FRONT = 100
-"""Points of each possible front of which the distance to what is known is taken."""
+SHARE = 1.0
+"""Screening never costs more than complete evaluations have: should the predictors be wrong, half of a bill is lost."""
+HORIZON = 2.0
+"""So many batches ahead is looked: a cheap value that is known stays known, but predictors do not stay as they are."""
+POOL = 200
+DRAWS, TRUTHS = 16, 4
+"""Possible truths, and of how many of them the cheap values are supposed to be known."""
+FRONT = 64
+"""Points of each possible front that are looked at."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,14 +121,34 @@ class Decoupling:
         return found
 
 
+@dataclass(frozen=True, eq=False)
+class Screening:
+    """What is measured in part.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, n_var)
+        Genotypes.
+    wanted : ndarray of shape (n, n_objectives)
+        What to measure of each.
+    waiting : ndarray of shape (n_waiting, n_var)
+        Those of the batch among them: they are chosen again, or others are, when that is known.
+    """
+
+    X: IntArray
+    wanted: BoolArray
+    waiting: IntArray
+
+
 def screened(
     batch: Batch,
     unknown: BoolArray,
     decoupling: Decoupling,
     cost: float,
+    left: float,
     size: int | None,
     rng: np.random.Generator,
-) -> tuple[IntArray, BoolArray]:
+) -> Screening:
     """Architectures to measure in part, and in what.
 
     Parameters
@@ -123,41 +160,116 @@ def screened(
     decoupling : Decoupling
         Which objectives are cheap.
     cost : float
-        What may be spent.
+        What may be spent on it.
+    left : float
+        What is left of the whole budget, infinite where there is none.
     size : int, optional
         No more than so many.
     rng : numpy.random.Generator
         Source of randomness.
-
-    Returns
-    -------
-    X : ndarray of shape (n, n_var)
-        Genotypes.
-    wanted : ndarray of shape (n, n_objectives)
-        What to measure of each.
     """
-    nothing = batch.X[:0], unknown[:0]
-    if cost <= 0.0 or not (unknown & decoupling.cheap).any():
+    n_chosen, price = len(batch.chosen), float(decoupling.prices.sum())
+    # Nothing is gained by a measurement after which what was chosen cannot be completed any more.
+    cost = min(cost, left - n_chosen * price)
+    nothing = Screening(batch.X[:0], unknown[:0], batch.X[:0])
+    if cost <= 0.0 or not n_chosen or not (unknown & decoupling.cheap).any():
         return nothing
     others = np.setdiff1d(np.arange(len(batch.X)), batch.chosen)
-    pool = others[promising(batch.mean[others], batch.std[others], batch.known, POOL, seed=rng)]
-    draws = batch.draw(np.concatenate([pool, batch.chosen]), DRAWS)
-    draws = within_reach(draws, batch.known, batch.mean[pool])
-    draws, waiting = draws[:, : len(pool)], draws[:, len(pool) :]
+    others = others[promising(batch.mean[others], batch.std[others], batch.known, POOL, seed=rng)]
+    pool = np.concatenate([batch.chosen, others])
+    draws = within_reach(batch.draw(pool, DRAWS), batch.known, batch.mean[pool])
     scale = front_range(np.vstack([batch.known, batch.mean[pool]]))
     distance = _distance(draws, batch.known, scale, rng)
     wanted = decoupling.worthwhile(batch.std[pool] / scale, unknown[pool], distance)
-    pays = np.flatnonzero(wanted.any(axis=1))
-    if not len(pays):
+    if not wanted.any() or len(others) < 2:
         return nothing
-    costs = decoupling.cost(wanted[pays])
-    least = max(float(costs.min()), cost / len(pays))
-    most = min(len(pays), int(cost / least), len(pays) if size is None else size)
-    if most < 1:
-        return nothing
-    order = coverage_batch(draws[:, pays], batch.known, most, pending=waiting, seed=rng)
-    kept = pays[order[np.cumsum(costs[order]) <= cost * (1.0 + 1e-9)]]
-    return batch.X[pool[kept]], wanted[kept]
+    beside = coverage_batch(draws[:, n_chosen:], batch.known, len(others) - 1, pending=draws[:, :n_chosen], seed=rng)
+    order = np.concatenate([np.arange(n_chosen), n_chosen + beside])
+    horizon = round(min(HORIZON * n_chosen, left / price, len(order)))
+    outlook = Outlook(draws, batch.known, order[:horizon], wanted, decoupling.cost(wanted), price, drawn_seed(rng))
+    picked = outlook.best(order, n_chosen, cost)
+    picked = picked[: len(picked) if size is None else size]
+    rows = pool[picked]
+    return Screening(batch.X[rows], wanted[picked], batch.X[rows[picked < n_chosen]])
+
+
+@dataclass(frozen=True, eq=False)
+class Outlook:
+    """What would be chosen next, and what better if cheap values were known.
+
+    Attributes
+    ----------
+    draws : ndarray of shape (n_draws, n, n_objectives)
+        Possible truths of candidates. Errors of different objectives are independent of each other, so where the cheap
+        ones are known to be those of one truth the others are as in any.
+    known : ndarray of shape (n_known, n_objectives)
+        Evaluated points.
+    plan : ndarray of shape (horizon,)
+        Which candidates would be evaluated without, in this order.
+    wanted : ndarray of shape (n, n_objectives)
+        What would be measured of each.
+    costs : ndarray of shape (n,)
+        And what that costs.
+    price : float
+        That of a complete evaluation.
+    seed : int
+        Which points of long fronts are looked at.
+    """
+
+    draws: FloatArray
+    known: FloatArray
+    plan: IntArray
+    wanted: BoolArray
+    costs: FloatArray
+    price: float
+    seed: int
+
+    def best(self, order: IntArray, fewest: int, cost: float) -> IntArray:
+        """Which candidates to screen, of the first ``fewest``, of twice as many and so on; none if none is worth it."""
+        picked, most = order[:0], 0.0
+        for n in _doubled(fewest, len(order)):
+            some = order[:n]
+            some = some[self.wanted[some].any(axis=1)]
+            if self.costs[some].sum() > cost:
+                break
+            if len(some) == 0:
+                continue
+            saved = self.saved(some)
+            if saved <= most:
+                break
+            picked, most = some, saved
+        return picked
+
+    def saved(self, some: IntArray) -> float:
+        """What knowing the cheap values of some candidates is expected to save, less what it costs."""
+        mask = np.zeros_like(self.wanted)
+        mask[some] = self.wanted[some]
+        found = []
+        for truth in self.draws[:: DRAWS // TRUTHS]:
+            told = np.where(mask, truth, self.draws)
+            order, gains, planned = coverage_gains(told, self.known, self.plan, max_front=FRONT, seed=self.seed)
+            needed = _needed(gains, planned[-1])
+            dropped = np.setdiff1d(some, order[: math.ceil(needed)])
+            saved = _needed(planned, planned[-1]) - needed
+            found.append(saved * self.price - float(self.costs[dropped].sum()))
+        return float(np.mean(found))
+
+
+def _needed(gains: FloatArray, gain: float) -> float:
+    """How many evaluations gain so much, in parts of one; all of them where they do not."""
+    n = int(np.searchsorted(gains, gain))
+    if n == len(gains):
+        return float(n)
+    before = float(gains[n - 1]) if n else 0.0
+    return n + (gain - before) / (float(gains[n]) - before) if gains[n] > before else float(n)
+
+
+def _doubled(first: int, last: int) -> Iterator[int]:
+    """``first``, twice that and so on, and ``last``."""
+    while first < last:
+        yield first
+        first *= 2
+    yield last
 
 
 def _distance(draws: FloatArray, known: FloatArray, scale: FloatArray, rng: np.random.Generator) -> float:
