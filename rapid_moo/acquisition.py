@@ -249,7 +249,7 @@ def coverage_gains(
     """
     scale = front_range(np.vstack([known, draws.mean(axis=0)]))
     targets, values, covered = _targets(draws, known, draws[:, :0], scale, max_front, as_generator(seed))
-    order = _greedy(targets, values, covered, min(len(plan), draws.shape[1]), EXPONENT)
+    order = _greedy(targets, values, covered, min(len(plan), draws.shape[1]), EXPONENT, None)
     return order, _gains(targets, values, covered, order), _gains(targets, values, covered, plan)
 
 

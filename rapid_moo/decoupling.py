@@ -170,7 +170,7 @@ def screened(
     """
     n_chosen, price = len(batch.chosen), float(decoupling.prices.sum())
     # Nothing is gained by a measurement after which what was chosen cannot be completed any more.
-    cost = min(cost, left - n_chosen * price)
+    cost = min(cost, left - float((unknown[batch.chosen] @ decoupling.prices).sum()))
     nothing = Screening(batch.X[:0], unknown[:0], batch.X[:0])
     if cost <= 0.0 or not n_chosen or not (unknown & decoupling.cheap).any():
         return nothing

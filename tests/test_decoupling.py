@@ -426,7 +426,7 @@ class TestStudies:
                 known = dict(zip(("error", "latency"), raw.tolist(), strict=True))
                 study.tell(trial, {name: known[name] for name in trial.objectives})
         status = study.status()
-        assert status.partial > 20
+        assert status.partial > 10
         assert status.running == status.waiting == 0
         assert main(["ask", str(tmp_path / "s"), "-n", "8"]) == 0
         lines = list(csv.DictReader(capsys.readouterr().out.splitlines()))
