@@ -39,10 +39,10 @@ from rapid_moo.trajectory import trajectory
 OUT = Path(__file__).parent / "results" / "early_stopping"
 RUNS = OUT / "runs.jsonl"
 CURVES = Path(__file__).parent.parent / "data" / "digits_curves.csv.gz"
-BUDGETS = {"whole": 160.0, "stopped": 120.0}
+BUDGETS = {"whole": 240.0, "stopped": 120.0}
 """Trainings' worth of cost by way."""
 LATENCY = 0.01
-AT = (40, 60, 80, 100, 120, 140, 160)
+AT = (40, 60, 80, 100, 120, 160, 200, 240)
 
 
 class Digits:
