@@ -42,13 +42,9 @@ class NASBench201(SearchSpace):
     of_function = ("accuracy",)
     default_memory = "params"
 
-    @property
-    def _all(self) -> IntArray:
-        return _cells()
-
     @cached_property
     def _feature_table(self) -> FloatArray:
-        return cell.features(self._all)
+        return cell.features(_cells())
 
     @property
     def feature_names(self) -> tuple[str, ...]:
@@ -81,7 +77,7 @@ class NASBench201(SearchSpace):
         return np.asarray(X @ 5 ** np.arange(5, -1, -1), dtype=np.int64)
 
     def _canonical(self, X: IntArray) -> IntArray:
-        return self._all[_canonical_table()[self._index(X)]]
+        return _cells()[_canonical_table()[self._index(X)]]
 
     def _features(self, X: IntArray) -> FloatArray:
         return self._feature_table[self._index(X)]

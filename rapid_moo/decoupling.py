@@ -38,7 +38,7 @@ import numpy as np
 from rapid_moo._util import BoolArray, FloatArray, IntArray, drawn_seed
 from rapid_moo.acquisition import coverage_batch, coverage_gains, promising, within_reach
 from rapid_moo.batches import Batch
-from rapid_moo.costs import CHEAP
+from rapid_moo.costs import CHEAP, affordable
 from rapid_moo.indicators import nearest_distances
 from rapid_moo.pareto import front_range, is_nondominated
 from rapid_moo.problem import ArchitectureProblem
@@ -169,10 +169,12 @@ def screened(
         Source of randomness.
     """
     n_chosen, price = len(batch.chosen), float(decoupling.prices.sum())
-    # Nothing is gained by a measurement after which what was chosen cannot be completed any more.
+    # Nothing is gained by a measurement after which what was chosen, or any other, cannot be completed any more.
     cost = min(cost, left - float((unknown[batch.chosen] @ decoupling.prices).sum()))
     nothing = Screening(batch.X[:0], unknown[:0], batch.X[:0])
     if cost <= 0.0 or not n_chosen or not (unknown & decoupling.cheap).any():
+        return nothing
+    if not affordable(price, left):
         return nothing
     others = np.setdiff1d(np.arange(len(batch.X)), batch.chosen)
     others = others[promising(batch.mean[others], batch.std[others], batch.known, POOL, seed=rng)]

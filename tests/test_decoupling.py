@@ -21,13 +21,14 @@ from rapid_moo import (
     PredictorSpec,
 )
 from rapid_moo.acquisition import coverage_batch, coverage_gains
+from rapid_moo.batches import Batch
 from rapid_moo.cli import main
 from rapid_moo.comparison import run_method
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.costs import affordable, with_costs
 from rapid_moo.curves import Stops
-from rapid_moo.decoupling import Decoupling, Outlook, _needed
+from rapid_moo.decoupling import Decoupling, Outlook, _needed, screened
 from rapid_moo.learning import _teaching
 from rapid_moo.pareto import front_range, is_nondominated
 from rapid_moo.study.study import Study
@@ -268,6 +269,27 @@ def test_what_is_known_in_part_is_proposed_wherever_a_search_went(monkeypatch):
     monkeypatch.setattr("rapid_moo.algorithm.evolve_predictions", lambda *args, **more: X[30:40])
     algorithm.propose()
     assert sorted(space.keys(proposed[1])) == sorted(space.keys(np.vstack([X[30:40], X[20:25]])))
+
+
+@pytest.mark.parametrize(("left", "some"), [(0.3, False), (0.99, False), (1.02, True), (5.0, True)])
+def test_nothing_is_screened_that_cannot_be_completed(left, some):
+    """The rest of a budget may complete what is nearly known: nothing else is begun then."""
+    rng = np.random.default_rng(0)
+    mean, known = 0.6 * rng.random((20, 2)), 0.3 * rng.random((30, 2))
+    errors = 0.5 * rng.normal(size=(64, 20, 2))
+    batch = Batch(
+        np.arange(20)[:, None],
+        mean,
+        np.full((20, 2), 0.5),
+        known,
+        np.array([0]),
+        lambda rows, n: (mean + errors)[:n, rows],
+    )
+    unknown = np.ones((20, 2), dtype=bool)
+    unknown[0, 0] = False
+    cheap = Decoupling((np.array([False, True]),), np.array([1.0, 0.01]))
+    found = screened(batch, unknown, cheap, 1.0, left, None, rng)
+    assert (len(found.X) > 0) == some
 
 
 @pytest.mark.parametrize(("n_open", "n_teaching"), [(799, 799), (800, 800), (801, 800), (1500, 800)])

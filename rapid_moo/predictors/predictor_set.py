@@ -34,6 +34,11 @@ class PriorColumns(Protocol):
         """The columns of an objective."""
 
 
+def families_of(specs: Sequence[Spec | None]) -> tuple[str, ...]:
+    """Family of each objective's predictor; "exact" for a computed one."""
+    return tuple(spec.family if spec is not None else "exact" for spec in specs)
+
+
 def features_of(
     space: SearchSpace, X: ArrayLike, objectives: Sequence[Objective], kinds: Iterable[str]
 ) -> list[dict[str, FloatArray]]:
@@ -190,7 +195,7 @@ class PredictorSet:
     @property
     def families(self) -> tuple[str, ...]:
         """Family of each objective's predictor; "exact" for a computed one."""
-        return tuple(spec.family if spec is not None else "exact" for spec in self.specs)
+        return families_of(self.specs)
 
     @one_blas_thread
     def fit(

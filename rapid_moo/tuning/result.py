@@ -16,6 +16,7 @@ from rapid_moo._util import LARGEST_SEED, atomic_path, shown, write_text
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import MOST_OBJECTIVES, Objective
 from rapid_moo.predictors import PredictorSet, PredictorSpec, Spec, members_of, spec_from_dict
+from rapid_moo.predictors.predictor_set import families_of
 from rapid_moo.report import Report
 from rapid_moo.report.facts import PredictorFacts
 from rapid_moo.report.making import choice_facts, environment, now, objective_facts
@@ -48,7 +49,7 @@ class Triplet:
     @property
     def families(self) -> tuple[str, ...]:
         """Family of each objective's predictor; "exact" for a computed one."""
-        return tuple(spec.family if spec is not None else "exact" for spec in self.specs)
+        return families_of(self.specs)
 
 
 def adapt(specs: Sequence[Spec | None], sample: ArchitectureTable) -> list[Spec | None]:
@@ -174,7 +175,7 @@ class TunerResult(Shown):
     @property
     def families(self) -> tuple[str, ...]:
         """Families of the best triplet."""
-        return tuple(spec.family if spec is not None else "exact" for spec in self.specs)
+        return families_of(self.specs)
 
     def save(self, folder: Path | str) -> None:
         """Write ``adrs.csv`` (the ranking) and ``triplet.json`` (the best triplet) into a folder."""
