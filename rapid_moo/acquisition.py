@@ -222,7 +222,13 @@ def coverage_batch(
 
 
 def coverage_gains(
-    draws: FloatArray, known: FloatArray, plan: IntArray, *, max_front: int = 150, seed: Seed = None
+    draws: FloatArray,
+    known: FloatArray,
+    plan: IntArray,
+    *,
+    max_front: int = 150,
+    pending: FloatArray | None = None,
+    seed: Seed = None,
 ) -> tuple[IntArray, FloatArray, FloatArray]:
     """What the greedy batch covers of the drawn fronts, and what a plan of the same size covers of them.
 
@@ -236,6 +242,8 @@ def coverage_gains(
         Positions of candidates, in the order in which they are evaluated.
     max_front : int
         Points kept of each drawn front.
+    pending : ndarray of shape (n_draws, n_pending, n_objectives), optional
+        The same draws of architectures that are being evaluated, as in :func:`coverage_batch`.
     seed : int, numpy.random.Generator or None
         Source of randomness.
 
@@ -248,7 +256,8 @@ def coverage_gains(
         plan.
     """
     scale = front_range(np.vstack([known, draws.mean(axis=0)]))
-    targets, values, covered = _targets(draws, known, draws[:, :0], scale, max_front, as_generator(seed))
+    beside = pending if pending is not None else draws[:, :0]
+    targets, values, covered = _targets(draws, known, beside, scale, max_front, as_generator(seed))
     order = _greedy(targets, values, covered, min(len(plan), draws.shape[1]), EXPONENT, None)
     return order, _gains(targets, values, covered, order), _gains(targets, values, covered, plan)
 

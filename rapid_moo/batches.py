@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -49,6 +49,8 @@ class Batch:
         Positions of the batch.
     draw : callable
         ``draw(rows, n)`` gives possible truths of shape (n, n_rows, n_objectives).
+    pending : ndarray of shape (n_pending,)
+        Further rows that ``draw`` knows, of architectures that are being evaluated.
     """
 
     X: IntArray
@@ -57,6 +59,7 @@ class Batch:
     known: FloatArray
     chosen: IntArray
     draw: Callable[[IntArray, int], FloatArray]
+    pending: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @property
     def picked(self) -> IntArray:
@@ -133,7 +136,7 @@ class Chooser:
             prices=self._prices(proposals, unit),
         )
         rows = self.acquisition(candidates, size, self.rng)
-        return Batch(proposals, mean, std, known.done, rows, candidates.draw)
+        return Batch(proposals, mean, std, known.done, rows, candidates.draw, candidates.pending)
 
     def _prices(self, X: IntArray, unit: float) -> FloatArray | None:
         """What is left to pay of architectures, in units; None where that is the price of a whole one for all."""

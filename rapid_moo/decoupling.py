@@ -179,16 +179,20 @@ def screened(
     others = np.setdiff1d(np.arange(len(batch.X)), batch.chosen)
     others = others[promising(batch.mean[others], batch.std[others], batch.known, POOL, seed=rng)]
     pool = np.concatenate([batch.chosen, others])
-    draws = within_reach(batch.draw(pool, DRAWS), batch.known, batch.mean[pool])
+    draws = batch.draw(np.concatenate([pool, batch.pending]), DRAWS)
+    draws = within_reach(draws, batch.known, batch.mean[pool])
+    draws, under_way = draws[:, : len(pool)], draws[:, len(pool) :]
     scale = front_range(np.vstack([batch.known, batch.mean[pool]]))
-    distance = _distance(draws, batch.known, scale, rng)
+    distance = _distance(draws, batch.known, under_way, scale, rng)
     wanted = decoupling.worthwhile(batch.std[pool] / scale, unknown[pool], distance)
     if not wanted.any() or len(others) < 2:
         return nothing
-    beside = coverage_batch(draws[:, n_chosen:], batch.known, len(others) - 1, pending=draws[:, :n_chosen], seed=rng)
+    settled = np.concatenate([draws[:, :n_chosen], under_way], axis=1)
+    beside = coverage_batch(draws[:, n_chosen:], batch.known, len(others) - 1, pending=settled, seed=rng)
     order = np.concatenate([np.arange(n_chosen), n_chosen + beside])
     horizon = round(min(HORIZON * n_chosen, left / price, len(order)))
-    outlook = Outlook(draws, batch.known, order[:horizon], wanted, decoupling.cost(wanted), price, drawn_seed(rng))
+    costs, seed = decoupling.cost(wanted), drawn_seed(rng)
+    outlook = Outlook(draws, batch.known, under_way, order[:horizon], wanted, costs, price, seed)
     picked = outlook.best(order, n_chosen, cost)
     picked = picked[: len(picked) if size is None else size]
     rows = pool[picked]
@@ -206,6 +210,8 @@ class Outlook:
         ones are known to be those of one truth the others are as in any.
     known : ndarray of shape (n_known, n_objectives)
         Evaluated points.
+    under_way : ndarray of shape (n_draws, n_pending, n_objectives)
+        The same truths of what is being evaluated: what it covers need not be covered again.
     plan : ndarray of shape (horizon,)
         Which candidates would be evaluated without, in this order.
     wanted : ndarray of shape (n, n_objectives)
@@ -220,6 +226,7 @@ class Outlook:
 
     draws: FloatArray
     known: FloatArray
+    under_way: FloatArray
     plan: IntArray
     wanted: BoolArray
     costs: FloatArray
@@ -249,7 +256,9 @@ class Outlook:
         found = []
         for truth in self.draws[:: DRAWS // TRUTHS]:
             told = np.where(mask, truth, self.draws)
-            order, gains, planned = coverage_gains(told, self.known, self.plan, max_front=FRONT, seed=self.seed)
+            order, gains, planned = coverage_gains(
+                told, self.known, self.plan, max_front=FRONT, pending=self.under_way, seed=self.seed
+            )
             needed = _needed(gains, planned[-1])
             dropped = np.setdiff1d(some, order[: math.ceil(needed)])
             saved = _needed(planned, planned[-1]) - needed
@@ -274,15 +283,18 @@ def _doubled(first: int, last: int) -> Iterator[int]:
     yield last
 
 
-def _distance(draws: FloatArray, known: FloatArray, scale: FloatArray, rng: np.random.Generator) -> float:
+def _distance(
+    draws: FloatArray, known: FloatArray, under_way: FloatArray, scale: FloatArray, rng: np.random.Generator
+) -> float:
     """Mean Chebyshev distance from the points of possible fronts that are not known to the nearest known point."""
     if not len(known):
         return np.inf
     found = []
-    for truth in draws:
-        front = truth[is_nondominated(np.vstack([truth, known]))[: len(truth)]]
+    for truth, waiting in zip(draws, under_way, strict=True):
+        settled = np.vstack([known, waiting])
+        front = truth[is_nondominated(np.vstack([truth, settled]))[: len(truth)]]
         if len(front) > FRONT:
             front = front[rng.permutation(len(front))[:FRONT]]
         if len(front):
-            found.append(float(nearest_distances(front / scale, known / scale).mean()))
+            found.append(float(nearest_distances(front / scale, settled / scale).mean()))
     return float(np.mean(found)) if found else 0.0

@@ -115,14 +115,15 @@ class TestOutlook:
     """Twelve candidates of which six may be best in the dear objective; the cheap one tells which of them are good."""
 
     @staticmethod
-    def outlook(spread, cheap_price, plan=(0, 1, 2, 3)):
+    def outlook(spread, cheap_price, plan=(0, 1, 2, 3), under_way=()):
         rng = np.random.default_rng(0)
         dear = np.r_[np.full(6, 1.0), np.full(6, 5.0)]
         cheap = np.full(12, 5.0) + spread * rng.standard_normal((16, 12))
         draws = np.stack([np.broadcast_to(dear, (16, 12)), cheap], axis=2)
         wanted = np.tile([False, True], (12, 1))
         known = np.array([[2.0, 9.0], [4.0, 1.0]])
-        return Outlook(draws, known, np.array(plan), wanted, np.full(12, cheap_price), 1.0 + cheap_price, 0)
+        waiting = np.tile(np.reshape(under_way, (-1, 2)), (16, 1, 1))
+        return Outlook(draws, known, waiting, np.array(plan), wanted, np.full(12, cheap_price), 1.0 + cheap_price, 0)
 
     def test_evaluations_are_saved_where_cheap_values_tell_who_is_good(self):
         # The best of six is completed alone, where a plan of four goes on until it has come upon it, if it does.
@@ -131,6 +132,10 @@ class TestOutlook:
         # Without a price it would be the same; what is dropped is paid.
         free = self.outlook(1.0, 0.0).saved(np.arange(6)) * 1.01
         assert free - 6 * 0.01 < known < free
+
+    def test_nothing_is_saved_where_something_better_is_under_way(self):
+        assert self.outlook(1.0, 0.01, under_way=[[0.0, 0.0]]).saved(np.arange(6)) <= 0.0
+        assert self.outlook(1.0, 0.01, under_way=[[9.0, 9.0]]).saved(np.arange(6)) > 1.0
 
     def test_nothing_is_saved_where_they_are_foreseen_and_what_is_dropped_is_paid(self):
         # All six are equally good: one of them covers everything, and the five others are dropped.
@@ -181,6 +186,10 @@ def test_gains_are_what_the_mean_root_distance_falls_by():
         assert found == pytest.approx(left[0] - left[1:], abs=1e-5)
     assert gains[-1] >= planned[-1]
     assert order.tolist() == coverage_batch(draws, known, 3, seed=0).tolist()
+    waiting = rng.random((5, 2, 2)) - 0.5
+    order, gains, planned = coverage_gains(draws, known, np.array([6, 0, 3]), pending=waiting, seed=0)
+    assert order.tolist() == coverage_batch(draws, known, 3, pending=waiting, seed=0).tolist()
+    assert planned[-1] < left[0] - left[-1]
 
 
 class TestWhatMayBeSpent:
@@ -271,25 +280,38 @@ def test_what_is_known_in_part_is_proposed_wherever_a_search_went(monkeypatch):
     assert sorted(space.keys(proposed[1])) == sorted(space.keys(np.vstack([X[30:40], X[20:25]])))
 
 
-@pytest.mark.parametrize(("left", "some"), [(0.3, False), (0.99, False), (1.02, True), (5.0, True)])
-def test_nothing_is_screened_that_cannot_be_completed(left, some):
-    """The rest of a budget may complete what is nearly known: nothing else is begun then."""
-    rng = np.random.default_rng(0)
-    mean, known = 0.6 * rng.random((20, 2)), 0.3 * rng.random((30, 2))
-    errors = 0.5 * rng.normal(size=(64, 20, 2))
-    batch = Batch(
-        np.arange(20)[:, None],
-        mean,
-        np.full((20, 2), 0.5),
-        known,
-        np.array([0]),
-        lambda rows, n: (mean + errors)[:n, rows],
-    )
-    unknown = np.ones((20, 2), dtype=bool)
-    unknown[0, 0] = False
-    cheap = Decoupling((np.array([False, True]),), np.array([1.0, 0.01]))
-    found = screened(batch, unknown, cheap, 1.0, left, None, rng)
-    assert (len(found.X) > 0) == some
+class TestScreened:
+    """Twenty uncertain candidates, of the first of which all but the cheap value is known."""
+
+    def found(self, left=5.0, under_way=()):
+        rng = np.random.default_rng(0)
+        mean, known = 0.6 * rng.random((20, 2)), 0.3 * rng.random((30, 2))
+        waiting = np.reshape(under_way, (-1, 2))
+        truths = np.concatenate(
+            [mean + 0.5 * rng.normal(size=(64, 20, 2)), np.tile(waiting, (64, 1, 1))], axis=1, dtype=float
+        )
+        batch = Batch(
+            np.arange(20)[:, None],
+            mean,
+            np.full((20, 2), 0.5),
+            known,
+            np.array([0]),
+            lambda rows, n: truths[:n, rows],
+            np.arange(20, 20 + len(waiting)),
+        )
+        unknown = np.ones((20, 2), dtype=bool)
+        unknown[0, 0] = False
+        cheap = Decoupling((np.array([False, True]),), np.array([1.0, 0.01]))
+        return screened(batch, unknown, cheap, 1.0, left, None, rng).X
+
+    @pytest.mark.parametrize(("left", "some"), [(0.3, False), (0.99, False), (1.02, True), (5.0, True)])
+    def test_nothing_that_cannot_be_completed(self, left, some):
+        """The rest of a budget may complete what is nearly known: nothing else is begun then."""
+        assert (len(self.found(left)) > 0) == some
+
+    def test_nothing_where_what_is_under_way_is_better_than_all(self):
+        assert len(self.found(under_way=[[9.0, 9.0]])) > 0
+        assert len(self.found(under_way=[[-9.0, -9.0]])) == 0
 
 
 @pytest.mark.parametrize(("n_open", "n_teaching"), [(799, 799), (800, 800), (801, 800), (1500, 800)])
