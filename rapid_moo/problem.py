@@ -31,6 +31,7 @@ from rapid_moo.constraints import AnyConstraint, Constraint, ConstraintSet, as_c
 from rapid_moo.costs import check_prices, costs_stated, prices
 from rapid_moo.curves import Stops
 from rapid_moo.errors import InputError
+from rapid_moo.frames import described_frame
 from rapid_moo.genes import check_genes
 from rapid_moo.indicators import adrs
 from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts, measure_times, together
@@ -38,7 +39,7 @@ from rapid_moo.nearest import NearestMember
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
 from rapid_moo.space import SearchSpace
-from rapid_moo.store import Bill, Store, described_frame
+from rapid_moo.store import Bill, Store
 from rapid_moo.table import ArchitectureTable
 
 __all__ = ["ArchitectureProblem", "BillingEvaluator", "Constraint"]
@@ -513,7 +514,8 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
 
     def to_frame(self) -> pd.DataFrame:
         """Everything that is known: the architecture's text, its genes, and raw objectives, NaN where unknown."""
-        return described_frame(self.store, np.flatnonzero(self.store.tried))
+        store, rows = self.store, np.flatnonzero(self.store.tried)
+        return described_frame(store.space, store.objectives, store.X[rows], store.raw_of(rows))
 
     def _shown(self) -> tuple[str, Lines]:
         lines: list[tuple[str, Any]] = [

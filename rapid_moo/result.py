@@ -11,10 +11,11 @@ from pymoo.core.result import Result
 
 from rapid_moo._shown import Lines, Shown
 from rapid_moo.errors import InputError
+from rapid_moo.frames import described_frame
 from rapid_moo.indicators import adrs
 from rapid_moo.pareto import front_points
 from rapid_moo.problem import ArchitectureProblem
-from rapid_moo.store import Bill, described_frame
+from rapid_moo.store import Bill
 
 
 class RunResult(Shown, Result):  # type: ignore[misc]  # pymoo ships no types
@@ -40,7 +41,8 @@ class RunResult(Shown, Result):  # type: ignore[misc]  # pymoo ships no types
             All that the run knows instead, in the order of evaluation; NaN where an objective is not known.
         """
         rows = self.bill.rows if everything else self._front()
-        return described_frame(self.view.store, rows)
+        store = self.view.store
+        return described_frame(store.space, store.objectives, store.X[rows], store.raw_of(rows))
 
     def _front(self) -> Any:
         if self.X is None:

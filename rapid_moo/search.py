@@ -21,6 +21,7 @@ from rapid_moo.constraints import Constraint
 from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices
 from rapid_moo.design import FIRST_SAMPLE
 from rapid_moo.errors import InputError
+from rapid_moo.frames import described_frame, own_name
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.oneshot import OneShotRAPID
@@ -42,7 +43,6 @@ from rapid_moo.report.making import (
     reference_facts,
     space_facts,
 )
-from rapid_moo.store import gene_frame, own_name
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, Triplet, TunerResult
 from rapid_moo.view import CANDIDATES
@@ -153,12 +153,7 @@ class SearchResult(Shown):
         """
         rows = np.arange(len(self.X)) if everything else self.front_rows
         names = [objective.name for objective in self.objectives]
-        genes = gene_frame(self.table.space, self.X[rows])
-        shared = [name for name in genes.columns if name in names]
-        frame = pd.concat([genes.drop(columns=shared), pd.DataFrame(self.raw[rows], columns=names)], axis=1)
-        text = [self.table.space.to_string(x) for x in self.X[rows]]
-        frame.insert(0, own_name("architecture", [*genes.columns, *names]), text)
-        return frame
+        return described_frame(self.table.space, names, self.X[rows], self.raw[rows])
 
     @property
     def _costs(self) -> dict[str, float]:

@@ -32,6 +32,7 @@ from numpy.typing import ArrayLike
 from rapid_moo._util import BoolArray, FloatArray, IntArray, row_keys
 from rapid_moo.curves import Curve, Stops, is_curve, is_share
 from rapid_moo.errors import InputError
+from rapid_moo.frames import gene_frame, own_name
 from rapid_moo.space import SearchSpace
 
 STATES = ("asked", "running", "done", "partial", "stopped", "failed")
@@ -323,9 +324,29 @@ class Store:
         rows = self.find(X)
         return np.asarray((rows >= 0) & (self._settled(rows) & ~self._again[rows]).all(axis=1))
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row per architecture: evaluation, state, genes, objectives, seconds, reason, who and when."""
-        return evaluations_frame(self)
+    def to_frame(self, rows: IntArray | None = None) -> pd.DataFrame:
+        """A row per architecture: evaluation, state, genes, raw objectives, seconds, reason, who and when.
+
+        A column of ours whose name a gene or objective has gets underscores behind its name.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows,), optional
+            Some rows, in this order; all of them by default.
+        """
+        index = np.arange(self._n) if rows is None else np.asarray(rows, dtype=np.int64)
+        taken = [*(gene.name for gene in self.space.genes), *self.objectives]
+        genes = gene_frame(self.space, self.X[index])
+        frame = pd.DataFrame({own_name("evaluation", taken): index + 1})
+        frame[own_name("state", taken)] = [self.state(row) for row in index]
+        values = pd.DataFrame(self.raw_of(index), columns=[*self.objectives])
+        frame = pd.concat([frame, genes, values], axis=1)
+        frame[own_name("seconds", taken)] = self._seconds[index].round(3)
+        frame[own_name("reason", taken)] = [self.reason(row) for row in index]
+        frame[own_name("who", taken)] = [self._who[row] for row in index]
+        stamps = pd.to_datetime(self._when[index], unit="s", utc=True).strftime("%Y-%m-%dT%H:%M:%SZ")
+        frame[own_name("when", taken)] = list(stamps)
+        return frame
 
     # ------------------------------------------------------------------ writing
     def ask(
@@ -728,56 +749,3 @@ def _is_finite(value: Any) -> bool:
         return math.isfinite(value)
     except (TypeError, ValueError, OverflowError):
         return False
-
-
-def own_name(name: str, taken: Sequence[str]) -> str:
-    """A column name of ours that no gene or objective has: with underscores behind it where one does."""
-    while name in taken:
-        name += "_"
-    return name
-
-
-def gene_frame(space: SearchSpace, X: IntArray) -> pd.DataFrame:
-    """One column per gene with the choices as they are; NaN for an inactive gene."""
-    active = space.is_active(X) if len(X) else np.zeros((0, space.n_var), dtype=np.bool_)
-    columns: dict[str, pd.Series] = {}
-    for k, gene in enumerate(space.genes):
-        values = [gene.choices[code] if on else np.nan for code, on in zip(X[:, k], active[:, k], strict=True)]
-        plain = active[:, k].all() and len(X) and None not in gene.choices
-        columns[gene.name] = pd.Series(values, dtype=None if plain else object)
-    return pd.DataFrame(columns)
-
-
-def described_frame(store: Store, rows: ArrayLike) -> pd.DataFrame:
-    """Rows of a store as users ask for them: the architecture's text, its genes, and raw objectives.
-
-    A column of ours whose name a gene or objective has gets underscores behind its name.
-    """
-    index = np.asarray(rows, dtype=np.int64)
-    genes = gene_frame(store.space, store.X[index])
-    taken = [*genes.columns, *store.objectives]
-    shared = [name for name in genes.columns if name in store.objectives]
-    values = pd.DataFrame(store.raw_of(index), columns=[*store.objectives])
-    frame = pd.concat([genes.drop(columns=shared), values], axis=1)
-    frame.insert(0, own_name("architecture", taken), [store.space.to_string(x) for x in store.X[index]])
-    return frame
-
-
-def evaluations_frame(store: Store, rows: IntArray | None = None) -> pd.DataFrame:
-    """Rows of a store as a table: evaluation, state, genes, raw objectives, seconds, reason, who, when.
-
-    A column of ours whose name a gene or objective has gets underscores behind its name.
-    """
-    index = np.arange(len(store)) if rows is None else np.asarray(rows, dtype=np.int64)
-    taken = [*(gene.name for gene in store.space.genes), *store.objectives]
-    genes = gene_frame(store.space, store.X[index])
-    frame = pd.DataFrame({own_name("evaluation", taken): index + 1})
-    frame[own_name("state", taken)] = [store.state(row) for row in index]
-    values = pd.DataFrame(store.raw_of(index), columns=[*store.objectives])
-    frame = pd.concat([frame, genes, values], axis=1)
-    frame[own_name("seconds", taken)] = store._seconds[index].round(3)
-    frame[own_name("reason", taken)] = [store.reason(row) for row in index]
-    frame[own_name("who", taken)] = [store._who[row] for row in index]
-    stamps = pd.to_datetime(store._when[index], unit="s", utc=True).strftime("%Y-%m-%dT%H:%M:%SZ")
-    frame[own_name("when", taken)] = list(stamps)
-    return frame

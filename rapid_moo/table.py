@@ -18,10 +18,10 @@ from numpy.typing import ArrayLike
 from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, check_ratio, unique_rows
 from rapid_moo.errors import InputError
+from rapid_moo.frames import described_frame
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_indices, front_points
 from rapid_moo.space import SearchSpace
-from rapid_moo.store import gene_frame, own_name
 
 COMPLETE = 0.95
 
@@ -207,12 +207,7 @@ class ArchitectureTable(Shown):
         objective is called like it.
         """
         names = [objective.name for objective in self.objectives]
-        genes = gene_frame(self.space, self.X)
-        shared = [name for name in genes.columns if name in names]
-        frame = pd.concat([genes.drop(columns=shared), pd.DataFrame(self.raw, columns=names)], axis=1)
-        text = [self.space.to_string(x) for x in self.X]
-        frame.insert(0, own_name("architecture", [*genes.columns, *names]), text)
-        return frame
+        return described_frame(self.space, names, self.X, self.raw)
 
 
 def _means(values: FloatArray, first: IntArray, inverse: IntArray) -> FloatArray:

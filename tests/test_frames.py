@@ -23,6 +23,7 @@ from rapid_moo import (
     get_space,
 )
 from rapid_moo.errors import InputError
+from rapid_moo.frames import described_frame
 from rapid_moo.search import Search, SearchSettings
 
 EVIL = "</td><script>alert(1)</script>"
@@ -36,6 +37,23 @@ def result():
 def own_space() -> GridSpace:
     genes = [Gene(EVIL, ("a", "b")), Gene("depth", (1, 2, 3))]
     return GridSpace("own", genes, (Objective("x", "min"), Objective("y", "max", "s")))
+
+
+def test_a_described_frame_keeps_every_column_apart():
+    # A gene is called like our column, another like an objective, which stays.
+    space = GridSpace(
+        "s", [Gene("architecture", ("a", "b")), Gene("size", (1, 2)), Gene("k", (3, 5), when={"size": 2})]
+    )
+    X, raw = np.array([[1, 0, 0], [0, 1, 1]]), np.array([[7.0, np.nan], [8.0, 0.5]])
+    frame = described_frame(space, ("size", "error"), X, raw)
+    assert list(frame.columns) == ["architecture_", "architecture", "k", "size", "error"]
+    assert frame["architecture_"].tolist() == [space.to_string(x) for x in X]
+    assert frame["architecture"].tolist() == ["b", "a"]
+    assert np.isnan(frame["k"][0])
+    assert frame["k"][1] == 5
+    np.testing.assert_array_equal(frame[["size", "error"]], raw)
+    empty = described_frame(space, ("size", "error"), X[:0], raw[:0])
+    assert (list(empty.columns), len(empty)) == (list(frame.columns), 0)
 
 
 def test_a_result_as_a_frame_is_its_front(result):

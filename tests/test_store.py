@@ -30,7 +30,8 @@ from rapid_moo import (
     get_problem,
 )
 from rapid_moo.errors import InputError
-from rapid_moo.store import STATES, own_name
+from rapid_moo.frames import own_name
+from rapid_moo.store import STATES
 from rapid_moo.study import SQLiteStore
 
 RIDGE = PredictorSpec("bayesian_ridge")

@@ -24,6 +24,7 @@ from rapid_moo._util import as_count, atomic_path, one_line, write_text
 from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, writable
 from rapid_moo.costs import cost_text, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
+from rapid_moo.frames import own_name
 from rapid_moo.measure import Command, user_trace
 from rapid_moo.objectives import Objective, parse_objectives, with_repeats
 from rapid_moo.preferences import preferred_point
@@ -34,7 +35,7 @@ from rapid_moo.report import PAGE_FILE
 from rapid_moo.report.blocks import Block, Heading, Pairs, Paragraph, table
 from rapid_moo.report.rendering import text
 from rapid_moo.space import Gene, SearchSpace
-from rapid_moo.store import Store, own_name
+from rapid_moo.store import Store
 from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
 from rapid_moo.study.places import MOST_PLACES
 from rapid_moo.study.references import Reference, is_reference

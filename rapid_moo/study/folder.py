@@ -20,10 +20,11 @@ import numpy as np
 
 from rapid_moo._util import LARGEST_SEED, IntArray, as_count, shown, write_text
 from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
+from rapid_moo.frames import own_name
 from rapid_moo.measure import Command, shortened
 from rapid_moo.problems import get_space
 from rapid_moo.space import GridSpace, SearchSpace
-from rapid_moo.store import Store, own_name
+from rapid_moo.store import Store
 from rapid_moo.study.references import Reference
 from rapid_moo.study.spacefile import gene_from_dict, gene_to_dict, objective_from_dict, objective_to_dict
 from rapid_moo.study.status import Board

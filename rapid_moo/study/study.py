@@ -19,6 +19,7 @@ from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, IntArray, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
+from rapid_moo.frames import own_name
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, as_number, shortened
 from rapid_moo.objectives import Objective, distinct
 from rapid_moo.preferences import knee_point, preferred_point
@@ -26,7 +27,7 @@ from rapid_moo.priors import Priors
 from rapid_moo.problem import ArchitectureProblem, MeasureSource
 from rapid_moo.report import Report
 from rapid_moo.space import SearchSpace
-from rapid_moo.store import BY_HAND, IMPORT, evaluations_frame, own_name
+from rapid_moo.store import BY_HAND, IMPORT
 from rapid_moo.study import folder as files
 from rapid_moo.study.engine import STATE, Engine, ask
 from rapid_moo.study.expected import Expected, expected_values
@@ -685,7 +686,7 @@ class Study(Shown):
         """
         self.store.refresh()
         rows = np.array([row for row in range(len(self.store)) if self.store.state(row) != "asked"], dtype=np.int64)
-        frame = evaluations_frame(self.store, rows)
+        frame = self.store.to_frame(rows)
         frame[own_name("architecture", [*frame.columns])] = [self.space.to_string(x) for x in self.store.X[rows]]
         return frame
 
@@ -703,7 +704,7 @@ class Study(Shown):
             found = self.expected()
             return self._expected_frame(found, found.expected_front_rows)
         rows = self._board.front_rows
-        frame = evaluations_frame(self.store, rows)
+        frame = self.store.to_frame(rows)
         names = [*(gene.name for gene in self.space.genes), *self.store.objectives]
         frame = frame[[str(frame.columns[0]), *names]]
         return frame.sort_values(self.store.objectives[0], kind="stable", ignore_index=True)

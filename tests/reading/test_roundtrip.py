@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from rapid_moo import ArchitectureTable, Gene, GridSpace, Objective, Store, get_space, open_table
 from rapid_moo.cli import main
-from rapid_moo.store import evaluations_frame
 
 GOALS = (Objective("cost", "min"), Objective("gain", "max"))
 TEXT = "cost:min,gain:max"
@@ -139,7 +138,7 @@ def test_evaluations_of_a_store_leave_out_what_failed(objective, tmp_path, caplo
     row = int(store.ask(X[5:6])[0])
     store.tell(row, {objective: 1.0}, {"gain": "out of memory"})
     store.ask(X[6:7])
-    evaluations_frame(store).to_csv(tmp_path / "evaluations.csv", index=False)
+    store.to_frame().to_csv(tmp_path / "evaluations.csv", index=False)
     table = open_table(tmp_path / "evaluations.csv", objectives={objective: "min", "gain": "max"})
     assert table.raw.tolist() == np.arange(10.0).reshape(-1, 2).tolist()
     assert [gene.name for gene in table.space.genes] == ["op", "k", "seconds"]
