@@ -9,10 +9,12 @@ from rapid_moo._lazy import Lazy
 if TYPE_CHECKING:
     from rapid_moo.algorithm import RAPID
     from rapid_moo.audit import audit
+    from rapid_moo.bill import Bill
     from rapid_moo.comparison import Comparison, register_method
     from rapid_moo.constraints import Constraint
     from rapid_moo.costs import CostBudget
     from rapid_moo.errors import InputError, RapidMooError
+    from rapid_moo.evaluator import BillingEvaluator
     from rapid_moo.indicators import ADRS, IGDPlus, NormalisedHypervolume, adrs, hypervolume, igd_plus
     from rapid_moo.objectives import Objective
     from rapid_moo.oneshot import OneShotRAPID
@@ -21,10 +23,10 @@ if TYPE_CHECKING:
     from rapid_moo.predictors import Committee, PredictorSet, PredictorSpec, register_family
     from rapid_moo.preferences import knee_point, preferred_point
     from rapid_moo.priors import Prior
-    from rapid_moo.problem import ArchitectureProblem, BillingEvaluator
+    from rapid_moo.problem import ArchitectureProblem
     from rapid_moo.problems import get_problem, get_space, open_table, register_space
     from rapid_moo.space import Gene, GridSpace, SearchSpace
-    from rapid_moo.store import Bill, Store
+    from rapid_moo.store import Store
     from rapid_moo.study import Study, Trial
     from rapid_moo.table import ArchitectureTable
     from rapid_moo.tuning import ADRSTuner
@@ -82,10 +84,12 @@ _lazy = Lazy(
     {
         "rapid_moo.algorithm": "RAPID",
         "rapid_moo.audit": "audit",
+        "rapid_moo.bill": "Bill",
         "rapid_moo.comparison": "Comparison register_method",
         "rapid_moo.constraints": "Constraint",
         "rapid_moo.costs": "CostBudget",
         "rapid_moo.errors": "InputError RapidMooError",
+        "rapid_moo.evaluator": "BillingEvaluator",
         "rapid_moo.indicators": "ADRS IGDPlus NormalisedHypervolume adrs hypervolume igd_plus",
         "rapid_moo.objectives": "Objective",
         "rapid_moo.oneshot": "OneShotRAPID",
@@ -94,10 +98,10 @@ _lazy = Lazy(
         "rapid_moo.predictors": "Committee PredictorSet PredictorSpec register_family",
         "rapid_moo.preferences": "knee_point preferred_point",
         "rapid_moo.priors": "Prior",
-        "rapid_moo.problem": "ArchitectureProblem BillingEvaluator",
+        "rapid_moo.problem": "ArchitectureProblem",
         "rapid_moo.problems": "get_problem get_space open_table register_space",
         "rapid_moo.space": "Gene GridSpace SearchSpace",
-        "rapid_moo.store": "Bill Store",
+        "rapid_moo.store": "Store",
         "rapid_moo.study": "Study Trial",
         "rapid_moo.table": "ArchitectureTable",
         "rapid_moo.tuning": "ADRSTuner",

@@ -32,6 +32,7 @@ from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, Stopwatch, copied, drawn_seed, one_blas_thread
 from rapid_moo.acquisition import Acquisition, expected_coverage
 from rapid_moo.batches import Batch, Chooser, batch_stops
+from rapid_moo.bill import Bill
 from rapid_moo.candidates import SEARCHES, evolve_predictions, search_predictions
 from rapid_moo.costs import EPSILON, CostBudget
 from rapid_moo.curves import Stops
@@ -47,7 +48,6 @@ from rapid_moo.priors import Prior, Priors
 from rapid_moo.repeating import Measured, Repeating, mixed_batch
 from rapid_moo.result import RunResult
 from rapid_moo.stopping import FEWEST
-from rapid_moo.store import Bill
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, TunerResult

@@ -10,12 +10,12 @@ import pandas as pd
 from pymoo.core.result import Result
 
 from rapid_moo._shown import Lines, Shown
+from rapid_moo.bill import Bill
 from rapid_moo.errors import InputError
 from rapid_moo.frames import described_frame
 from rapid_moo.indicators import adrs
 from rapid_moo.pareto import front_points
 from rapid_moo.problem import ArchitectureProblem
-from rapid_moo.store import Bill
 
 
 class RunResult(Shown, Result):  # type: ignore[misc]  # pymoo ships no types

@@ -13,6 +13,7 @@ from pymoo.core.problem import Problem
 from pymoo.core.variable import Binary, Choice, Integer
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
+from rapid_moo.bill import Bill
 from rapid_moo.costs import CHEAP, EPSILON
 from rapid_moo.curves import Curve
 from rapid_moo.design import designed_sample
@@ -22,7 +23,7 @@ from rapid_moo.predictors import PredictorSet
 from rapid_moo.predictors.predictor_set import features_of
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.space import Gene, GridSpace, SearchSpace
-from rapid_moo.store import IMPORT, Bill, Store
+from rapid_moo.store import IMPORT, Store
 from rapid_moo.table import ArchitectureTable
 
 CANDIDATES = ("auto", "members", "space")

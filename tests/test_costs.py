@@ -17,8 +17,8 @@ from rapid_moo.comparison.methods.random_search import RandomSearch
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.costs import CostBudget, costs_stated, parse_costs, prices, with_costs
 from rapid_moo.errors import InputError
+from rapid_moo.evaluator import BillingEvaluator
 from rapid_moo.operators import genotype_operators
-from rapid_moo.problem import BillingEvaluator
 from rapid_moo.study.spacefile import objective_from_dict, objective_to_dict, read_space_file
 from rapid_moo.study.study import Study
 

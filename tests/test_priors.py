@@ -16,6 +16,7 @@ from scipy.optimize import check_grad
 from scipy.stats import spearmanr
 
 from rapid_moo import RAPID, ArchitectureProblem, Gene, GridSpace, Objective, Prior, Study, data, get_problem
+from rapid_moo.bill import Bill
 from rapid_moo.cli.main import main
 from rapid_moo.costs import CostBudget, with_costs
 from rapid_moo.errors import DataNotFoundError, InputError, StudyError
@@ -23,7 +24,7 @@ from rapid_moo.learning import TEACHING
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import GaussianProcess, PredictorSet, PredictorSpec
 from rapid_moo.priors import Priors, Source, Transfer
-from rapid_moo.store import Bill, Store
+from rapid_moo.store import Store
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import early_specs
 from rapid_moo.view import SpaceView

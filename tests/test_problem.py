@@ -20,11 +20,13 @@ from rapid_moo import (
     adrs,
     get_problem,
 )
+from rapid_moo.bill import Bill
 from rapid_moo.errors import InputError
+from rapid_moo.evaluator import _variables
 from rapid_moo.measure import Attempt, Outcome, together
 from rapid_moo.pareto import front_points
-from rapid_moo.problem import CallAll, TableSource, _variables
-from rapid_moo.store import Bill, Store
+from rapid_moo.problem import CallAll, TableSource
+from rapid_moo.store import Store
 
 GOALS = (Objective("acc", "max"), Objective("lat", "min"))
 SPACE = GridSpace("grid", [Gene("a", (0, 1, 2, 3)), Gene("b", (0, 1, 2))], GOALS)

@@ -23,12 +23,12 @@ import numpy as np
 
 from rapid_moo._provenance import provenance
 from rapid_moo._util import BoolArray, FloatArray, IntArray, shown, unique_rows
+from rapid_moo.bill import Bill
 from rapid_moo.comparison.method import Method
 from rapid_moo.costs import EPSILON, affordable, costs_stated, prices
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import to_minimised
 from rapid_moo.problem import ArchitectureProblem
-from rapid_moo.store import Bill
 from rapid_moo.table import ArchitectureTable
 
 PATIENCE = 200

@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from rapid_moo.bill import Bill
 from rapid_moo.curves import Stops
 from rapid_moo.errors import ConformanceError, InputError
 from rapid_moo.genes import Gene
 from rapid_moo.space import GridSpace, SearchSpace
-from rapid_moo.store import Bill, Store
+from rapid_moo.store import Store
 from rapid_moo.testing._require import require
 
 MakeStore: TypeAlias = Callable[[SearchSpace, Sequence[str]], Store]
