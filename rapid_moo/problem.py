@@ -1,22 +1,17 @@
 """ArchitectureProblem: a search space and where its objectives come from, as a pymoo Problem.
 
-Three sources, and everything downstream is blind to which: a table (look-up), predictors, or the user's own measure.
-True evaluations (table, measure) are kept in the problem's store: an architecture is evaluated once per problem and
-then remembered, whatever asks for it. What a run asked for is its :class:`~rapid_moo.Bill`.
-
-A genotype that the table does not hold stands for its nearest member (:meth:`SearchSpace.distance`, ties to the
-earlier row). That one rule serves incomplete tables and tables that sample their space, and it is the same for
-every optimizer: any pymoo algorithm can search a table's members through ordinary genotypes.
+Everything downstream is blind to which of the :mod:`~rapid_moo.sources` it is. True evaluations (table, measure) are
+kept in the problem's store: an architecture is evaluated once per problem and then remembered, whatever asks for it.
+What a run asked for is its :class:`~rapid_moo.Bill`.
 """
 
 from __future__ import annotations
 
 import copy
-import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -33,126 +28,15 @@ from rapid_moo.errors import InputError
 from rapid_moo.frames import described_frame
 from rapid_moo.genes import check_genes
 from rapid_moo.indicators import adrs
-from rapid_moo.measure import Attempt, Bug, Coded, Guard, Outcome, as_attempts, measure_times, together
-from rapid_moo.nearest import NearestMember
+from rapid_moo.measure import Bug, Guard, Outcome
 from rapid_moo.objectives import Objective, to_minimised
 from rapid_moo.pareto import front_points
+from rapid_moo.sources import CallAll, MeasureSource, PredictedSource, Profiler, TableSource, as_source, check_fits
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import Store
 from rapid_moo.table import ArchitectureTable
 
-logger = logging.getLogger(__name__)
-
-Profiler = Callable[[IntArray], ArrayLike]
 FAILED = np.inf
-
-
-class Source(Protocol):
-    """Where raw objective values come from."""
-
-    @property
-    def true(self) -> bool:
-        """Whether a call is a true evaluation, which is remembered and billed."""
-
-    def resolve(self, X: IntArray) -> IntArray:
-        """Repaired genotypes of the architectures that will really be evaluated."""
-
-    def values(self, X: IntArray) -> FloatArray:
-        """Raw objectives of resolved genotypes, shape (n, n_objectives); NaN marks a failed evaluation."""
-
-
-@dataclass(frozen=True, eq=False)
-class TableSource:
-    """Look-up in a table; a genotype outside it stands for its nearest member."""
-
-    table: ArchitectureTable
-    true: bool = True
-    _known: dict[bytes, int] = field(default_factory=dict, repr=False)
-
-    def resolve(self, X: IntArray) -> IntArray:
-        """Members of the table, see the module's rule."""
-        rows = self.table.find(X)
-        missing = np.flatnonzero(rows < 0)
-        keys = [X[i].tobytes() for i in missing]
-        new = {key: i for key, i in zip(keys, missing, strict=True) if key not in self._known}
-        if new:
-            nearest = self._members.rows(X[list(new.values())])
-            self._known.update(zip(new, nearest.tolist(), strict=True))
-        rows[missing] = [self._known[key] for key in keys]
-        return self.table.X[rows]
-
-    @cached_property
-    def _members(self) -> NearestMember:
-        return NearestMember(self.table.space, self.table.X)
-
-    def column(self, column: FloatArray, X: IntArray) -> FloatArray:
-        """Values of a further column of the table, of what genotypes stand for."""
-        return column[self.table.find(self.resolve(X))]
-
-    def values(self, X: IntArray) -> FloatArray:
-        """Measured values of members."""
-        return self.table.raw[self.table.find(X)]
-
-
-@dataclass(frozen=True, eq=False)
-class MeasureSource:
-    """The user's own training and measuring: called with new architectures only, once for each.
-
-    An exception, a missing value or a wrong one is a failure of the objectives concerned, with its reason in the store.
-    A bug in the user's code is not: see :class:`~rapid_moo.measure.Guard`.
-    """
-
-    space: SearchSpace
-    attempts: tuple[Attempt, ...]
-    guard: Guard = field(default_factory=Guard)
-    true: bool = True
-
-    def resolve(self, X: IntArray) -> IntArray:
-        """The genotypes themselves."""
-        return X
-
-    def values(self, X: IntArray) -> FloatArray:
-        """Not a look-up: measures are called one by one, see :meth:`ArchitectureProblem.evaluate_raw`."""
-        raise InputError(f"{self.space.name}: a measure is evaluated through its problem, not looked up")
-
-    def needed(self, settled: Collection[str]) -> tuple[int, ...]:
-        """Which of the functions give an objective that is not settled yet."""
-        return tuple(k for k, attempt in enumerate(self.attempts) if not set(attempt.names) <= set(settled))
-
-
-@dataclass(frozen=True)
-class CallAll:
-    """Several functions of one architecture as one call; can be sent to another process where they can."""
-
-    attempts: tuple[Attempt, ...]
-
-    def __call__(self, work: tuple[dict[str, Any], Sequence[tuple[int, int]], Stops | None]) -> list[Outcome]:
-        """Outcomes of those functions that an architecture needs, those of their first calls as one, and so on.
-
-        ``work`` is the architecture, positions of functions with how often each is called, and when to stop them.
-        """
-        architecture, needed, stops = work
-        parts = [measure_times(self.attempts[k], architecture, times, stops) for k, times in needed]
-        return [together([part[i] for part in parts if len(part) > i]) for i in range(max(map(len, parts)))]
-
-
-@dataclass(frozen=True, eq=False)
-class PredictedSource:
-    """Objectives from fitted predictors: free of charge and not remembered."""
-
-    predictors: Any
-    true: bool = False
-
-    def resolve(self, X: IntArray) -> IntArray:
-        """The genotypes themselves."""
-        return X
-
-    def values(self, X: IntArray) -> FloatArray:
-        """Predicted raw values."""
-        return np.asarray(self.predictors.predict(X), dtype=np.float64)
-
-
-_SOURCES: dict[type, str] = {TableSource: "a table", MeasureSource: "a measure"}
 
 
 class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships no types
@@ -212,9 +96,9 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
             )
         check_genes(space.name, space.genes, space.inactive)
         self.space = space
-        self.source, self.objectives = _as_source(space, source, measure, objectives, guard)
+        self.source, self.objectives = as_source(space, source, measure, objectives, guard)
         if table is not None:
-            _check_fits("table", space, self.objectives, table)
+            check_fits("table", space, self.objectives, table)
         self.table = source if isinstance(source, ArchitectureTable) else table
         names = [objective.name for objective in self.objectives]
         self.constraint_set = ConstraintSet(space, names, as_constraints(constraints), self._further())
@@ -518,10 +402,7 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
         lines: list[tuple[str, Any]] = [
             ("space", f"{self.space.name} of {int(self.space.size):,} architectures"),
             ("objectives", ", ".join(f"{o.label} {o.direction}" for o in self.objectives)),
-            (
-                "evaluated from",
-                {TableSource: "a table", MeasureSource: "a measure"}.get(type(self.source), "predictors"),
-            ),
+            ("evaluated from", self.source.kind),
             ("evaluations", self.n_evaluations),
         ]
         if self.constraints:
@@ -602,45 +483,3 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
         front = front_points(self.table.F[rows])
         position = {tuple(point): i for i, point in reversed(list(enumerate(self.table.F)))}
         return self.table.X[[position[tuple(point)] for point in front]]
-
-
-def _as_source(
-    space: SearchSpace, source: Any, measure: Any, objectives: Sequence[Objective] | None, guard: Guard | None
-) -> tuple[Source, tuple[Objective, ...]]:
-    if (source is None) == (measure is None):
-        raise InputError(f"{space.name}: expected either a source or a measure")
-    if isinstance(source, ArchitectureTable):
-        _check_fits("table", space, objectives, source)
-        return TableSource(source), source.objectives
-    if hasattr(source, "predict") and hasattr(source, "objectives"):
-        _check_fits("predictors", space, objectives, source)
-        return PredictedSource(source), tuple(source.objectives)
-    chosen = tuple(objectives or space.objectives)
-    if measure is not None or callable(source):
-        if len(chosen) < 1:
-            raise InputError(f"{space.name}: expected objectives for the measure's values, got none")
-        return MeasureSource(space, _attempts(space, source, measure, chosen), guard or Guard()), chosen
-    raise InputError(
-        f"source: expected an ArchitectureTable, a profiler function or fitted predictors, got {type(source).__name__}"
-    )
-
-
-def _check_fits(what: str, space: SearchSpace, objectives: Sequence[Objective] | None, source: Any) -> None:
-    """Refuse a table or predictors of another space, or of other objectives than are stated."""
-    theirs = getattr(source, "space", space)
-    if tuple(theirs.genes) != tuple(space.genes):
-        raise InputError(
-            f"{what}: expected those of the space {space.name!r}, got those of {theirs.name!r}: other genes"
-        )
-    stated, known = ([(o.name, o.direction) for o in several] for several in (objectives or (), source.objectives))
-    if stated and stated != known:
-        told, has = (", ".join(f"{name}:{direction}" for name, direction in several) for several in (stated, known))
-        raise InputError(f"{what}: expected the objectives {told}, got those of {has}")
-
-
-def _attempts(space: SearchSpace, profiler: Any, measure: Any, objectives: Sequence[Objective]) -> tuple[Attempt, ...]:
-    names = [objective.name for objective in objectives]
-    if measure is None:
-        return (Attempt(Coded(profiler, space, names), names),)
-    computed = [objective.name for objective in space.computed]
-    return as_attempts(measure, [name for name in names if name not in computed], computed)

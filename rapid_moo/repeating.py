@@ -35,7 +35,8 @@ from rapid_moo.batches import Batch
 from rapid_moo.noise import Noise, noise_of
 from rapid_moo.objectives import Objective, signs, to_minimised
 from rapid_moo.pareto import front_indices, front_range
-from rapid_moo.problem import ArchitectureProblem, MeasureSource
+from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.sources import MeasureSource
 from rapid_moo.store import Store
 
 SHARE = 0.3

@@ -25,7 +25,7 @@ from rapid_moo.errors import InputError
 from rapid_moo.evaluator import _variables
 from rapid_moo.measure import Attempt, Outcome, together
 from rapid_moo.pareto import front_points
-from rapid_moo.problem import CallAll, TableSource
+from rapid_moo.sources import CallAll, TableSource
 from rapid_moo.store import Store
 
 GOALS = (Objective("acc", "max"), Objective("lat", "min"))

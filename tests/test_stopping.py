@@ -19,7 +19,7 @@ from rapid_moo.curves import Stops
 from rapid_moo.errors import InputError
 from rapid_moo.learning import foreseen
 from rapid_moo.measure import Attempt, Reports, measure_times, wants_reports
-from rapid_moo.problem import CallAll
+from rapid_moo.sources import CallAll
 from rapid_moo.stopping import FEWEST, Extrapolation, allowed, extrapolated, optimistic, planned, rungs
 from rapid_moo.view import SpaceView
 

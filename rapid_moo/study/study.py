@@ -24,8 +24,9 @@ from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, as_numb
 from rapid_moo.objectives import Objective, distinct
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.priors import Priors
-from rapid_moo.problem import ArchitectureProblem, MeasureSource
+from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.report import Report
+from rapid_moo.sources import MeasureSource
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import BY_HAND, IMPORT
 from rapid_moo.study import folder as files

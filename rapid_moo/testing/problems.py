@@ -20,7 +20,8 @@ from rapid_moo.evaluator import BillingEvaluator
 from rapid_moo.measure import Attempt, Outcome
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import is_nondominated
-from rapid_moo.problem import ArchitectureProblem, MeasureSource
+from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.sources import MeasureSource
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.testing._require import require, require_rows, unchanged
 
