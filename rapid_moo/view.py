@@ -22,8 +22,9 @@ from rapid_moo.objectives import Objective, signs, to_minimised, to_raw
 from rapid_moo.predictors import PredictorSet
 from rapid_moo.predictors.predictor_set import features_of
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.rows import IMPORT
 from rapid_moo.space import Gene, GridSpace, SearchSpace
-from rapid_moo.store import IMPORT, Store
+from rapid_moo.store import Store
 from rapid_moo.table import ArchitectureTable
 
 CANDIDATES = ("auto", "members", "space")

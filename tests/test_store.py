@@ -31,7 +31,7 @@ from rapid_moo import (
 )
 from rapid_moo.errors import InputError
 from rapid_moo.frames import own_name
-from rapid_moo.store import STATES
+from rapid_moo.rows import STATES
 from rapid_moo.study import SQLiteStore
 
 RIDGE = PredictorSpec("bayesian_ridge")

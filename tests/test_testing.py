@@ -11,7 +11,8 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from rapid_moo import ArchitectureProblem, ArchitectureTable, Gene, Objective, RapidMooError, SearchSpace, get_space
 from rapid_moo.predictors import FAMILIES, GaussianProcess, Predictor
 from rapid_moo.problems import get_problem
-from rapid_moo.store import ASKED, Event, Store
+from rapid_moo.rows import ASKED, Event
+from rapid_moo.store import Store
 from rapid_moo.study import SQLiteStore
 from rapid_moo.testing import (
     PREDICTOR_CHECKS,

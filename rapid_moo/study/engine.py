@@ -26,8 +26,9 @@ from rapid_moo.costs import EPSILON, affordable
 from rapid_moo.errors import InputError, StudyError, WorkTimeoutError
 from rapid_moo.measure import FIRST_RAISED, Attempt, Guard, Outcome, Packed, measure_times, shortened, together
 from rapid_moo.problem import ArchitectureProblem
+from rapid_moo.rows import BY_HAND
 from rapid_moo.sources import MeasureSource
-from rapid_moo.store import BY_HAND, Store
+from rapid_moo.store import Store
 
 logger = logging.getLogger(__name__)
 

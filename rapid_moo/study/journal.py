@@ -21,8 +21,9 @@ from typing import Any
 from rapid_moo._util import shown
 from rapid_moo.curves import Stops, is_curve, is_share
 from rapid_moo.errors import DataNotFoundError, InputError, StudyError
+from rapid_moo.rows import Event
 from rapid_moo.space import SearchSpace
-from rapid_moo.store import Event, Store
+from rapid_moo.store import Store
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +130,7 @@ class SQLiteStore(Store):
         if not isinstance(stored, list) or not all(isinstance(name, str) for name in stored):
             raise StudyError(f"{self.path}: damaged: objectives {shown(stored)}; the file is left as it is")
         added = [name for name in self.objectives if name not in stored]
-        super().__init__(self.space, [*stored, *added])
+        self._clear([*stored, *added])
         self._load()
         if added:
             with self.transaction():
@@ -238,7 +239,7 @@ class SQLiteStore(Store):
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         if self._dirty:
-            super().__init__(self.space, self.objectives)
+            self._clear(self.objectives)
             self._seen, self._version = 0, None
             self._load()
         self._dirty = False
@@ -259,7 +260,7 @@ class SQLiteStore(Store):
             event = self._sound(number, kind, row, at, body)
             if not _names(event) <= {*self.objectives, ""}:
                 raise StudyError(f"{self.path}: another process has added objectives meanwhile: open the study anew")
-            self._apply(event)
+            self.apply(event)
             self._seen = number
         notes = self._run(lambda: self._connection.execute("SELECT key, body FROM notes").fetchall())
         self.notes = {key: self._json(body, f"note {key!r}") for key, body in notes}
@@ -298,7 +299,7 @@ class SQLiteStore(Store):
     def _record(self, events: Sequence[Event]) -> None:
         for event in events:
             cursor = self._write(_INSERT, (event.kind, event.row, event.at, json.dumps(event.body)))
-            self._apply(event)
+            self.apply(event)
             self._seen = int(cursor.lastrowid or self._seen)
 
     def note(self, key: str, content: Any) -> None:

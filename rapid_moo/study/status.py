@@ -17,7 +17,8 @@ from rapid_moo.measure import shortened
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.problem import ArchitectureProblem
-from rapid_moo.store import IMPORT, Store
+from rapid_moo.rows import IMPORT
+from rapid_moo.store import Store
 
 BOX_ROWS = 16
 RECENT = 20

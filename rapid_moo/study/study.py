@@ -26,9 +26,9 @@ from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.priors import Priors
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.report import Report
+from rapid_moo.rows import BY_HAND, IMPORT
 from rapid_moo.sources import MeasureSource
 from rapid_moo.space import SearchSpace
-from rapid_moo.store import BY_HAND, IMPORT
 from rapid_moo.study import folder as files
 from rapid_moo.study.engine import STATE, Engine, ask
 from rapid_moo.study.expected import Expected, expected_values
