@@ -445,7 +445,7 @@ def table(results: dict[str, dict[str, Any]]) -> Table:
 def keep(case: str, result: dict[str, Any], seed: int, out: Path) -> None:
     """Remember a case's result, and print it."""
     from rapid_moo.report.rendering import text
-    from rapid_moo.study.folder import environment
+    from rapid_moo.study.definition import environment
 
     what = "dask" if case == "dask" else "controller"
     sizes = " ".join(f"--{name} {result[name]}" for name in ("kills", "evaluations", "workers"))

@@ -19,7 +19,8 @@ from rapid_moo.costs import CostBudget, costs_stated, parse_costs, prices, with_
 from rapid_moo.errors import InputError
 from rapid_moo.evaluator import BillingEvaluator
 from rapid_moo.operators import genotype_operators
-from rapid_moo.study.spacefile import objective_from_dict, objective_to_dict, read_space_file
+from rapid_moo.study.forms import objective_from_dict, objective_to_dict
+from rapid_moo.study.spacefile import read_space_file
 from rapid_moo.study.study import Study
 
 GOALS = (Objective("error", "min"), Objective("latency", "min", column="lat"))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from rapid_moo import Gene, GridSpace, SearchSpace
 from rapid_moo.errors import InputError
 from rapid_moo.genes import Condition, check_genes, parse_conditions
-from rapid_moo.study.spacefile import gene_from_dict, gene_to_dict
+from rapid_moo.study.forms import gene_from_dict, gene_to_dict
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 NUMBERS = st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False, allow_infinity=False)

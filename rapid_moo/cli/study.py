@@ -36,11 +36,13 @@ from rapid_moo.report.blocks import Block, Heading, Pairs, Paragraph, table
 from rapid_moo.report.rendering import text
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store
-from rapid_moo.study.folder import DEFINITION, EXPECTED, as_space, choice_text, holder, read_definition, read_measured
+from rapid_moo.study.definition import read_definition
+from rapid_moo.study.folder import DEFINITION, EXPECTED, choice_text, holder, read_measured
+from rapid_moo.study.forms import as_space, objective_from_dict
 from rapid_moo.study.places import MOST_PLACES
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.report import Renewal
-from rapid_moo.study.spacefile import TEMPLATE, objective_from_dict, read_space_file
+from rapid_moo.study.spacefile import TEMPLATE, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
 from rapid_moo.study.study import Study
 

@@ -1,4 +1,4 @@
-"""A study's folder: what defines it, who holds it, and the tables that people read."""
+"""A study's folder: the names of its files, who holds it, and the tables that people read."""
 
 from __future__ import annotations
 
@@ -6,27 +6,20 @@ import csv
 import json
 import logging
 import os
-import platform
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import LARGEST_SEED, IntArray, as_count, shown, write_text
+from rapid_moo._util import IntArray, as_count, write_text
 from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
-from rapid_moo.measure import Command, shortened
-from rapid_moo.problems import get_space
-from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.store import Store
-from rapid_moo.study.references import Reference
-from rapid_moo.study.spacefile import gene_from_dict, gene_to_dict, objective_from_dict, objective_to_dict
 from rapid_moo.study.status import Board
 
 logger = logging.getLogger(__name__)
@@ -35,201 +28,11 @@ DEFINITION, STORE = "study.json", "evaluations.sqlite"
 PRIORS = "priors.json"
 EVALUATIONS, FRONT, EXPECTED = "evaluations.csv", "front.csv", "expected_front.csv"
 LOCK, LOGS = "lock", "logs"
-APPLICATION, FORMAT = "rapid-moo study", 1
-PACKAGES = ("rapid-moo", "numpy", "scikit-learn", "xgboost", "nevergrad", "pymoo")
 ALWAYS, QUICK, SHARE = 2_000, 0.01, 20.0
 """Tables of up to so many rows are written at every evaluation. Larger ones are too if that takes no longer than so
 many seconds; else at most once in so many times of what it takes."""
 LEFT_SECONDS = 60.0
 HOLD_TRIES, HOLD_PAUSE = 10, 0.05
-
-
-# ------------------------------------------------------------------ definition
-def write_definition(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write ``study.json``."""
-    head = {"application": APPLICATION, "format": FORMAT}
-    write_text(folder / DEFINITION, json.dumps({**head, **content}, indent=2) + "\n")
-
-
-def read_definition(folder: Path) -> dict[str, Any]:
-    """Read ``study.json``.
-
-    Raises
-    ------
-    DataNotFoundError
-        If the folder holds no study.
-    StudyError
-        If it is damaged, of another program, or newer; nothing is changed then.
-    """
-    path = folder / DEFINITION
-    if not path.is_file():
-        raise DataNotFoundError(f"{folder}: expected the folder of a study, found no {DEFINITION} in it")
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise StudyError(f"{path}: expected a study's definition, found a damaged file: {error}") from error
-    if not isinstance(content, dict) or content.get("application") != APPLICATION:
-        raise StudyError(f"{path}: expected a study's definition, found a file of another program")
-    if not isinstance(content.get("format"), int) or content["format"] > FORMAT:
-        raise StudyError(
-            f"{path}: expected format {FORMAT} or older, found {content.get('format')!r}: it was written by a newer"
-            " rapid-moo, which is needed to read it"
-        )
-    for key, kind in (("space", dict), ("objectives", list), ("constraints", list), ("settings", dict)):
-        if not isinstance(content.get(key), kind):
-            told = shown(content.get(key))
-            raise StudyError(f"{path}: expected {key!r} in a study's definition, found {told}")
-    try:
-        _check_definition(content)
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise StudyError(f"{path}: expected a study's definition, found a damaged one: {error}") from error
-    return content
-
-
-def _check_definition(content: Mapping[str, Any]) -> None:
-    """Raise an error where a part of a definition is none; the user's own code is not loaded."""
-    settings, space, measure = content["settings"], content["space"], content.get("measure")
-    seed, budget, options = settings.get("seed"), settings.get("budget"), settings.get("options")
-    if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
-        raise InputError(f"expected a seed, got {shown(seed)}")
-    if budget is not None and (type(budget) not in (int, float) or not 0 < budget < 2**63):
-        raise InputError(f"expected a budget, got {shown(budget)}")
-    if not isinstance(options, dict | None):
-        raise InputError(f"expected options, got {shown(options)}")
-    if not all(isinstance(item, str) for item in content["constraints"]):
-        raise InputError(f"expected constraints as texts, got {shown(content['constraints'])}")
-    for item in content["objectives"]:
-        objective_from_dict(item)
-    if not isinstance(space.get("name"), str) or not isinstance(space.get("genes"), list):
-        raise InputError(f"expected the name and genes of a space, got {shown(space)}")
-    for item in space["genes"]:
-        gene_from_dict(item)
-    for code in [measure, space.get("code"), *((measure or {}).get("parts") or {}).values()]:
-        texts = [] if code is None else [code.get(key, "") for key in ("reference", "command", "folder", "python")]
-        if not all(isinstance(text, str) for text in texts):
-            raise InputError(f"expected where code is, got {shown(code)}")
-
-
-def environment() -> dict[str, Any]:
-    """Versions that a study was begun with."""
-    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}}
-
-
-def space_to_dict(space: SearchSpace, reference: Reference | None = None) -> dict[str, Any]:
-    """JSON form of a space: enough to make it again, where its code can be found."""
-    genes = [gene_to_dict(gene) for gene in space.genes]
-    if reference is not None:
-        return {"kind": "reference", "reference": str(reference), "name": space.name, "genes": genes}
-    if type(space) is GridSpace:
-        functions = {o.name: (o, space.functions[o.name]) for o in space.computed}
-        computed = [{**objective_to_dict(o), "function": function_to_dict(f)} for o, f in functions.values()]
-        return {"kind": "genes", "name": space.name, "genes": genes, "computed": computed}
-    if type(space).__module__.startswith("rapid_moo.problems"):
-        return {"kind": "registered", "name": space.name, "genes": genes}
-    return {"kind": "code", "code": function_to_dict(type(space)), "name": space.name, "genes": genes}
-
-
-def space_from_dict(content: Mapping[str, Any]) -> SearchSpace:
-    """Make the space of :func:`space_to_dict` again.
-
-    Raises
-    ------
-    InputError
-        If its code cannot be found any more, or has other genes now.
-    """
-    kind = content.get("kind")
-    try:
-        if kind == "genes":
-            computed = {
-                objective_from_dict({k: v for k, v in item.items() if k != "function"}): function_from_dict(
-                    item["function"]
-                )
-                for item in content["computed"]
-            }
-            return GridSpace(content["name"], [gene_from_dict(item) for item in content["genes"]], (), computed)
-        if kind == "registered":
-            space = get_space(content["name"])
-        elif kind == "reference":
-            space = as_space(Reference.parse(content["reference"]).load(), content["reference"])
-        else:
-            space = as_space(function_from_dict(content["code"]).load(), content["name"])
-    except (LookupError, TypeError, AttributeError) as error:
-        raise InputError(f"space: expected the description of a space, got: {error!r}") from error
-    if [gene_to_dict(gene) for gene in space.genes] != content["genes"]:
-        raise InputError(f"space {space.name!r}: its genes are others than when the study was begun; begin a new study")
-    return space
-
-
-def difference(stored: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str, Any]]) -> str:
-    """The first thing in which two descriptions of genes differ, for people."""
-    before, now = ({gene["name"]: gene for gene in genes} for genes in (stored, given))
-    for name in [*before, *now]:
-        if name not in now:
-            return f"gene {name!r} is missing"
-        if name not in before:
-            return f"gene {name!r} is new"
-        for key in ("choices", "when", "ordered", "labels", "weight"):
-            if before[name][key] != now[name][key]:
-                there, here = (shortened(genes[name][key], 80) for genes in (before, now))
-                return f"gene {name!r} has {key} {there} there, got {here}"
-    return "its genes are in another order"
-
-
-def as_space(found: Any, where: str) -> SearchSpace:
-    """A search space from what a reference names: the class, a function that makes one, or the space itself."""
-    try:
-        space = found() if callable(found) and not isinstance(found, SearchSpace) else found
-    except TypeError as error:
-        raise InputError(f"{where}: expected what makes a space without arguments: {error}") from error
-    if not isinstance(space, SearchSpace):
-        raise InputError(f"{where}: expected a SearchSpace or what makes one, got {type(space).__name__}")
-    return space
-
-
-def function_to_dict(function: Any) -> dict[str, Any]:
-    """Where to find a function again; its name alone where it cannot be found from another process."""
-    if isinstance(function, Reference):
-        return {"reference": str(function)}
-    if isinstance(function, Command):
-        return {"command": function.line, "folder": function.folder}
-    name = getattr(function, "__qualname__", type(function).__qualname__)
-    module = getattr(function, "__module__", None) or ""
-    if (
-        module in ("", "__main__")
-        or module.startswith("_user_")
-        or "<" in name
-        or not hasattr(function, "__qualname__")
-    ):
-        return {"python": name}
-    return {"reference": f"{module}:{name}"}
-
-
-def function_from_dict(content: Mapping[str, Any]) -> Any:
-    """Inverse of :func:`function_to_dict`."""
-    if "reference" in content:
-        return Reference.parse(content["reference"])
-    if "command" in content:
-        return Command(content["command"], content["folder"])
-    raise InputError(f"the function {content.get('python')!r} lives in the program that began the study: give it again")
-
-
-def measure_to_dict(measure: Any) -> dict[str, Any] | None:
-    """JSON form of a measure; None if there is none."""
-    if measure is None:
-        return None
-    if isinstance(measure, Mapping):
-        keys = {key if isinstance(key, str) else ",".join(key): function for key, function in measure.items()}
-        return {"parts": {key: function_to_dict(function) for key, function in keys.items()}}
-    return function_to_dict(measure)
-
-
-def measure_from_dict(content: Mapping[str, Any] | None) -> Any:
-    """Inverse of :func:`measure_to_dict`."""
-    if content is None:
-        return None
-    if "parts" in content:
-        return {key: function_from_dict(part) for key, part in content["parts"].items()}
-    return function_from_dict(content)
 
 
 # ------------------------------------------------------------------------ lock

@@ -10,7 +10,7 @@ from typing import Any
 
 from rapid_moo.constraints import AnyConstraint, ConstraintSet, FunctionConstraint, as_constraints
 from rapid_moo.errors import DataNotFoundError, InputError
-from rapid_moo.genes import Condition, Gene
+from rapid_moo.genes import Gene
 from rapid_moo.objectives import Objective, distinct
 from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.study.references import Reference, is_reference
@@ -198,50 +198,3 @@ def _reference(value: Any, where: str, folder: Path) -> Reference:
     if not callable(found.load()):
         raise InputError(f"{where}: expected a function, got {found.load()!r}")
     return found
-
-
-# ------------------------------------------------------------------- JSON form
-def gene_to_dict(gene: Gene) -> dict[str, Any]:
-    """JSON form of a gene."""
-    return {
-        "name": gene.name,
-        "choices": list(gene.choices),
-        "labels": list(gene.labels),
-        "ordered": gene.ordered,
-        "weight": gene.weight,
-        "when": [{"gene": c.gene, "relation": c.relation, "values": list(c.values)} for c in gene.when],
-    }
-
-
-def gene_from_dict(content: Mapping[str, Any]) -> Gene:
-    """Inverse of :func:`gene_to_dict`."""
-    when = tuple(Condition(item["gene"], item["relation"], tuple(item["values"])) for item in content["when"])
-    return Gene(
-        content["name"],
-        tuple(content["choices"]),
-        tuple(content["labels"]),
-        content["ordered"],
-        content["weight"],
-        when or None,
-    )
-
-
-def objective_to_dict(objective: Objective) -> dict[str, Any]:
-    """JSON form of an objective."""
-    stated = {"cost_stated": True} if objective.cost_stated else {}
-    return {
-        "name": objective.name,
-        "direction": objective.direction,
-        "unit": objective.unit,
-        "column": objective.column,
-        "cost": float(objective.cost),
-        "repeats": objective.repeats,
-        **stated,
-    }
-
-
-def objective_from_dict(content: Mapping[str, Any]) -> Objective:
-    """Inverse of :func:`objective_to_dict`; a cost of 1 that nobody stated stays unstated."""
-    values = {key: value for key, value in content.items() if key not in ("cost_stated", "cost")}
-    cost = content.get("cost", 1.0)
-    return Objective(**values, **({"cost": cost} if content.get("cost_stated") or cost != 1.0 else {}))

@@ -30,20 +30,25 @@ from rapid_moo.rows import BY_HAND, IMPORT
 from rapid_moo.sources import MeasureSource
 from rapid_moo.space import SearchSpace
 from rapid_moo.study import folder as files
+from rapid_moo.study.definition import environment, read_definition, write_definition
 from rapid_moo.study.engine import STATE, Engine, ask
 from rapid_moo.study.expected import Expected, expected_values
-from rapid_moo.study.folder import Tables, gene_cells, held, holder, read_definition, write_definition
+from rapid_moo.study.folder import Tables, gene_cells, held, holder
+from rapid_moo.study.forms import (
+    difference,
+    gene_to_dict,
+    measure_from_dict,
+    measure_to_dict,
+    objective_from_dict,
+    objective_to_dict,
+    space_from_dict,
+    space_to_dict,
+)
 from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.places import Places
 from rapid_moo.study.references import Reference
 from rapid_moo.study.report import study_report
-from rapid_moo.study.spacefile import (
-    check_names,
-    gene_to_dict,
-    objective_from_dict,
-    objective_to_dict,
-    read_constraints,
-)
+from rapid_moo.study.spacefile import check_names, read_constraints
 from rapid_moo.study.status import Board, Status
 from rapid_moo.view import SpaceView
 
@@ -205,13 +210,13 @@ class Study(Shown):
         self.seed = _checked_seed(seed if seed is not None else 0)
         return {
             "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "space": files.space_to_dict(space, reference),
+            "space": space_to_dict(space, reference),
             "objectives": [objective_to_dict(objective) for objective in chosen],
             "constraints": [item if isinstance(item, str) else str(item) for item in written],
             "code_constraints": any(not isinstance(item, str) for item in written),
-            "measure": files.measure_to_dict(self.measure),
+            "measure": measure_to_dict(self.measure),
             "settings": {"seed": self.seed, "budget": None, "options": self._plain_options()},
-            "versions": files.environment(),
+            "versions": environment(),
         }
 
     def _opened(
@@ -226,11 +231,11 @@ class Study(Shown):
         """The definition of a study that the folder holds, with what is given anew."""
         known = {key: value for key, value in known.items() if key not in ("application", "format")}
         try:
-            self.space = space if space is not None else files.space_from_dict(known["space"])
+            self.space = space if space is not None else space_from_dict(known["space"])
         except InputError as error:
             raise InputError(f"{self.folder}: {error}") from error
         if [gene_to_dict(gene) for gene in self.space.genes] != known["space"]["genes"]:
-            what = files.difference(known["space"]["genes"], [gene_to_dict(gene) for gene in self.space.genes])
+            what = difference(known["space"]["genes"], [gene_to_dict(gene) for gene in self.space.genes])
             raise InputError(
                 f"{self.folder}: holds a study of another space: {what}; choose another folder for this one, which may"
                 f" take over what was measured (--known {self.folder / files.EVALUATIONS})"
@@ -274,7 +279,7 @@ class Study(Shown):
             "constraints": [item if isinstance(item, str) else str(item) for item in written],
         }
         if measure is not None:
-            changed["measure"] = files.measure_to_dict(self.measure)
+            changed["measure"] = measure_to_dict(self.measure)
         return {**known, **changed}
 
     def _read_priors(self, given: Sequence[Any]) -> Priors:
@@ -308,7 +313,7 @@ class Study(Shown):
 
     def _found_measure(self, content: Mapping[str, Any] | None) -> Any:
         try:
-            return files.measure_from_dict(content)
+            return measure_from_dict(content)
         except InputError as error:
             # The study can still be looked at, asked and told.
             return _Missing(f"{self.folder}: measure: {error}")
