@@ -4,24 +4,305 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from rapid_moo._util import LARGEST_SEED, shown, write_text
+from rapid_moo.constraints import AnyConstraint
 from rapid_moo.errors import DataNotFoundError, InputError, StudyError
-from rapid_moo.study.folder import DEFINITION
-from rapid_moo.study.forms import gene_from_dict, objective_from_dict
+from rapid_moo.measure import Command
+from rapid_moo.objectives import Objective, distinct
+from rapid_moo.space import SearchSpace
+from rapid_moo.study.folder import DEFINITION, EVALUATIONS, LOGS, STORE
+from rapid_moo.study.forms import (
+    difference,
+    gene_from_dict,
+    gene_to_dict,
+    measure_from_dict,
+    measure_to_dict,
+    objective_from_dict,
+    objective_to_dict,
+    space_from_dict,
+    space_to_dict,
+)
+from rapid_moo.study.references import Reference
+from rapid_moo.study.spacefile import check_names, read_constraints
 
 APPLICATION, FORMAT = "rapid-moo study", 1
 PACKAGES = ("rapid-moo", "numpy", "scikit-learn", "xgboost", "nevergrad", "pymoo")
 
 
-def write_definition(folder: Path, content: Mapping[str, Any]) -> None:
-    """Write ``study.json``."""
-    head = {"application": APPLICATION, "format": FORMAT}
-    write_text(folder / DEFINITION, json.dumps({**head, **content}, indent=2) + "\n")
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """What a study is: its space, objectives, measure, bounds, seed and options, and what its folder keeps of them.
+
+    Attributes
+    ----------
+    folder : Path
+        Where ``study.json`` is, or is to be.
+    space : SearchSpace
+        What an architecture is.
+    objectives : tuple of Objective
+        What is optimised, in the order of ``study.json``.
+    measure : object
+        What measures, see :mod:`rapid_moo.measure`; a :class:`MissingMeasure` if it is not found any more; None without
+        one.
+    written : list
+        Bounds as they were given.
+    constraints : tuple
+        The same, read.
+    seed : int
+        Of every choice.
+    options : dict
+        Of :class:`~rapid_moo.RAPID`.
+    content : dict
+        What ``study.json`` says; the budget is kept in it as well.
+    new : bool
+        Whether the folder held no study before.
+    """
+
+    folder: Path
+    space: SearchSpace
+    objectives: tuple[Objective, ...]
+    measure: Any
+    written: list[Any]
+    constraints: tuple[AnyConstraint, ...]
+    seed: int
+    options: dict[str, Any]
+    content: dict[str, Any]
+    new: bool
+
+    @classmethod
+    def of(
+        cls,
+        folder: Path,
+        space: SearchSpace | None = None,
+        measure: Any = None,
+        *,
+        objectives: Sequence[Objective] | None = None,
+        constraints: Any = None,
+        seed: int | None = None,
+        options: Mapping[str, Any] | None = None,
+        reference: Reference | None = None,
+    ) -> Definition:
+        """The definition that a folder holds, with what is given anew, or that of a new study; nothing is written yet.
+
+        Parameters
+        ----------
+        folder : Path
+            Of the study.
+        space, measure, objectives, constraints, seed, options
+            As for :class:`~rapid_moo.Study`; what is left out is what the study was begun with.
+        reference : Reference, optional
+            Where the space of a new study was found.
+
+        Raises
+        ------
+        InputError
+            If something does not fit, among other things what the folder holds.
+        StudyError
+            If ``study.json`` is damaged, foreign or newer.
+        """
+        if (folder / DEFINITION).exists():
+            known = _without_head(read_definition(folder))
+            return cls._opened(folder, known, space, measure, objectives, constraints, seed, dict(options or {}))
+        return cls._begun(folder, space, measure, objectives, constraints, seed, dict(options or {}), reference)
+
+    @classmethod
+    def _begun(
+        cls,
+        folder: Path,
+        space: SearchSpace | None,
+        measure: Any,
+        objectives: Sequence[Objective] | None,
+        constraints: Any,
+        seed: int | None,
+        options: dict[str, Any],
+        reference: Reference | None,
+    ) -> Definition:
+        if space is None:
+            raise InputError(f"{folder}: expected the folder of a study, or a space to begin one with")
+        if folder.exists() and not folder.is_dir():
+            raise InputError(f"{folder}: expected a folder, found a file")
+        others = [name for name in (STORE, EVALUATIONS) if (folder / name).exists()]
+        if others:
+            raise StudyError(f"{folder}: found {others[0]} but no {DEFINITION}: choose another folder for a new study")
+        chosen = distinct(objectives or space.objectives)
+        check_names(space, chosen)
+        located = _located(folder, measure)
+        written = _listed(() if constraints is None else constraints)
+        read = read_constraints(space, chosen, written)
+        seed = _checked_seed(seed if seed is not None else 0)
+        plain = {k: v for k, v in options.items() if isinstance(v, bool | int | float | str) or v is None}
+        content = {
+            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            "space": space_to_dict(space, reference),
+            "objectives": [objective_to_dict(objective) for objective in chosen],
+            "constraints": [str(item) for item in written],
+            "code_constraints": any(not isinstance(item, str) for item in written),
+            "measure": measure_to_dict(located),
+            "settings": {"seed": seed, "budget": None, "options": plain},
+            "versions": environment(),
+        }
+        return cls(folder, space, chosen, located, written, read, seed, options, content, new=True)
+
+    @classmethod
+    def _opened(
+        cls,
+        folder: Path,
+        known: dict[str, Any],
+        space: SearchSpace | None,
+        measure: Any,
+        objectives: Sequence[Objective] | None,
+        constraints: Any,
+        seed: int | None,
+        options: dict[str, Any],
+    ) -> Definition:
+        try:
+            space = space if space is not None else space_from_dict(known["space"])
+        except InputError as error:
+            raise InputError(f"{folder}: {error}") from error
+        if (genes := [gene_to_dict(gene) for gene in space.genes]) != known["space"]["genes"]:
+            what = difference(known["space"]["genes"], genes)
+            raise InputError(
+                f"{folder}: holds a study of another space: {what}; choose another folder for this one, which may"
+                f" take over what was measured (--known {folder / EVALUATIONS})"
+            )
+        begun_with = int(known["settings"]["seed"])
+        if seed is not None and seed != begun_with:
+            raise InputError(f"{folder}: holds a study with seed {begun_with}, got seed {seed}")
+        chosen = _with_stated(folder, [objective_from_dict(item) for item in known["objectives"]], objectives or ())
+        check_names(space, chosen)
+        found = _located(folder, measure) if measure is not None else _found_measure(folder, known.get("measure"))
+        if constraints is None and known.get("code_constraints"):
+            raise InputError(f"{folder}: has constraints that are functions of the program that began it: give them")
+        written = _listed(known["constraints"] if constraints is None else constraints)
+        read = read_constraints(space, chosen, written)
+        changed = {
+            "objectives": [objective_to_dict(objective) for objective in chosen],
+            "constraints": [str(item) for item in written],
+        }
+        if measure is not None:
+            changed["measure"] = measure_to_dict(found)
+        options = options or dict(known["settings"].get("options") or {})
+        return cls(folder, space, chosen, found, written, read, begun_with, options, {**known, **changed}, new=False)
+
+    @property
+    def budget(self) -> float | None:
+        """Evaluations, or their cost where it is stated, that the last run was meant for; None before the first."""
+        budget: float | None = self.content["settings"].get("budget")
+        return budget
+
+    def keep_budget(self, budget: float) -> None:
+        """Write down what a run is meant for."""
+        self.content["settings"]["budget"] = budget
+        self.write()
+
+    def write(self) -> None:
+        """Write ``study.json`` where it says something else."""
+        path = self.folder / DEFINITION
+        if not path.exists() or _without_head(read_definition(self.folder)) != self.content:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            head = {"application": APPLICATION, "format": FORMAT}
+            write_text(path, json.dumps({**head, **self.content}, indent=2) + "\n")
+
+    def complete_measure(self, objectives: Sequence[Objective]) -> Any:
+        """The measure as a problem takes it; one that says what is missing where there is none.
+
+        Parameters
+        ----------
+        objectives : sequence of Objective
+            Those of the study, in the problem's order.
+        """
+        if self.measure is None:
+            # Whoever asks and tells may measure each objective by itself.
+            missing = MissingMeasure(f"{self.folder}: has no measure: give one, or ask and tell")
+            computed = {objective.name for objective in self.space.computed}
+            several = {o.name: missing for o in objectives if o.name not in computed}
+            return several if several else missing
+        if isinstance(self.measure, Mapping):
+            return {k: Command(v, str(Path.cwd())) if isinstance(v, str) else v for k, v in self.measure.items()}
+        return self.measure
+
+
+class MissingMeasure:
+    """A measure that cannot be called, and why.
+
+    Parameters
+    ----------
+    told : str
+        What its call says.
+    """
+
+    def __init__(self, told: str) -> None:
+        self.told = told
+
+    def __call__(self, architecture: Mapping[str, Any]) -> Any:
+        """Nothing; raises an InputError."""
+        raise InputError(self.told)
+
+    def __str__(self) -> str:
+        return self.told
+
+
+def _without_head(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key not in ("application", "format")}
+
+
+def _listed(constraints: Any) -> list[Any]:
+    return [constraints] if isinstance(constraints, str) or callable(constraints) else list(constraints)
+
+
+def _with_stated(folder: Path, stored: list[Objective], stated: Sequence[Objective]) -> tuple[Objective, ...]:
+    """The objectives of a study with what is stated of them anew, and further ones."""
+    by_name = {objective.name: objective for objective in stored}
+    for objective in stated:
+        before = by_name.get(objective.name, objective)
+        if before.direction != objective.direction:
+            raise InputError(
+                f"{folder}: {objective.name!r} is to be {before.direction}imised there, got {objective.direction!r}"
+            )
+        if objective.unit and before.unit and objective.unit != before.unit:
+            raise InputError(
+                f"{folder}: {objective.name!r} was measured in {before.unit} there, got {objective.unit!r}"
+            )
+    # A cost that is stated anew holds from now on, and so do repeats.
+    costs = {objective.name: objective.cost for objective in stated if objective.cost_stated}
+    stored = [replace(s, cost=costs[s.name]) if s.name in costs else s for s in stored]
+    often = {objective.name: objective.repeats for objective in stated if objective.repeats_stated}
+    stored = [replace(s, repeats=often[s.name]) if s.name in often else s for s in stored]
+    return distinct([*stored, *(objective for objective in stated if objective.name not in by_name)])
+
+
+def _located(folder: Path, measure: Any) -> Any:
+    """Command lines run where they were given, whatever folder the study goes on from."""
+    if isinstance(measure, str):
+        return Command(measure, str(Path.cwd()), str(folder.absolute() / LOGS))
+    if isinstance(measure, Mapping):
+        return {key: _located(folder, part) for key, part in measure.items()}
+    if isinstance(measure, Command) and not measure.log:
+        return Command(measure.line, measure.folder, str(folder.absolute() / LOGS))
+    return measure
+
+
+def _found_measure(folder: Path, content: Mapping[str, Any] | None) -> Any:
+    try:
+        return measure_from_dict(content)
+    except InputError as error:
+        # The study can still be looked at, asked and told.
+        return MissingMeasure(f"{folder}: measure: {error}")
+
+
+def _checked_seed(seed: Any) -> int:
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
+        raise InputError(f"seed: expected an int in 0..2^63 - 1, got {seed!r}")
+    return int(seed)
 
 
 def read_definition(folder: Path) -> dict[str, Any]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,35 +19,23 @@ from rapid_moo._util import BoolArray, IntArray, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
 from rapid_moo.frames import own_name
-from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, Guard, as_number, shortened
-from rapid_moo.objectives import Objective, distinct
+from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Guard, as_number, shortened
+from rapid_moo.objectives import Objective
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.priors import Priors
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.report import Report
 from rapid_moo.rows import BY_HAND, IMPORT
-from rapid_moo.sources import MeasureSource
 from rapid_moo.space import SearchSpace
 from rapid_moo.study import folder as files
-from rapid_moo.study.definition import environment, read_definition, write_definition
+from rapid_moo.study.definition import Definition, MissingMeasure, read_definition
 from rapid_moo.study.engine import STATE, Engine, ask
 from rapid_moo.study.expected import Expected, expected_values
 from rapid_moo.study.folder import Tables, gene_cells, held, holder
-from rapid_moo.study.forms import (
-    difference,
-    gene_to_dict,
-    measure_from_dict,
-    measure_to_dict,
-    objective_from_dict,
-    objective_to_dict,
-    space_from_dict,
-    space_to_dict,
-)
 from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.places import Places
 from rapid_moo.study.references import Reference
 from rapid_moo.study.report import study_report
-from rapid_moo.study.spacefile import check_names, read_constraints
 from rapid_moo.study.status import Board, Status
 from rapid_moo.view import SpaceView
 
@@ -157,22 +144,29 @@ class Study(Shown):
         if timeout is not None and not timeout > 0:
             raise InputError(f"timeout: expected a positive number of seconds, got {timeout}")
         self._guard = Guard(first_raised, same_raised)
-        self._options = dict(options or {})
-        known = read_definition(self.folder) if (self.folder / files.DEFINITION).exists() else None
-        if known is None:
-            self.definition = self._begun(space, measure, objectives, constraints, seed, space_reference)
-        else:
-            self.definition = self._opened(known, space, measure, objectives, constraints, seed)
-        if "priors" in self._options:
+        self.definition = Definition.of(
+            self.folder,
+            space,
+            measure,
+            objectives=objectives,
+            constraints=constraints,
+            seed=seed,
+            options=options,
+            reference=space_reference,
+        )
+        self.space, self.objectives = self.definition.space, self.definition.objectives
+        self.measure, self.constraints = self.definition.measure, self.definition.constraints
+        self.seed = self.definition.seed
+        if "priors" in self.definition.options:
             raise InputError("options: expected priors as an argument of the study, got them among its options")
-        RAPID(**self._options)
+        RAPID(**self.definition.options)
         self.priors = self._read_priors(priors)
         self.problem = self._problem(None)
-        if known is None:
+        if self.definition.new:
             self._try_functions()
         source: Any = self.problem.source
         self._room.check(source.attempts if self.measure is not None else None)
-        self.store = self._store(new=known is None)
+        self.store = self._store()
         self.problem = self._problem(self.store)
         self._board = Board(self.problem)
         self._tables = Tables(self.folder, self._board)
@@ -180,108 +174,7 @@ class Study(Shown):
         if priors:
             self._keep_priors()
 
-    # --------------------------------------------------------------- definition
-    def _begun(
-        self,
-        space: SearchSpace | None,
-        measure: Any,
-        objectives: Sequence[Objective] | None,
-        constraints: Any,
-        seed: int | None,
-        reference: Reference | None,
-    ) -> dict[str, Any]:
-        """The definition of a new study; nothing is written yet."""
-        if space is None:
-            raise InputError(f"{self.folder}: expected the folder of a study, or a space to begin one with")
-        if self.folder.exists() and not self.folder.is_dir():
-            raise InputError(f"{self.folder}: expected a folder, found a file")
-        others = [name for name in (files.STORE, files.EVALUATIONS) if (self.folder / name).exists()]
-        if others:
-            raise StudyError(
-                f"{self.folder}: found {others[0]} but no {files.DEFINITION}: choose another folder for a new study"
-            )
-        chosen = distinct(objectives or space.objectives)
-        check_names(space, chosen)
-        self.space, self.objectives, self.measure = space, chosen, self._located(measure)
-        several = () if constraints is None else constraints
-        written = [several] if isinstance(several, str) or callable(several) else list(several)
-        self._written = written
-        self.constraints = read_constraints(space, chosen, written)
-        self.seed = _checked_seed(seed if seed is not None else 0)
-        return {
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-            "space": space_to_dict(space, reference),
-            "objectives": [objective_to_dict(objective) for objective in chosen],
-            "constraints": [item if isinstance(item, str) else str(item) for item in written],
-            "code_constraints": any(not isinstance(item, str) for item in written),
-            "measure": measure_to_dict(self.measure),
-            "settings": {"seed": self.seed, "budget": None, "options": self._plain_options()},
-            "versions": environment(),
-        }
-
-    def _opened(
-        self,
-        known: dict[str, Any],
-        space: SearchSpace | None,
-        measure: Any,
-        objectives: Sequence[Objective] | None,
-        constraints: Any,
-        seed: int | None,
-    ) -> dict[str, Any]:
-        """The definition of a study that the folder holds, with what is given anew."""
-        known = {key: value for key, value in known.items() if key not in ("application", "format")}
-        try:
-            self.space = space if space is not None else space_from_dict(known["space"])
-        except InputError as error:
-            raise InputError(f"{self.folder}: {error}") from error
-        if [gene_to_dict(gene) for gene in self.space.genes] != known["space"]["genes"]:
-            what = difference(known["space"]["genes"], [gene_to_dict(gene) for gene in self.space.genes])
-            raise InputError(
-                f"{self.folder}: holds a study of another space: {what}; choose another folder for this one, which may"
-                f" take over what was measured (--known {self.folder / files.EVALUATIONS})"
-            )
-        self.seed = int(known["settings"]["seed"])
-        if seed is not None and seed != self.seed:
-            raise InputError(f"{self.folder}: holds a study with seed {self.seed}, got seed {seed}")
-        stored = [objective_from_dict(item) for item in known["objectives"]]
-        added = [o for o in objectives or () if o.name not in {s.name for s in stored}]
-        for objective in objectives or ():
-            before = next((s for s in stored if s.name == objective.name), objective)
-            if before.direction != objective.direction:
-                raise InputError(
-                    f"{self.folder}: {objective.name!r} is to be {before.direction}imised there,"
-                    f" got {objective.direction!r}"
-                )
-            if objective.unit and before.unit and objective.unit != before.unit:
-                raise InputError(
-                    f"{self.folder}: {objective.name!r} was measured in {before.unit} there, got {objective.unit!r}"
-                )
-        # A cost that is stated anew holds from now on, and so do repeats.
-        anew = {objective.name: objective.cost for objective in objectives or () if objective.cost_stated}
-        stored = [replace(s, cost=anew[s.name]) if s.name in anew else s for s in stored]
-        often = {objective.name: objective.repeats for objective in objectives or () if objective.repeats_stated}
-        stored = [replace(s, repeats=often[s.name]) if s.name in often else s for s in stored]
-        self.objectives = distinct([*stored, *added])
-        check_names(self.space, self.objectives)
-        self.measure = self._located(measure) if measure is not None else self._found_measure(known.get("measure"))
-        if constraints is None and known.get("code_constraints"):
-            raise InputError(
-                f"{self.folder}: has constraints that are functions of the program that began it: give them"
-            )
-        written = known["constraints"] if constraints is None else constraints
-        written = [written] if isinstance(written, str) or callable(written) else list(written)
-        self._written = written
-        self.constraints = read_constraints(self.space, self.objectives, written)
-        if not self._options:
-            self._options = dict(known["settings"].get("options") or {})
-        changed = {
-            "objectives": [objective_to_dict(objective) for objective in self.objectives],
-            "constraints": [item if isinstance(item, str) else str(item) for item in written],
-        }
-        if measure is not None:
-            changed["measure"] = measure_to_dict(self.measure)
-        return {**known, **changed}
-
+    # ------------------------------------------------------------------ opening
     def _read_priors(self, given: Sequence[Any]) -> Priors:
         """What the folder keeps of priors, and what is given beside it."""
         path = self.folder / files.PRIORS
@@ -311,32 +204,12 @@ class Study(Shown):
         # Of a space that can be listed, bounds that leave nothing are refused before a file is written.
         _ = SpaceView(self.problem).members
 
-    def _found_measure(self, content: Mapping[str, Any] | None) -> Any:
-        try:
-            return measure_from_dict(content)
-        except InputError as error:
-            # The study can still be looked at, asked and told.
-            return _Missing(f"{self.folder}: measure: {error}")
-
-    def _located(self, measure: Any) -> Any:
-        """Command lines run where they were given, whatever folder the study goes on from."""
-        if isinstance(measure, str):
-            return Command(measure, str(Path.cwd()), str(self.folder.absolute() / files.LOGS))
-        if isinstance(measure, Mapping):
-            return {key: self._located(part) for key, part in measure.items()}
-        if isinstance(measure, Command) and not measure.log:
-            return Command(measure.line, measure.folder, str(self.folder.absolute() / files.LOGS))
-        return measure
-
-    def _plain_options(self) -> dict[str, Any]:
-        return {k: v for k, v in self._options.items() if isinstance(v, bool | int | float | str) or v is None}
-
-    def _store(self, *, new: bool) -> SQLiteStore:
+    def _store(self) -> SQLiteStore:
         """The folder's store; from here on something is written.
 
         The definition comes first: a process that is killed between leaves a study that can be gone on with.
         """
-        path = self.folder / files.STORE
+        path, new = self.folder / files.STORE, self.definition.new
         if not new and not path.exists() and (self.folder / files.EVALUATIONS).exists():
             raise StudyError(f"{self.folder}: damaged: found {files.EVALUATIONS} but no {files.STORE}")
         if path.exists():
@@ -346,16 +219,8 @@ class Study(Shown):
         if told and len(stored) != len(self.objectives):
             raise StudyError(f"{self.folder}: {told} is running this study: objectives can be added when it has ended")
         if not told:
-            self._write_definition()
+            self.definition.write()
         return SQLiteStore(path, self.space, [objective.name for objective in self.objectives])
-
-    def _write_definition(self) -> None:
-        """Write what defines the study where that has changed."""
-        path = self.folder / files.DEFINITION
-        known = read_definition(self.folder) if path.exists() else {}
-        if {key: value for key, value in known.items() if key not in ("application", "format")} != self.definition:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            write_definition(self.folder, self.definition)
 
     def _problem(self, store: SQLiteStore | None) -> ArchitectureProblem:
         if store is not None:
@@ -368,22 +233,11 @@ class Study(Shown):
         return ArchitectureProblem(
             self.space,
             objectives=self.objectives,
-            measure=self._complete_measure(),
+            measure=self.definition.complete_measure(self.objectives),
             constraints=self.constraints,
             store=store,
             guard=self._guard,
         )
-
-    def _complete_measure(self) -> Any:
-        if self.measure is None:
-            # Whoever asks and tells may measure each objective by itself.
-            missing = _Missing(f"{self.folder}: has no measure: give one, or ask and tell")
-            computed = {objective.name for objective in self.space.computed}
-            several = {o.name: missing for o in self.objectives if o.name not in computed}
-            return several if several else missing
-        if isinstance(self.measure, Mapping):
-            return {k: Command(v, str(Path.cwd())) if isinstance(v, str) else v for k, v in self.measure.items()}
-        return self.measure
 
     # ------------------------------------------------------------------ running
     def run(
@@ -425,10 +279,9 @@ class Study(Shown):
         Exception
             The measure's own, if it has a bug; nothing is lost or billed then.
         """
-        if isinstance(self.problem.source, MeasureSource) and isinstance(
-            self.problem.source.attempts[0].function, _Missing
-        ):
-            raise InputError(str(self.problem.source.attempts[0].function))
+        source: Any = self.problem.source
+        if isinstance(source.attempts[0].function, MissingMeasure):
+            raise InputError(str(source.attempts[0].function))
         with held(self.folder):
             self._tables.clean()
             self.store.refresh()
@@ -438,9 +291,7 @@ class Study(Shown):
             if confirm and not again:
                 return self.status()
             total = self._total(budget, again)
-            self.definition["settings"]["budget"] = max(total, self._spent())
-            self._write_definition()
-            source: Any = self.problem.source
+            self.definition.keep_budget(max(total, self._spent()))
             pools, parts, owned = self._room.open(source.attempts, self.objectives, self.folder / files.LOGS)
             loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
             self.store.hold_reserve()
@@ -484,10 +335,9 @@ class Study(Shown):
         }
 
     def _total(self, budget: float | None, again: Mapping[int, frozenset[str]]) -> float:
-        known = self.definition["settings"].get("budget")
         if budget is None and again:
             return self._spent() + sum(self._repeat_cost(names) for names in again.values())
-        total = budget if budget is not None else known
+        total = budget if budget is not None else self.definition.budget
         if total is None:
             raise InputError("budget: expected the number of evaluations, got none")
         if self.problem.costs_stated:
@@ -511,7 +361,7 @@ class Study(Shown):
     def algorithm(self) -> RAPID:
         """RAPID on this study's problem, as far as it has come."""
         if self._algorithm is None:
-            algorithm = RAPID(**self._options, priors=self.priors)
+            algorithm = RAPID(**self.definition.options, priors=self.priors)
             algorithm.setup(self.problem, termination=NoTermination(), seed=self.seed)
             state = self.store.notes.get(STATE)
             if state is not None:
@@ -680,7 +530,7 @@ class Study(Shown):
     def status(self) -> Status:
         """Where the study stands."""
         self._tables.take_in()
-        return self._board.status(self.definition["settings"].get("budget"), holder(self.folder))
+        return self._board.status(self.definition.budget, holder(self.folder))
 
     def to_frame(self) -> pd.DataFrame:
         """Every evaluation that was begun.
@@ -793,8 +643,8 @@ class Study(Shown):
             "folder": self.folder,
             "space": self.space,
             "measure": self.measure,
-            "constraints": self._written,
-            "options": self._options,
+            "constraints": self.definition.written,
+            "options": self.definition.options,
             "workers": self.workers if isinstance(self.workers, int | str) else 1,
             "places": self.places,
             "timeout": self.timeout,
@@ -826,22 +676,3 @@ class Study(Shown):
         goal = f" of {status.budget}" if status.budget is not None else ""
         told = f"{status.begun}{goal} evaluations, front of {status.front_size}"
         return f"<Study {str(self.folder)!r} of {self.space.name!r}: {told}>"
-
-
-class _Missing:
-    """A measure that cannot be called, and why."""
-
-    def __init__(self, told: str) -> None:
-        self.told = told
-
-    def __call__(self, architecture: Mapping[str, Any]) -> Any:
-        raise InputError(self.told)
-
-    def __str__(self) -> str:
-        return self.told
-
-
-def _checked_seed(seed: Any) -> int:
-    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**63:
-        raise InputError(f"seed: expected an int in 0..2^63 - 1, got {seed!r}")
-    return int(seed)

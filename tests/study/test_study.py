@@ -536,7 +536,7 @@ def test_copies_and_pickles_go_on_with_the_same_folder(tmp_path):
     )
     for other in (pickle.loads(pickle.dumps(study)), copy.copy(study), copy.deepcopy(study)):
         assert other.status() == study.status()
-        assert (other.timeout, other.workers, other._options) == (3.0, 2, {"batch_size": 2})
+        assert (other.timeout, other.workers, other.definition.options) == (3.0, 2, {"batch_size": 2})
         assert [str(c) for c in other.constraints] == ["depth <= 4"]
     before = (tmp_path / "study.json").read_bytes()
     pickle.loads(pickle.dumps(study)).ask(3)
