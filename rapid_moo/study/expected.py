@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import draw_truths, probability_nondominated
@@ -20,6 +21,7 @@ from rapid_moo.pareto import front_indices, front_range
 from rapid_moo.predictors import GaussianProcess
 from rapid_moo.predictors.predictor_set import features_of
 from rapid_moo.store import Store
+from rapid_moo.study.folder import gene_cells
 
 KINDS = ("engineered", "all")
 TEMPER = 10.0
@@ -64,6 +66,30 @@ class Expected:
     expected_front_rows: IntArray
     again: IntArray
     doubtful: BoolArray
+
+    def to_frame(self, store: Store, positions: IntArray) -> pd.DataFrame:
+        """Some architectures as ``expected_front.csv`` shows them: genes as text, measured and expected raw values.
+
+        Parameters
+        ----------
+        store : Store
+            Of the evaluations.
+        positions : ndarray of shape (n_shown,)
+            Which of ``rows``.
+        """
+        rows = self.rows[positions]
+        genes = [gene.name for gene in store.space.genes]
+        frame = pd.DataFrame([gene_cells(store, row) for row in rows], columns=genes)
+        frame.insert(0, "evaluation", rows + 1)
+        for k, name in enumerate(store.objectives):
+            frame[name] = self.measured[positions, k]
+            frame[f"expected_{name}"] = self.mean[positions, k]
+            frame[f"unsure_{name}"] = self.std[positions, k]
+            frame[f"repeats_{name}"] = store.repeats[rows, k]
+        frame["measured_front"] = np.isin(positions, self.front_rows)
+        frame["expected_front"] = np.isin(positions, self.expected_front_rows)
+        frame["measure_again"] = np.isin(positions, self.again)
+        return frame
 
 
 @one_blas_thread

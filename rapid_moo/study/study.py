@@ -31,7 +31,7 @@ from rapid_moo.study import folder as files
 from rapid_moo.study.definition import Definition, MissingMeasure, read_definition
 from rapid_moo.study.engine import STATE, Engine, ask
 from rapid_moo.study.expected import Expected, expected_values
-from rapid_moo.study.folder import Tables, gene_cells, held, holder
+from rapid_moo.study.folder import Tables, held, holder
 from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.places import Places
 from rapid_moo.study.references import Reference
@@ -558,7 +558,7 @@ class Study(Shown):
         self._tables.take_in()
         if expected:
             found = self.expected()
-            return self._expected_frame(found, found.expected_front_rows)
+            return found.to_frame(self.store, found.expected_front_rows)
         rows = self._board.front_rows
         frame = self.store.to_frame(rows)
         names = [*(gene.name for gene in self.space.genes), *self.store.objectives]
@@ -610,28 +610,13 @@ class Study(Shown):
         self._tables.take_in()
         return expected_values(self.store, self.objectives, self._board.feasible)
 
-    def _expected_frame(self, found: Expected, positions: IntArray) -> pd.DataFrame:
-        genes = [gene.name for gene in self.space.genes]
-        rows = found.rows[positions]
-        frame = pd.DataFrame([gene_cells(self.store, row) for row in rows], columns=genes)
-        frame.insert(0, "evaluation", rows + 1)
-        for k, name in enumerate(self.store.objectives):
-            frame[name] = found.measured[positions, k]
-            frame[f"expected_{name}"] = found.mean[positions, k]
-            frame[f"unsure_{name}"] = found.std[positions, k]
-            frame[f"repeats_{name}"] = self.store.repeats[rows, k]
-        frame["measured_front"] = np.isin(positions, found.front_rows)
-        frame["expected_front"] = np.isin(positions, found.expected_front_rows)
-        frame["measure_again"] = np.isin(positions, found.again)
-        return frame
-
     def _publish_expected(self) -> None:
         """``expected_front.csv``: both fronts, measured and expected values side by side."""
         if not self.store.complete.any():
             return
         found = self.expected()
         either = np.union1d(found.front_rows, found.expected_front_rows)
-        text = self._expected_frame(found, either).to_csv(index=False, lineterminator="\n")
+        text = found.to_frame(self.store, either).to_csv(index=False, lineterminator="\n")
         try:
             write_text(self.folder / files.EXPECTED, text)
         except OSError as error:

@@ -153,3 +153,19 @@ def test_few_rows_are_taken_as_they_are(n: int) -> None:
     if n < 8:
         assert (found.mean == found.measured).all()
     assert np.isfinite(found.mean).all()
+
+
+def test_as_a_frame_each_value_stands_beside_what_is_expected() -> None:
+    store = measured(0.05, repeats=2)
+    found = expected_values(store, GOALS)
+    shown = np.union1d(found.front_rows, found.expected_front_rows)
+    frame = found.to_frame(store, shown)
+    assert frame["evaluation"].tolist() == (found.rows[shown] + 1).tolist()
+    assert frame["w0"].tolist() == [str(SPACE.genes[0].choices[x[0]]) for x in store.X[found.rows[shown]]]
+    np.testing.assert_array_equal(frame[["acc", "lat"]], found.measured[shown])
+    np.testing.assert_array_equal(frame[["expected_acc", "expected_lat"]], found.mean[shown])
+    np.testing.assert_array_equal(frame[["unsure_acc", "unsure_lat"]], found.std[shown])
+    assert (frame["repeats_acc"] == 2).all()
+    assert shown[frame["measured_front"]].tolist() == sorted(found.front_rows.tolist())
+    assert shown[frame["expected_front"]].tolist() == sorted(found.expected_front_rows.tolist())
+    assert shown[frame["measure_again"]].tolist() == sorted(found.again.tolist())
