@@ -15,23 +15,24 @@ import pandas as pd
 from pymoo.core.termination import NoTermination
 
 from rapid_moo._shown import Lines, Shown
-from rapid_moo._util import BoolArray, IntArray, write_text
+from rapid_moo._util import BoolArray, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
 from rapid_moo.frames import own_name
-from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Guard, as_number, shortened
+from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Guard
 from rapid_moo.objectives import Objective
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.priors import Priors
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.report import Report
-from rapid_moo.rows import BY_HAND, IMPORT
+from rapid_moo.rows import BY_HAND
 from rapid_moo.space import SearchSpace
 from rapid_moo.study import folder as files
 from rapid_moo.study.definition import Definition, MissingMeasure, read_definition
 from rapid_moo.study.engine import STATE, Engine, ask
 from rapid_moo.study.expected import Expected, expected_values
 from rapid_moo.study.folder import Tables, held, holder
+from rapid_moo.study.intake import Intake
 from rapid_moo.study.journal import SQLiteStore, check_file
 from rapid_moo.study.places import Places
 from rapid_moo.study.references import Reference
@@ -168,6 +169,7 @@ class Study(Shown):
         self._room.check(source.attempts if self.measure is not None else None)
         self.store = self._store()
         self.problem = self._problem(self.store)
+        self._intake = Intake(self.problem)
         self._board = Board(self.problem)
         self._tables = Tables(self.folder, self._board)
         self._algorithm: RAPID | None = None
@@ -401,15 +403,10 @@ class Study(Shown):
             raise StudyError(f"{self.folder}: every architecture of {self.space.name} is known or under way")
         self._tables.publish(now=True)
         trials = [
-            Trial(int(row) + 1, self.space.to_dict(self.store.X[row]), self._wanted(int(row))) for row in rows.tolist()
+            Trial(int(row) + 1, self.space.to_dict(self.store.X[row]), self._intake.wanted(int(row)))
+            for row in rows.tolist()
         ]
         return trials[0] if n is None else trials
-
-    def _wanted(self, row: int) -> tuple[str, ...]:
-        """Objectives that are to be measured of a row."""
-        computed = {objective.name for objective in self.space.computed}
-        wanted = zip(self.store.objectives, self.store.wanted_of(row), strict=True)
-        return tuple(name for name, on in wanted if on and name not in computed)
 
     def _first_sample_missing(self) -> bool:
         return int(self.store.tried.sum() + self.store.pending.sum()) < self.algorithm.first_sample
@@ -431,48 +428,9 @@ class Study(Shown):
         InputError
             If the architecture, an objective or a value is not what it should be.
         """
-        row = self._row_of(trial)
-        known, failures = self._read_told(values)
-        if reason:
-            asked = self._wanted(row) or [o.name for o in self.objectives]
-            failures |= {name: shortened(reason) for name in asked if name not in known}
-        self._tell_row(row, known, failures)
+        row = self._intake.row_of(trial.number if isinstance(trial, Trial) else trial)
+        self._intake.tell(row, values, reason)
         self._tables.publish(now=True)
-
-    def _read_told(self, values: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, str]]:
-        names = [objective.name for objective in self.objectives]
-        known: dict[str, float] = {}
-        failures: dict[str, str] = {}
-        for name, value in values.items():
-            if name not in names:
-                raise InputError(f"tell: expected objectives {', '.join(names)}, got {name!r}")
-            try:
-                known[name] = as_number(value)
-            except ValueError as error:
-                if isinstance(value, str | bytes):
-                    raise InputError(f"tell: {name}: {error}") from error
-                failures[name] = shortened(error)
-        return known, failures
-
-    def _row_of(self, trial: Trial | Mapping[str, Any] | int) -> int:
-        self.store.refresh()
-        if isinstance(trial, Trial):
-            trial = trial.number
-        if isinstance(trial, Mapping):
-            x = self.space.from_dict(trial)
-            row = int(self.store.find(x[None])[0])
-            return row if row >= 0 else int(self.store.ask(x[None], BY_HAND, free=True)[0])
-        if isinstance(trial, bool) or not 1 <= trial <= len(self.store):
-            raise InputError(f"tell: expected an evaluation's number in 1..{len(self.store)}, got {trial!r}")
-        return int(trial) - 1
-
-    def _tell_row(self, row: int, known: Mapping[str, float], failures: Mapping[str, str]) -> None:
-        with self.store.transaction():
-            if known:
-                self.store.tell(row, known, who=BY_HAND, more=True)
-            self.store.tell(row, self.problem.computed_values(row), failures, more=True)
-            if self.store.pending[row] and not self.store.wanted_of(row).any():
-                self.store.tell(row, {})
 
     def import_known(self, path: Path | str) -> int:
         """Take over what was measured before, whole or in part, free of charge; returns how many rows were read.
@@ -480,7 +438,9 @@ class Study(Shown):
         The file is a CSV file with a column for each gene and for objectives; what the study knows already stays.
         """
         found = files.read_measured(Path(path), self.store)
-        return self._take_over([(x, values, reasons) for _, x, values, reasons in found])
+        self._intake.take_over(found)
+        self._tables.publish(now=True)
+        return len(found)
 
     def tell_file(self, path: Path | str) -> tuple[int, int]:
         """Tell what a CSV file holds, also with some cells still empty.
@@ -494,37 +454,9 @@ class Study(Shown):
             Rows that were read, and those of them that said something new.
         """
         found = files.read_measured(Path(path), self.store)
-        told = 0
-        with self.store.transaction():
-            for _, x, values, reasons in found:
-                row = int(self.store.find(x[None])[0])
-                if row < 0:
-                    row = int(self.store.ask(x[None], BY_HAND, free=True)[0])
-                known = dict(zip(self.store.objectives, self.store.raw_of([row])[0].tolist(), strict=True))
-                # What was asked for once more may come out as before.
-                asked = dict(zip(self.store.objectives, self.store.again_of(row), strict=True))
-                new = {name: value for name, value in values.items() if value != known[name] or asked[name]}
-                failures = {name: text for name, text in reasons.items() if np.isnan(known[name])}
-                if new or failures:
-                    self._tell_row(row, new, failures)
-                    told += 1
+        told = self._intake.tell_rows(found)
         self._tables.publish(now=True)
         return len(found), told
-
-    def _take_over(self, rows: Sequence[tuple[IntArray, Mapping[str, float], Mapping[str, str]]]) -> int:
-        with self.store.transaction():
-            for x, values, reasons in rows:
-                row = int(self.store.find(x[None])[0])
-                if row < 0:
-                    row = int(self.store.ask(x[None], IMPORT, free=True)[0])
-                new = {n: v for n, v in values.items() if not self.store.repeats[row, self.store.objectives.index(n)]}
-                if new or reasons:
-                    self.store.tell(row, new, reasons, who=IMPORT, more=bool(self.store.pending[row]))
-                computed = self.problem.computed_values(row)
-                if computed:
-                    self.store.tell(row, computed, more=bool(self.store.pending[row]))
-        self._tables.publish(now=True)
-        return len(rows)
 
     # ------------------------------------------------------------------ results
     def status(self) -> Status:
