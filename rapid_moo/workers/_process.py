@@ -15,6 +15,8 @@ from multiprocessing import Pipe, spawn
 from pathlib import Path
 from typing import IO, Any
 
+from rapid_moo.workers._worker import kill_session, process_numbers, session_groups
+
 GRACE = 2.0
 """Seconds between SIGTERM and SIGKILL."""
 
@@ -23,6 +25,7 @@ FAREWELL = 5.0
 
 _LOOK = 0.25  # seconds between looks at a process that is silent: children it forked may hold its pipe open
 _TAIL = 4000  # bytes of standard error in a message
+_PROC = Path("/proc/self")
 _SCRIPT = Path(__file__).with_name("_worker.py")
 
 
@@ -97,7 +100,7 @@ class WorkerProcess:
 
     def end(self) -> None:
         """End the process, if it lives, and everything that it started."""
-        end_groups([self.popen])
+        end_sessions([self.popen])
         self._close()
 
     def _close(self) -> None:
@@ -119,26 +122,54 @@ def _copy_of_standard_error() -> int:
         return os.open(os.devnull, os.O_WRONLY)
 
 
-def end_groups(leaders: Iterable[subprocess.Popen[bytes]]) -> None:
-    """End the process groups of all leaders: SIGTERM, a grace, SIGKILL."""
-    alive = [leader for leader in leaders if _signal_group(leader, signal.SIGTERM)]
+def end_sessions(leaders: Iterable[subprocess.Popen[bytes]]) -> None:
+    """End all that is in the sessions that the leaders lead: SIGTERM, a grace, SIGKILL."""
+    alive = [leader for leader in leaders if _signal_session(leader, signal.SIGTERM)]
     end = time.monotonic() + GRACE
-    while (alive := [leader for leader in alive if _signal_group(leader, 0)]) and time.monotonic() < end:
+    while (alive := [leader for leader in alive if _signal_session(leader, 0)]) and time.monotonic() < end:
         time.sleep(0.02)
     for leader in alive:
-        _signal_group(leader, signal.SIGKILL)
+        kill_session(leader.pid)
         with suppress(subprocess.TimeoutExpired):  # the kernel may hold it in a call to a device
             leader.wait(GRACE)
 
 
-def _signal_group(leader: subprocess.Popen[bytes], number: int) -> bool:
-    """Send a signal to a group and say whether anybody got it; 0 only asks."""
+def _signal_session(leader: subprocess.Popen[bytes], number: int) -> bool:
+    """Send a signal to every process group of a session and say whether anybody got it; 0 only asks."""
     leader.poll()  # a dead leader that nobody has waited for would count as a member
+    reached = [signal_group(group, number) for group in session_groups(leader.pid)]
+    return any(reached)
+
+
+def signal_group(group: int, number: int) -> bool:
+    """Send a signal to a process group and say whether anybody got it; 0 only asks."""
     try:
-        os.killpg(leader.pid, number)
+        os.killpg(group, number)
     except (ProcessLookupError, PermissionError):
         return False
     return True
+
+
+def has_living(group: int) -> bool:
+    """Whether anybody in a process group lives; where that can be seen, who is dead and not waited for does not."""
+    if not signal_group(group, 0):
+        return False
+    members = [number for number in process_numbers() if _is_in(number, group)]
+    return not members or not all(map(_is_dead, members))
+
+
+def _is_in(number: int, group: int) -> bool:
+    try:
+        return os.getpgid(number) == group
+    except OSError:
+        return False
+
+
+def _is_dead(number: int) -> bool:
+    try:
+        return (_PROC.parent / str(number) / "stat").read_bytes().rpartition(b")")[2].split()[:1] == [b"Z"]
+    except OSError:
+        return _PROC.is_dir()
 
 
 def _preparation(name: str, path: Sequence[str], main: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import os
 import pickle
 import select
 import signal
+import subprocess
 import sys
 import threading
 import traceback
@@ -45,20 +46,52 @@ def main() -> None:
         _prepare(pickle.loads(pipe.recv_bytes()))
         _serve(pipe, errors)
     except EOFError:
-        _end_group()
+        _end_session()
 
 
 def _watch(descriptor: int, parent: int) -> None:
-    """End the whole process group once the parent is gone; no event asked for means: tell of hang-ups alone."""
+    """End the whole session once the parent is gone; no event asked for means: tell of hang-ups alone."""
     poller = select.poll()
     poller.register(descriptor, 0)
     while os.getppid() == parent and not poller.poll(_POLL_MILLISECONDS):
         pass
-    _end_group()
+    _end_session()
 
 
-def _end_group() -> None:
+def _end_session() -> None:
+    kill_session(os.getsid(0))
     os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def kill_session(session: int) -> None:
+    """Send SIGKILL to every process group of a session but one's own."""
+    killed = {os.getpgrp()}
+    while groups := session_groups(session) - killed:
+        for group in groups:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+        killed |= groups
+
+
+def session_groups(session: int) -> set[int]:
+    """Process groups of a session that have a member; that of its leader in any case."""
+    found = {session}
+    for number in process_numbers():
+        with suppress(OSError):  # it has ended meanwhile
+            if os.getsid(number) == session:
+                found.add(os.getpgid(number))
+    return found
+
+
+def process_numbers() -> list[int]:
+    """Numbers of all processes: no call of the system asks for those of a session. Empty where nobody tells."""
+    with suppress(OSError):
+        if numbers := [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+            return numbers
+    with suppress(OSError):
+        told = subprocess.run(["ps", "-A", "-o", "pid="], capture_output=True, check=False)
+        return [int(word) for word in told.stdout.split()]
+    return []
 
 
 def _prepare(data: dict[str, Any]) -> None:

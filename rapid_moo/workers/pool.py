@@ -21,7 +21,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from rapid_moo.errors import InputError, WorkerDiedError, WorkTimeoutError
 from rapid_moo.workers._messages import label_of, pack, unpack
-from rapid_moo.workers._process import GRACE, WorkerProcess, end_groups
+from rapid_moo.workers._process import GRACE, WorkerProcess, end_sessions
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -104,8 +104,8 @@ class ProcessWorkers(Executor):
         Parameters
         ----------
         timeout : float or None
-            Seconds from the moment that the function is called in the worker; then everything in the worker's process
-            group gets SIGTERM, and SIGKILL after a grace of two seconds. None: no bound.
+            Seconds from the moment that the function is called in the worker; then everything in the worker's session
+            gets SIGTERM, and SIGKILL after a grace of two seconds. None: no bound.
         fn : callable
             A function that a module holds at its top level.
         *args, **kwargs
@@ -152,13 +152,13 @@ class ProcessWorkers(Executor):
             self._join(None)
 
     def terminate(self) -> None:
-        """End now: queued work is cancelled, running work gets ``WorkerDiedError``, process groups are ended."""
+        """End now: queued work is cancelled, running work gets ``WorkerDiedError``, their sessions are ended."""
         with self._changed:
             # From here on no process starts, so that none is missed below.
             self._terminated = True
             processes = [feeder.process for feeder in self._feeders if feeder.process is not None]
         self._close(cancel=True)
-        end_groups([each.popen for each in processes])
+        end_sessions([each.popen for each in processes])
         self._join(GRACE)
 
     def _close(self, cancel: bool) -> None:

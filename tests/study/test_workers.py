@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from rapid_moo.errors import InputError, WorkerDiedError, WorkTimeoutError
-from rapid_moo.workers import DaemonThreads, ProcessWorkers, SerialExecutor, SubmititExecutor, _process
+from rapid_moo.workers import DaemonThreads, ProcessWorkers, SerialExecutor, SubmititExecutor, _process, _worker
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="process groups are those of POSIX")
 
@@ -344,6 +344,44 @@ def test_work_that_takes_too_long_is_ended_with_all_that_it_started(work, worker
     assert len(found) == 3
     wait_for(lambda: all(is_gone(number) for number in found), 1.0)
     assert workers.submit(work.double, 2).result(SOON) == 4
+
+
+@pytest.mark.parametrize("number", [0, signal.SIGKILL, signal.SIGTERM])
+def test_what_has_a_group_of_its_own_ends_as_well(work, workers, tmp_path, number):
+    """After a time-out, and after the worker's own death."""
+    error = workers.submit_timed(1.0, work.child_in_a_group_of_its_own, tmp_path / "numbers", number).exception(SOON)
+    assert isinstance(error, WorkerDiedError if number else WorkTimeoutError)
+    found = numbers(tmp_path / "numbers")
+    assert len(found) == 2
+    assert all(is_gone(number) for number in found)
+
+
+def test_groups_of_a_session_are_the_same_whoever_lists_processes(monkeypatch):
+    with subprocess.Popen(["sleep", "60"], process_group=0) as child:
+        groups = _worker.session_groups(os.getsid(0))
+        monkeypatch.setattr(_worker.os, "listdir", lambda path: [])
+        again = _worker.session_groups(os.getsid(0))
+        child.kill()
+    assert {os.getpgrp(), child.pid} <= groups & again
+    assert child.pid not in _worker.session_groups(os.getsid(0))
+
+
+def test_groups_of_a_session_without_any_list_are_those_of_its_leader(monkeypatch):
+    monkeypatch.setattr(_worker.os, "listdir", lambda path: [])
+    monkeypatch.setenv("PATH", "")
+    assert _worker.session_groups(os.getsid(0)) == {os.getsid(0)}
+
+
+@pytest.mark.parametrize("proc", [_process._PROC, Path("/nowhere/at/all")])
+def test_who_is_dead_and_not_waited_for_lives_as_far_as_can_be_seen(proc, monkeypatch):
+    monkeypatch.setattr(_process, "_PROC", proc)
+    child = subprocess.Popen(["sleep", "60"], process_group=0)
+    assert _process.has_living(child.pid)
+    child.kill()
+    wait_for(lambda: is_gone(child.pid))
+    assert _process.has_living(child.pid) == (not proc.exists())
+    child.wait()
+    assert not _process.has_living(child.pid)
 
 
 def test_work_within_its_bound_is_left_alone(work, workers):

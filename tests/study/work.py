@@ -110,13 +110,22 @@ def import_module(name):
 
 
 def children_that_resist(path):
-    """A child that ignores SIGTERM and one that does not; both sleep. Writes their process ids."""
+    """A child that ignores SIGTERM, and one that does not in a group of its own; both sleep. Writes their numbers."""
     stubborn = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); time.sleep(60)"
     one = subprocess.Popen([sys.executable, "-c", stubborn], stdout=subprocess.PIPE)
     one.stdout.read(1)
-    two = subprocess.Popen(["sleep", "60"])
+    two = subprocess.Popen(["sleep", "60"], process_group=0)
     write_at_once(path, f"{os.getpid()} {one.pid} {two.pid}")
     one.wait()
+
+
+def child_in_a_group_of_its_own(path, number=0):
+    """A child that SIGTERM to the group of its parent does not reach; sends itself a signal, or waits."""
+    child = subprocess.Popen(["sleep", "60"], process_group=0)
+    write_at_once(path, f"{os.getpid()} {child.pid}")
+    if number:
+        os.kill(os.getpid(), number)
+    child.wait()
 
 
 def child_that_holds_on(path):
