@@ -43,8 +43,8 @@ examples:
   rapid-moo run digits --live --budget 60     the worked example: really trains and measures, in minutes
 
 A measure gets an architecture as a dict of genes (a command: as JSON on standard input) and gives a dict of objectives
-(a command: as JSON on standard output). Everything is kept in the folder, and evaluations.csv and front.csv are up to
-date at every moment.
+(a command: as JSON on standard output). It may report on its way, see docs/stopping.md. Everything is kept in the
+folder, and evaluations.csv and front.csv are up to date at every moment.
 """
 
 

@@ -6,7 +6,8 @@ returns is read strictly: a value that is no finite number is a failure of the o
 helps, and what else was measured is kept.
 
 A function with a parameter named ``report`` gets :class:`Reports`: ``report(3, {"error": 9.5}, of=30)`` says what the
-error is after three of thirty steps, and gives True where the rest is not worth it, see :mod:`rapid_moo.stopping`.
+error is after three of thirty steps, and gives True where the rest is not worth it, see :mod:`rapid_moo.stopping`. A
+command says the same by a line, see :mod:`rapid_moo.measure.commands`.
 """
 
 from rapid_moo.measure.attempts import Attempt, Coded, Packed, as_attempts, measure_times, user_trace
