@@ -34,9 +34,8 @@ from rapid_moo.acquisition import Acquisition, expected_coverage
 from rapid_moo.batches import Batch, Chooser, batch_stops
 from rapid_moo.bill import Bill
 from rapid_moo.candidates import SEARCHES, evolve_predictions, search_predictions
-from rapid_moo.costs import EPSILON, CostBudget
 from rapid_moo.curves import Stops
-from rapid_moo.decoupling import SHARE, Decoupling, Screening, screened
+from rapid_moo.decoupling import Decoupling, Screening, screened
 from rapid_moo.design import FIRST_SAMPLE, SAMPLINGS, designed_sample
 from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
@@ -47,6 +46,7 @@ from rapid_moo.predictors import PredictorSet, Spec
 from rapid_moo.priors import Prior, Priors
 from rapid_moo.repeating import Measured, Repeating, mixed_batch
 from rapid_moo.result import RunResult
+from rapid_moo.spending import Spending, UnderWay
 from rapid_moo.stopping import FEWEST
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
@@ -215,11 +215,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.learner: Learner | None = None
         self._stopwatch = Stopwatch("tune", "fit", "search")
         self._rounds = 0
-        self._limit: int | None = None
-        self._cost_limit: float | None = None
-        self._pending: dict[bytes, IntArray] = {}
-        self._screening: dict[bytes, tuple[IntArray, BoolArray]] = {}
-        self._again: dict[bytes, tuple[IntArray, BoolArray]] = {}
         self._priced = False
         self._decoupling: Decoupling | None = None
         self._repeating: Repeating | None = None
@@ -277,6 +272,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             raise InputError(f"specs: expected {len(self.view.objectives)}, one per objective, got {len(self.specs)}")
         self.learner = self._make_learner()
         self.chooser = Chooser(self.view, self.learner, self.acquisition, self.random_state, self._priced)
+        self._under_way = UnderWay(self.view.space.n_var)
+        self._spending = self._may_spend()
         self._given = self._read_sampling()
 
     @property
@@ -336,10 +333,10 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _evaluate_parts(self, infills: Population) -> None:
         """Measure what is screened, so that the evaluator finds it done."""
-        if not self._screening or not len(infills):
+        if not self._under_way.parts or not len(infills):
             return
         part = infills[~infills.get("wanted").all(axis=1)]
-        part = part[[key in self._screening for key in self.view.space.keys(self.view.genotypes(part.get("X")))]]
+        part = part[[key in self._under_way.parts for key in self.view.space.keys(self.view.genotypes(part.get("X")))]]
         if len(part):
             raw = self.problem.evaluate_parts(self.view.genotypes(part.get("X")), part.get("wanted"))
             part.set("F", to_minimised(raw, self.view.objectives))
@@ -354,7 +351,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _infill(self) -> Population:
         X = self.propose()
-        for x, mask in self._again.values():
+        for x, mask in self._under_way.again.values():
             # Whoever evaluates it finds that it is not known any more.
             names = [name for name, on in zip(self.view.store.objectives, mask, strict=True) if on]
             self.view.store.ask(x[None], objectives=names, again=True)
@@ -390,24 +387,17 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             lines.append(("tuner's ADRS", float(self.tuned.adrs)))
         return type(self).__name__, lines
 
-    @property
-    def _under_way(self) -> bool:
-        return bool(self._pending or self._screening or self._again)
-
     def _told(self, infills: Population | None) -> Population:
         """Told individuals, now in the store and on the bill; a failed one is infinite, one known in part left out."""
         if infills is None or len(infills) == 0:
             return Population.empty()
         store = self.view.store
-        rows = self.view.take_in(infills, screening={key: mask for key, (_, mask) in self._screening.items()})
+        rows = self.view.take_in(infills, screening={key: mask for key, (_, mask) in self._under_way.parts.items()})
         keys = self.view.space.keys(store.X[rows])
-        again = np.array([key in self._again for key in keys], dtype=np.bool_)
+        again = np.array([key in self._under_way.again for key in keys], dtype=np.bool_)
         self.bill.repeat(np.unique(rows[again]))
         self.bill.add(rows)
-        for key in keys:
-            self._pending.pop(key, None)
-            self._screening.pop(key, None)
-            self._again.pop(key, None)
+        self._under_way.drop(keys)
         self.view.complete_told(infills, rows)
         if again.any():
             self._renew(infills[again], rows[again])
@@ -450,16 +440,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         store = self.view.store
         self.bill = Bill(store)
         self.bill.add(np.flatnonzero(store.tried))
-        rows = np.flatnonzero(store.pending)
-        self._pending, self._screening, self._again = {}, {}, {}
-        for row, key in zip(rows.tolist(), store.space.keys(store.X[rows]), strict=True):
-            wanted = store.wanted_of(row)
-            if store.settled(row):
-                self._again[key] = store.X[row], wanted
-            elif (wanted | store.settled_objectives(row)).all():
-                self._pending[key] = store.X[row]
-            else:
-                self._screening[key] = store.X[row], wanted
+        self._under_way = UnderWay.of(store)
 
     @one_blas_thread
     def propose(self, size: int | None = None, limit: int | None = None, cost: float | None = None) -> IntArray:
@@ -479,10 +460,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         ndarray of shape (n, n_var)
             Repaired genotypes; fewer, or none, where the space or the budget ends.
         """
-        under_way = [x for x, _ in self._screening.values()]
-        begun = np.array(under_way, dtype=np.int64).reshape(len(under_way), self.view.space.n_var)
-        known = self.view.knowledge(self.bill, self._waiting(), begun)
-        self._limit, self._cost_limit, self.stops = limit, cost, {}
+        known = self.view.knowledge(self.bill, self._under_way.X, self._under_way.begun)
+        self._spending, self.stops = self._may_spend(limit, cost), {}
         X = self._next(known, size)
         X, again, repeated = self._repeat(X, known)
         screening = self._screen(X, known, size)
@@ -492,13 +471,17 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if size is not None:
             X = X[: max(0, size - len(parts) - len(again))]
         for key, x in zip(self.view.space.keys(X), X, strict=True):
-            self._pending[key] = x
+            self._under_way.whole[key] = x
         for key, x, mask in zip(self.view.space.keys(parts), parts, masks, strict=True):
-            self._screening[key] = x, mask
+            self._under_way.parts[key] = x, mask
         for key, x, mask in zip(self.view.space.keys(again), again, repeated, strict=True):
-            self._again[key] = x, mask
+            self._under_way.again[key] = x, mask
         self.wanted = np.vstack([self.view.missing(X), masks, repeated])
         return np.vstack([X, parts, again])
+
+    def _may_spend(self, limit: int | None = None, cost: float | None = None) -> Spending:
+        termination, priced, repeating = self.termination, self._priced, self._repeating
+        return Spending(self.view, self.bill, self._under_way, termination, priced, repeating, limit, cost)
 
     def _repeat(self, X: IntArray, known: Knowledge) -> tuple[IntArray, IntArray, BoolArray]:
         """What stays of a batch, and what is measured again in place of the rest, see :mod:`rapid_moo.repeating`."""
@@ -508,8 +491,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             return nothing
         store = self.view.store
         tried = self.bill.rows[store.tried[self.bill.rows]]
-        under_way = sum(repeating.cost(mask) for _, mask in self._again.values())
-        left = repeating.left(store, tried, len(batch.chosen), under_way)
+        left = repeating.left(store, tried, len(batch.chosen), self._spending.again_cost())
         with self._stopwatch("search"):
             measured = self._measured(repeating, known)
             kept, rows, masks = mixed_batch(batch, measured, repeating, len(known.pending), left, self.random_state)
@@ -524,7 +506,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         store = self.view.store
         X = known.X[known.feasible]
         rows = store.find(X)
-        asked = [key in self._again for key in self.view.space.keys(X)]
+        asked = [key in self._under_way.again for key in self.view.space.keys(X)]
         busy = np.isin(rows, np.flatnonzero(store.pending)) | np.array(asked, dtype=np.bool_)
         return Measured.of(store, rows, self.view.objectives, repeating, self.predictors.predict_unseen(X), ~busy)
 
@@ -533,7 +515,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         nothing = Screening(X[:0], np.empty((0, len(self.view.objectives)), dtype=np.bool_), X[:0])
         if self._decoupling is None or self._latest is None:
             return nothing
-        cost, left = self._screening_cost(known, self._whole(X)), self._cost_left()
+        cost = self._spending.for_screening(self._decoupling, known, self._spending.whole(X))
+        left = self._spending.cost_left()
         before = self.random_state.bit_generator.state
         with self._stopwatch("search"):
             unknown = self.view.missing(self._latest.X)
@@ -545,16 +528,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         for key in self.view.space.keys(found.waiting):
             self.stops.pop(key, None)
         return found
-
-    def _screening_cost(self, known: Knowledge, n_chosen: float) -> float:
-        """What may be spent on measuring in part: a share of what complete evaluations cost, less what was spent."""
-        assert self._decoupling is not None
-        store, price = self.view.store, self.view.price
-        rows = self.bill.rows[store.tried[self.bill.rows]]
-        costs = store.paid_of(rows) @ self.problem.prices
-        whole = float(costs[~known.open].sum()) + (self._whole(known.pending) + n_chosen) * price
-        under_way = sum(float(self._decoupling.prices[mask].sum()) for _, mask in self._screening.values())
-        return SHARE * whole - float(costs[known.open].sum()) - under_way
 
     def _next(self, known: Knowledge, size: int | None) -> IntArray:
         first = self._first_sample(known, size)
@@ -575,14 +548,10 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
                 return proposals
             return self._select(proposals, known, size)
 
-    def _waiting(self) -> IntArray:
-        waiting = [*self._pending.values()]
-        return np.array(waiting, dtype=np.int64).reshape(len(waiting), self.view.space.n_var)
-
     def _first_sample(self, known: Knowledge, wanted: int | None) -> IntArray:
         """What is missing of the first sample: what ``sampling`` gives, or representatives."""
         if len(self._given):
-            n = self._affordable(min(len(self._given), wanted or len(self._given)))
+            n = self._spending.affordable(min(len(self._given), wanted or len(self._given)))
             given, self._given = self._given[:n], self._given[n:]
             return given
         begun_or_done = len(known) - int(known.open.sum()) + len(known.pending)
@@ -591,10 +560,10 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             # These may show that no more are needed.
             wanted_first = min(wanted_first, FEWEST)
         missing, begun = wanted_first - begun_or_done, known.X[known.open]
-        if self._priced and 1 <= missing <= len(begun) and self._limit is None:
+        if self._priced and 1 <= missing <= len(begun) and self._spending.limit is None:
             X = designed_sample(self.view.space, begun, missing, self.random_state)
-            return X[np.cumsum(self.view.shares(X)) <= self._whole_left()]
-        size = self._affordable(missing)
+            return X[np.cumsum(self.view.shares(X)) <= self._spending.whole_left()]
+        size = self._spending.affordable(missing)
         if size < 1:
             return known.pending[:0]
         sampling = self.sampling if isinstance(self.sampling, str) else "designed"
@@ -607,7 +576,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """More of the space at random, where all that was evaluated failed."""
         if len(known):
             logger.warning("none of %d evaluations succeeded: another sample", len(known))
-        size = self._affordable(size or self.batch_size or self.first_sample)
+        size = self._spending.affordable(size or self.batch_size or self.first_sample)
         settled = known.settled
         pool = self.view.first_sample(
             min(size + len(settled), self.view.n_members), "random", self.random_state, settled
@@ -617,37 +586,22 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     def _select(self, proposals: IntArray, known: Knowledge, size: int | None) -> IntArray:
         """Which of the proposals are evaluated."""
         wanted = size or self.batch_size or self._wanted(known)
-        affordable, unit = self._affordable(wanted), 1.0
-        if not affordable and self._priced and self._limit != 0:
+        affordable, unit = self._spending.affordable(wanted), 1.0
+        if not affordable and self._priced and self._spending.limit != 0:
             # What no whole evaluation is left for may complete what is nearly known.
-            affordable, unit = 1, self._whole_left()
+            affordable, unit = 1, self._spending.whole_left()
             proposals = proposals[self.view.shares(proposals) <= unit]
         if not affordable or not len(proposals):
             return proposals[:0]
         batch = self._batch(proposals, affordable, known, unit)
         # A batch of those that little is left to pay of holds more than it costs.
-        most = min((n for n in (size, self._limit) if n is not None), default=len(batch))
+        most = min((n for n in (size, self._spending.limit) if n is not None), default=len(batch))
         return batch[:most]
 
     def _wanted(self, known: Knowledge) -> int:
         """How many the schedule gives; less what is under way, by which the choice is the staler."""
-        n = default_batch_size(self._paid_for(known)) - self._whole(known.pending)
+        n = default_batch_size(self._spending.paid_for(known)) - self._spending.whole(known.pending)
         return max(1, round(n))
-
-    def _paid_for(self, known: Knowledge) -> float:
-        """How many architectures were paid for: by the share of it where part of what is known was given."""
-        n = len(known) - int(known.open.sum())
-        if not self._priced:
-            return n
-        rows = self.bill.rows[self.view.store.tried[self.bill.rows]]
-        given = np.isfinite(known.raw) & (self.view.store.paid_of(rows)[:, : known.raw.shape[1]] == 0.0)
-        shares = given @ self.problem.evaluation_prices / self.view.price
-        # What was given as a whole teaches as much as if it had been paid for.
-        return n - float(shares[~known.open & (shares < 1.0 - EPSILON)].sum())
-
-    def _whole(self, X: IntArray) -> float:
-        """How many whole evaluations architectures cost, what is known of them left out."""
-        return float(self.view.shares(X).sum()) if self._priced else float(len(X))
 
     def _proposals(self, known: Knowledge) -> IntArray:
         """Candidates: all of them where they can be listed, else what evolution visits on the predictions."""
@@ -714,35 +668,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             raise InputError(f"state: expected that of a run of {type(self).__name__}, got: {error!r}") from error
 
     # ---------------------------------------------------------------- plumbing
-    def _affordable(self, size: int) -> int:
-        """At most what the budget leaves, so that it is never exceeded."""
-        # Counted here and not by the evaluator, which ask-and-tell does without.
-        budget = getattr(self.termination, "n_max_evals", None)
-        left = size if self._limit is None else min(size, self._limit)
-        if budget is not None and np.isfinite(budget):
-            left = min(left, int(budget) - len(self.bill) - len(self._pending) - len(self._again))
-        if (cost := self._cost_left()) is not None and np.isfinite(cost) and self.view.price > 0.0:
-            left = min(left, int(cost / self.view.price * (1.0 + EPSILON)))
-        return max(0, left)
-
-    def _whole_left(self) -> float:
-        """How many whole evaluations the budget of cost leaves, a part of one included."""
-        cost = self._cost_left()
-        if cost is None or self.view.price <= 0.0:
-            return np.inf
-        return max(0.0, cost / self.view.price * (1.0 + EPSILON))
-
-    def _cost_left(self) -> float | None:
-        """What may still be spent, what is under way counted as spent; None where no budget is one of cost."""
-        found = [] if self._cost_limit is None else [self._cost_limit]
-        if isinstance(self.termination, CostBudget):
-            under_way = self._whole(self._waiting()) * self.view.price
-            under_way += sum(float(self.problem.evaluation_prices[mask].sum()) for _, mask in self._screening.values())
-            if self._repeating is not None:
-                under_way += sum(self._repeating.cost(mask) for _, mask in self._again.values())
-            found.append(self.termination.limit - self.problem.cost(self.bill) - under_way)
-        return min(found) if found else None
-
     def _population(self, X: IntArray) -> Population:
         if not len(X):
             return Population.empty()

@@ -68,7 +68,7 @@ class OneShotRAPID(RAPID):
                 return batch
         left = self.first_sample + self._front_size - len(known)
         parts_left = self.parts - (self._rounds - 1)
-        part = self._affordable(math.ceil(left / max(parts_left, 1)))
+        part = self._spending.affordable(math.ceil(left / max(parts_left, 1)))
         return self._batch(proposals, part, known) if part else proposals[:0]
 
     def _predicted_front(self, proposals: IntArray, known: Knowledge) -> IntArray:
@@ -89,4 +89,4 @@ class OneShotRAPID(RAPID):
         if self.batch_size is not None and len(batch) < self.batch_size and len(left):
             batch = np.vstack([batch, self._batch(left, self.batch_size - len(batch), known)])
         self._expected.clear()
-        return batch[: self._affordable(len(batch))]
+        return batch[: self._spending.affordable(len(batch))]

@@ -859,15 +859,15 @@ class TestProposals:
         algorithm = RAPID(specs=FAST)
         algorithm.setup(problem, termination=("n_eval", 24), seed=0)
         told(algorithm, hundred, 16)
-        assert len(algorithm._pending) == 2
-        assert [algorithm._affordable(n) for n in (0, 1, 6, 7, 100)] == [0, 1, 6, 6, 6]
+        assert len(algorithm._under_way.whole) == 2
+        assert [algorithm._spending.affordable(n) for n in (0, 1, 6, 7, 100)] == [0, 1, 6, 6, 6]
         algorithm.propose(limit=3)
-        assert algorithm._affordable(100) == 3
+        assert algorithm._spending.affordable(100) == 3
         algorithm.propose(limit=0)
-        assert algorithm._affordable(100) == 0
+        assert algorithm._spending.affordable(100) == 0
         # Whoever lowers it below what was spent gets nothing more.
         algorithm.termination = MaximumFunctionCallTermination(10)
-        assert len(algorithm.propose()) == algorithm._affordable(100) == 0
+        assert len(algorithm.propose()) == algorithm._spending.affordable(100) == 0
 
     @pytest.mark.parametrize(("cost", "expected"), [(7.6, 3), (7.5, 3), (7.5 * (1 - 1e-12), 3), (7.4, 2), (0.0, 0)])
     def test_budgets_of_cost_pay_for_whole_architectures_rounding_aside(self, cost, expected, hundred):
@@ -878,7 +878,7 @@ class TestProposals:
         algorithm = RAPID(specs=FAST)
         algorithm.setup(ArchitectureProblem(table.space, table), termination=CostBudget(cost + 10.0), seed=0)
         algorithm.propose(4)
-        assert algorithm._cost_left() == pytest.approx(cost)
+        assert algorithm._spending.cost_left() == pytest.approx(cost)
         assert len(algorithm.propose()) == expected
         # The smaller one of two limits counts.
         algorithm = RAPID(specs=FAST)

@@ -205,7 +205,7 @@ class TestWhatMayBeSpent:
         for _ in range(2):
             algorithm.next()
         wanted = algorithm.ask().get("wanted")
-        known = algorithm.view.knowledge(algorithm.bill, algorithm._waiting(), algorithm.view.members[:0])
+        known = algorithm.view.knowledge(algorithm.bill, algorithm._under_way.X, algorithm.view.members[:0])
         # What is chosen gets an error, what is screened a latency alone.
         counts = known.complete.sum(), known.open.sum(), wanted[:, 0].sum(), (~wanted[:, 0]).sum()
         assert min(counts) > 0
@@ -215,7 +215,7 @@ class TestWhatMayBeSpent:
     def test_is_a_share_of_what_complete_evaluations_cost(self, n_chosen, begun):
         algorithm, known, (whole, parts, chosen, screening) = begun
         expected = 1.01 * (whole + chosen + n_chosen) - 0.01 * (parts + screening)
-        assert algorithm._screening_cost(known, n_chosen) == pytest.approx(expected)
+        assert algorithm._spending.for_screening(algorithm._decoupling, known, n_chosen) == pytest.approx(expected)
 
     def test_what_is_chosen_can_be_completed_afterwards(self):
         """Where the budget does not pay for the batch and its latencies beforehand, the batch is measured at once."""

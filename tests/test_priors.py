@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -348,7 +349,7 @@ def test_batches_grow_with_what_was_paid_and_not_with_what_was_given() -> None:
     known = algorithm.view.knowledge(algorithm.bill, EVERYONE[:0])
     assert known.complete.sum() > 60
     complete = problem.store.complete
-    paid = algorithm._paid_for(known)
+    paid = algorithm._spending.paid_for(known)
     assert paid == pytest.approx(float((problem.store.paid[complete] @ [1.0, 0.01]).sum()) / 1.01)
     assert paid < 7.0
     assert algorithm._wanted(known) == 2
@@ -357,9 +358,8 @@ def test_batches_grow_with_what_was_paid_and_not_with_what_was_given() -> None:
     problem.store.add(EVERYONE[strangers], table(2).raw[strangers])
     algorithm.bill.take_free()
     known = algorithm.view.knowledge(algorithm.bill, EVERYONE[:0])
-    assert algorithm._paid_for(known) == pytest.approx(paid + 3)
-    algorithm._priced = False
-    assert algorithm._paid_for(known) == known.complete.sum()
+    assert algorithm._spending.paid_for(known) == pytest.approx(paid + 3)
+    assert replace(algorithm._spending, priced=False).paid_for(known) == known.complete.sum()
 
 
 @pytest.mark.parametrize(
