@@ -13,7 +13,6 @@ from rapid_moo.drawing import graph
 from rapid_moo.errors import InputError
 from rapid_moo.objectives import Objective
 from rapid_moo.problems import nasbench201_cell as cell
-from rapid_moo.problems.nasbench201_signal import SIGNAL_NAMES, signal_features
 from rapid_moo.space import Gene, SearchSpace
 
 _STRING = re.compile(r"\|(\w+)~0\|\+\|(\w+)~0\|(\w+)~1\|\+\|(\w+)~0\|(\w+)~1\|(\w+)~2\|")
@@ -30,8 +29,7 @@ class NASBench201(SearchSpace):
     :meth:`canonical` joins cells that compute the same function: 5,044 of them, skip connections, dead edges and pools,
     which are linear, resolved completely. (The benchmark's own isomorphism string tells 6,466 apart, since it keeps the
     brackets of a sum that is passed on, and takes twice the same convolution for the sum of two.) Size and latency
-    count dead edges, so tables and budgets do not use it. Accuracy is predicted from the canonical form, with features
-    of what its random weights do to images (:mod:`~rapid_moo.problems.nasbench201_signal`).
+    count dead edges, so tables and budgets do not use it.
     """
 
     name = "nasbench201"
@@ -85,9 +83,6 @@ class NASBench201(SearchSpace):
     def _features(self, X: IntArray) -> FloatArray:
         return self._feature_table[self._index(X)]
 
-    def _function_features(self, X: IntArray) -> FloatArray:
-        return _signal_table()[self._index(X)]
-
     def _compute(self, X: IntArray, name: str) -> FloatArray:
         return cell.params(X) if name == "params" else cell.flops(X)
 
@@ -102,12 +97,3 @@ def _cells() -> IntArray:
 def _canonical_table() -> IntArray:
     """For each genotype the index of the first one that computes the same; it takes half a second."""
     return cell.canonical_rows(_cells())
-
-
-@cache
-def _signal_table() -> FloatArray:
-    """Signal features of each canonical genotype, zeros of the others; it takes a tenth of a second."""
-    rows = np.unique(_canonical_table())
-    found = np.zeros((len(_cells()), len(SIGNAL_NAMES)))
-    found[rows] = signal_features(_cells()[rows])
-    return found

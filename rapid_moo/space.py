@@ -41,8 +41,8 @@ class SearchSpace(Shown):
     """A finite space of architectures, each a row of integer codes.
 
     Subclasses set ``name``, ``genes`` and ``objectives`` and override the private methods (``_active``,
-    ``_canonical``, ``_features``, ``_function_features``, ``_encode``, ``_decode``, ``_compute``) where the defaults do
-    not fit. Public methods validate and never change their input; private ones may assume valid, repaired genotypes.
+    ``_canonical``, ``_features``, ``_encode``, ``_decode``, ``_compute``) where the defaults do not fit. Public
+    methods validate and never change their input; private ones may assume valid, repaired genotypes.
 
     Attributes
     ----------
@@ -417,8 +417,7 @@ class SearchSpace(Shown):
             The space's own features, one indicator per gene and choice (none set for an inactive gene), or both.
         objective : str
             Name of what they are to predict: of an objective in :attr:`of_function` they are those of the canonical
-            form, so that architectures that compute the same are seen as the same, and behind the space's own ones
-            may be further features of what is computed.
+            form, so that architectures that compute the same are seen as the same.
         """
         if kind not in FEATURE_SETS:
             raise InputError(f"features: expected one of {', '.join(FEATURE_SETS)}, got {kind!r}")
@@ -426,8 +425,6 @@ class SearchSpace(Shown):
         parts = []
         if kind in ("engineered", "all"):
             parts.append(np.asarray(self._features(repaired), dtype=np.float64))
-            if objective in self.of_function:
-                parts.append(np.asarray(self._function_features(repaired), dtype=np.float64))
         if kind in ("one_hot", "all"):
             parts.append(self._one_hot(repaired))
         return np.hstack(parts)
@@ -512,10 +509,6 @@ class SearchSpace(Shown):
             else:
                 columns.append((X[:, k, None] == np.arange(len(gene.choices))) & active[:, k, None])
         return np.hstack(columns).astype(np.float64)
-
-    def _function_features(self, X: IntArray) -> FloatArray:
-        """What canonical forms compute, for objectives in :attr:`of_function` alone; by default nothing is added."""
-        return np.empty((len(X), 0))
 
     def _one_hot(self, X: IntArray) -> FloatArray:
         active = self._active(X)
