@@ -161,8 +161,13 @@ class Learner:
             "chosen": [spec.to_dict() if spec is not None else None for spec in self._chosen],
             "chosen_at": self._chosen_at,
             "tuned_at": self._tuned_at,
+            "prior_columns": self._prior_columns(),
             "predictors": self.predictors.warm_state() if self.predictors is not None else None,
         }
+
+    def _prior_columns(self) -> list[int]:
+        """How many columns priors give each objective."""
+        return [self.priors.count(o.name) if self.priors is not None else 0 for o in self.view.objectives]
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a :meth:`state`.
@@ -174,6 +179,9 @@ class Learner:
         """
         if len(state["chosen"]) not in (0, len(self.view.objectives)):
             return  # Objectives were added meanwhile: predictors are chosen anew.
+        columns = self._prior_columns()
+        if state.get("prior_columns", columns) != columns:
+            return  # So are they where priors were added: those that were chosen know nothing of them.
         self._chosen = [spec_from_dict(item) if item is not None else None for item in state["chosen"]]
         self._chosen_at, self._tuned_at = int(state["chosen_at"]), int(state["tuned_at"])
         if state["predictors"] is not None:

@@ -70,6 +70,9 @@ class Objective:
             raise InputError(f"objective {self.name!r}: expected direction 'min' or 'max', got {self.direction!r}")
         if isinstance(self.cost, bool) or not isinstance(self.cost, int | float) or not 0 <= self.cost <= LARGEST:
             raise InputError(f"objective {self.name!r}: expected a cost of 0 to {LARGEST:g}, got {shown(self.cost)}")
+        if 0 < self.cost < 1.0 / LARGEST:
+            least = f"{1.0 / LARGEST:g}"
+            raise InputError(f"objective {self.name!r}: expected a cost of {least} or more, or 0, got {self.cost!r}")
         number = isinstance(self.repeats, int) and not isinstance(self.repeats, bool)
         if self.repeats != AUTO and not (number and 0 < self.times <= MOST_REPEATS):
             raise InputError(

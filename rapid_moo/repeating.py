@@ -259,7 +259,7 @@ def _learning(measured: Measured, repeating: Repeating, n_new: int, left: float)
     for g, price in enumerate(repeating.prices):
         most = int(measured.lacking[g])
         if price > 0.0:
-            most = min(most, int(min(left, half) / price * (1.0 + 1e-9)))
+            most = int(min(most, min(left, half) / price * (1.0 + 1e-9)))
         found = learning(measured, g, most)
         left, half = left - price * len(found), half - price * len(found)
         pairs += [(int(i), g) for i in found]

@@ -290,6 +290,10 @@ class Rows:
         """Where the measurement of an objective of one row was stopped and it has no value, shape (n_objectives,)."""
         return np.asarray((self._halted[row] > 0) & (self._count[row] == 0))
 
+    def known_before_of(self, row: int) -> BoolArray:
+        """Which objectives of one row have a value that was not measured here, shape (n_objectives,)."""
+        return np.asarray(self._count[row] > self._paid[row])
+
     def is_free(self, row: int) -> bool:
         """Whether one row was known beforehand and is not billed."""
         return bool(self._free[row])
@@ -405,6 +409,7 @@ class Rows:
 
     def _on_tell(self, event: Event) -> None:
         row, body = event.row, event.body
+        billed = not (self._free[row] or body.get("free", False))
         if body["values"] or body["reasons"]:
             self._n_told += 1
             self._told[row] = self._n_told
@@ -414,7 +419,7 @@ class Rows:
             self._total[row, k] += value
             self._squares[row, k] += value * value
             self._count[row, k] += 1
-            self._paid[row, k] += not self._free[row]
+            self._paid[row, k] += billed
             self._again[row, k] = False
             reasons.pop(name, None)
         stopped = body.get("stopped") or {}
@@ -423,10 +428,10 @@ class Rows:
         for name, text in body["reasons"].items():
             if name and name not in stopped:
                 self._broken[row, self.objectives.index(name)] = True
-                self._lost[row, self.objectives.index(name)] += not self._free[row]
+                self._lost[row, self.objectives.index(name)] += billed
             if not name or self._count[row, self.objectives.index(name)] == 0:
                 reasons[name] = text
-        if not self._begun[row] and not self._free[row]:
+        if billed and not self._begun[row]:
             self._begun[row] = 1
         self._seconds[row] += body["seconds"]
         self._who[row] = body["who"] or self._who[row]

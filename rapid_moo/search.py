@@ -329,13 +329,11 @@ class Search:
         self._price = float(self.problem.evaluation_prices.sum()) if self.problem.costs_stated else 1.0
         sampled = table.count(float(settings.train_ratio))
         self.budget = self._budget(sampled)
-        whole = int(self.budget / self._price * (1.0 + EPSILON))
+        whole = int(min(len(table), self.budget / self._price * (1.0 + EPSILON)))
         self.n_train = sampled if settings.oneshot else max(2, min(FIRST_SAMPLE, whole - 1))
         if self.n_train > whole:
-            raise InputError(
-                f"budget: expected at least the {self.n_train} training rows of train ratio"
-                f" {settings.train_ratio}, got {self.budget}"
-            )
+            share = f" of train ratio {settings.train_ratio}" if settings.oneshot else ""
+            raise InputError(f"budget: expected more than {self._rows_to_train}{share}, got {self.budget:g}")
         self.tuner = tuner
         told = [Prior.parse(text, settings.same) for text in settings.priors]
         # Read at once: what is wrong with a prior is found before anything is searched.
@@ -357,6 +355,12 @@ class Search:
         if not 1 <= count <= n or count != int(count):
             raise InputError(f"budget: expected 1 to {n} evaluations (the table's size) or a share, got {stated}")
         return int(count)
+
+    @property
+    def _rows_to_train(self) -> str:
+        """What predictors are to learn from first, and what it costs, for messages."""
+        price = f"the cost of {cost_text(self.n_train * self._price)} of " if self.problem.costs_stated else ""
+        return f"{price}the {self.n_train} training rows"
 
     @property
     def _rate(self) -> float:
@@ -396,8 +400,8 @@ class Search:
         predictors = algorithm.predictors
         if predictors is None or algorithm.searched is None:
             raise InputError(
-                f"budget: expected more than the {self.n_train} training rows, so that a front can be verified,"
-                f" got {self.budget}"
+                f"budget: expected more than {self._rows_to_train}, so that a front can be verified, got"
+                f" {self.budget:g}"
             )
         triplet = self.triplet or (algorithm.tuned.best if algorithm.tuned is not None else None)
         self.seconds |= algorithm.seconds

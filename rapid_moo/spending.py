@@ -136,7 +136,7 @@ class Spending:
         if budget is not None and np.isfinite(budget):
             left = min(left, int(budget) - len(self.bill) - len(self.under_way.whole) - len(self.under_way.again))
         if (cost := self.cost_left()) is not None and np.isfinite(cost) and self.view.price > 0.0:
-            left = min(left, int(cost / self.view.price * (1.0 + EPSILON)))
+            left = int(min(left, cost / self.view.price * (1.0 + EPSILON)))  # the quotient may be beyond any int
         return max(0, left)
 
     def whole_left(self) -> float:

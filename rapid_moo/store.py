@@ -136,6 +136,7 @@ class Store(Rows):
         seconds: float = 0.0,
         who: str = "",
         more: bool = False,
+        free: bool = False,
     ) -> None:
         """Values of some objectives, and why others have none; a further value of an objective is a repeat.
 
@@ -156,6 +157,8 @@ class Store(Rows):
             Who measured.
         more : bool
             Whether further results of this work are to come, so that the row stays as it is.
+        free : bool
+            Whether this was known beforehand and costs nothing, also where the row itself is billed for something else.
         """
         halted = dict(stopped or {})
         wrong = [n for n in (*values, *(reasons or {}), *halted) if n and n not in self.objectives]
@@ -172,6 +175,7 @@ class Store(Rows):
             "who": who,
             "more": more,
             **({"stopped": {name: float(share) for name, share in halted.items()}} if halted else {}),
+            **({"free": True} if free else {}),
         }
         with self.transaction():
             self._record([Event("tell", self._known_row(row), time.time(), body)])
@@ -209,7 +213,7 @@ class Store(Rows):
             for row, line in zip(rows, values, strict=True):
                 known = {n: float(v) for n, v in zip(self.objectives, line, strict=True) if np.isfinite(v)}
                 if known:
-                    self.tell(row, known, seconds=seconds, who=who)
+                    self.tell(row, known, seconds=seconds, who=who, free=free)
             self.drop([int(row) for row in np.unique(rows) if self.is_waiting(int(row))])
         return rows
 

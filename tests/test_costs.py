@@ -51,6 +51,11 @@ class TestStated:
         assert prices(goals, ("latency",)).tolist() == [3600.0, 0.0]
         assert prices(GOALS, ()).tolist() == [1.0, 1.0]
 
+    @pytest.mark.parametrize("cost", [1e-320, 9e-31])
+    def test_a_cost_next_to_nothing_is_refused(self, cost):
+        with pytest.raises(InputError, match=f"expected a cost of 1e-30 or more, or 0, got {cost}"):
+            Objective("error", "min", cost=cost)
+
     def test_parsing_takes_quoted_names(self):
         assert parse_costs('"Top-1, val":1, lat : 0.01') == {"Top-1, val": 1.0, "lat": 0.01}
 
@@ -130,6 +135,13 @@ class TestBill:
 
 
 class TestBudgets:
+    def test_a_budget_beyond_any_number_of_evaluations_is_one(self):
+        problem = ArchitectureProblem(
+            make_table("error:1e-30,lat:1e-30", n=2).space, make_table("error:1e-30,lat:1e-30", n=2)
+        )
+        minimize(problem, RAPID(specs=[RIDGE, RIDGE]), CostBudget(1e300), seed=0)
+        assert problem.n_evaluations == 8
+
     @pytest.mark.parametrize("algorithm", ["rapid", "nsga2"])
     def test_minimize_ends_by_cost(self, algorithm):
         table = make_table("error:2,latency:0.5")

@@ -25,6 +25,7 @@ from rapid_moo.learning import TEACHING
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import GaussianProcess, PredictorSet, PredictorSpec
 from rapid_moo.priors import Priors, Source, Transfer
+from rapid_moo.report.sections import hyperparameter_lines
 from rapid_moo.store import Store
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import early_specs
@@ -472,6 +473,87 @@ def test_a_study_is_a_prior_of_another(tmp_path: Path) -> None:
     told = Priors(SPACE, OBJECTIVES, [Prior(tmp_path / "old", same="error")])
     assert told.take_over(Store(SPACE, ["error", "latency"])) == 12
     assert told.count("latency") == 1
+
+
+PRICED = (Objective("error", "min", cost=1.0), Objective("latency", "min", "ms", cost=0.01))
+PARTS = {"error": lambda a: {"error": measure(a)["error"]}, "latency": lambda a: {"latency": measure(a)["latency"]}}
+
+
+def screened(folder: Path, priors: tuple[object, ...] = ()) -> tuple[Study, int]:
+    """A study with architectures of which latency alone was measured, and the row of one of them."""
+    study = Study(folder, SPACE, PARTS, objectives=PRICED, priors=priors)
+    x = EVERYONE[some(40)[-1]]
+    study.run(budget=4.2)
+    (row,) = study.store.ask(x[None], objectives=["latency"])
+    study.store.start(row)
+    study.store.tell(row, {"latency": 3.0})
+    return study, int(row)
+
+
+def test_what_holds_is_free_also_where_another_objective_was_measured(tmp_path: Path) -> None:
+    study, row = screened(tmp_path / "s")
+    cost = study.status().cost
+    assert study.status().imported == 0
+    again = Study(tmp_path / "s", measure=PARTS, priors=[Prior(table(1, some(40)), same="error")])
+    assert again.store.raw[row, 0] == error(again.store.X[row][None])[0]
+    assert again.store.raw[row, 1] == 3.0
+    assert again.status().cost == pytest.approx(cost)
+    # Of these forty some were measured in the first run and keep their own value.
+    own = again.store.paid[:, 0] > 0
+    assert again.status().imported == again.store.complete.sum() + (again.store.free).sum() - own.sum()
+    assert f"{again.status().imported} known beforehand, whole or in part, free" in again.status().to_text()
+
+
+def test_what_was_known_of_a_row_that_was_measured_in_part_is_not_billed(tmp_path: Path) -> None:
+    study, row = screened(tmp_path / "s")
+    cost, begun = study.status().cost, study.status().begun
+    genes = study.space.to_dict(study.store.X[row])
+    (tmp_path / "known.csv").write_text(f"{','.join(genes)},error\n{','.join(map(str, genes.values()))},0.5\n")
+    assert study.import_known(tmp_path / "known.csv") == 1
+    assert study.store.raw[row].tolist() == [0.5, 3.0]
+    assert (study.status().cost, study.status().begun) == (pytest.approx(cost), begun)
+    assert study.store.who(row) != "import"
+    reopened = Study(tmp_path / "s", measure=PARTS)
+    assert (reopened.status().cost, reopened.status().imported) == (pytest.approx(cost), 1)
+
+
+def test_what_waits_and_becomes_known_is_not_begun(tmp_path: Path) -> None:
+    study = Study(tmp_path / "s", SPACE, measure, objectives=OBJECTIVES)
+    study.store.ask(EVERYONE[7:8], "rapid")
+    genes = study.space.to_dict(EVERYONE[7])
+    (tmp_path / "known.csv").write_text(
+        f"{','.join(genes)},error,latency\n{','.join(map(str, genes.values()))},0.5,2\n"
+    )
+    study.import_known(tmp_path / "known.csv")
+    assert (study.status().waiting, study.status().begun, study.status().imported) == (0, 0, 1)
+
+
+def test_the_report_of_a_study_whose_predictors_see_a_hint_can_be_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, _ = screened(tmp_path / "s", (Prior(table(1, some(200)), same="error"),))
+    study.run(budget=4.6)
+    assert study.algorithm.state()["predictors"]["specs"][1]["prior"] == 1
+    again = Study(tmp_path / "s").report()
+    assert again.predictors[1].members[0]["prior"] == 1
+    assert again.settings["costs"] == {"error": 1.0, "latency": 0.01}
+    assert again.settings["priors"] == {"latency": "a hint of 200 values of device"}
+    text = " ".join(hyperparameter_lines(again.predictors[1]))
+    assert "features and 1 column of priors, target" in text
+
+
+def test_predictors_are_chosen_anew_where_priors_were_added(tmp_path: Path) -> None:
+    study, _ = screened(tmp_path / "s", (Prior(table(1, some(200)), same="error"),))
+    study.run(budget=4.6)
+    more = Study(tmp_path / "s", measure=PARTS, priors=[table(3, some(200)), table(4, some(200))])
+    # The folder's predictors know nothing of the new ones: a report goes without.
+    assert more.report().predictors == ()
+    assert more.priors.count("latency") == 4
+    more.run(budget=5.0)
+    specs = more.algorithm.state()["predictors"]["specs"]
+    assert {spec.get("prior", 0) for spec in specs} <= {0, 1, 3, 4}
+    assert specs[1]["prior"] == 4
+    assert Study(tmp_path / "s").report().predictors[1].members[0]["prior"] == 4
 
 
 # ------------------------------------------------------------------ command line

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rapid_moo._util import as_count, atomic_path, one_line, write_text
 from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, writable
-from rapid_moo.costs import cost_text, with_costs
+from rapid_moo.costs import affordable, cost_text, costs_stated, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
 from rapid_moo.measure import Command, user_trace
@@ -44,7 +44,7 @@ from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.report import Renewal
 from rapid_moo.study.spacefile import TEMPLATE, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
-from rapid_moo.study.study import Study
+from rapid_moo.study.study import Study, checked_budget
 
 LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
 QUIET_SECONDS = 10.0
@@ -75,6 +75,8 @@ def run_study(options: Namespace) -> int:
         weights = _weights(options.prefer, study.objectives)
         if options.known and (told := holder(study.folder)):
             raise StudyError(f"{study.folder}: {told} is running this study")
+        for name, told in study.priors.told().items() if options.prior else ():
+            complain(f"prior: {name}: {told}")
         for path in options.known:
             complain(f"{path}: {study.import_known(path)} rows known beforehand")
         return _run(study, options, weights)
@@ -115,8 +117,27 @@ def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
     except Exception as error:  # the user's own function of the genes
         complain(f"{user_trace(error).rstrip()}\nAfter mending it go on with: rapid-moo run {study.folder}", None)
         return EXIT_FAILED
+    if not options.confirm:
+        _tell_why_budget_is_left(study, status)
     print(_report(study, weights))
     return 0
+
+
+def _tell_why_budget_is_left(study: Study, before: Status) -> None:
+    """Say why a run has ended, or begun nothing, before its budget was spent."""
+    now = study.status()
+    price = float(study.problem.evaluation_prices.sum()) if now.by_cost else 1.0
+    left = (now.budget or 0.0) - (now.cost if now.by_cost else study.store.n_evaluations)
+    if left > 0.0 and affordable(price, left):
+        complain(
+            f"note: nothing is left to evaluate: every architecture of {study.space.name} is known, has failed or"
+            " breaks a bound"
+        )
+    elif now.by_cost and now.cost == before.cost and left > 0.0:
+        complain(
+            f"note: nothing was begun: to measure an architecture costs {cost_text(price)}, and {cost_text(left)} of"
+            " the budget is left; for more give a larger --budget"
+        )
 
 
 def _study(options: Namespace, executor: Any) -> Study:
@@ -141,17 +162,23 @@ def _study(options: Namespace, executor: Any) -> Study:
             raise InputError(f"--out: expected none beside the folder of a study, got {options.out}")
         stated: Sequence[Objective] | None = parse_objectives(options.objectives) if options.objectives else None
         known = [objective_from_dict(item) for item in read_definition(target)["objectives"]]
+        computed = [item["name"] for item in read_definition(target)["space"].get("computed", [])]
+        more = [o for o in stated or () if o.name not in {k.name for k in known}]
         if options.costs is not None or options.repeats is not None:
-            more = [o for o in stated or () if o.name not in {k.name for k in known}]
-            computed = [item["name"] for item in read_definition(target)["space"].get("computed", [])]
             stated = _with_measurements([*known, *more], options, computed)
-        _weights(options.prefer, [*known, *(o for o in stated or () if o.name not in {k.name for k in known})])
+        _weights(options.prefer, [*known, *more])
+        _check_budget(options.budget, [*known, *(stated or ())], computed)
         return Study(target, constraints=constraints, objectives=stated, **shared)
     space, objectives, written, reference = _space(options.target)
     if options.objectives:
         objectives = parse_objectives(options.objectives)
-    objectives = _with_measurements(objectives, options, [objective.name for objective in space.computed])
+    computed = [objective.name for objective in space.computed]
+    objectives = _with_measurements(objectives, options, computed)
     out = writable(options.out or Path("runs") / space.name)
+    held = read_definition(out)["objectives"] if (out / DEFINITION).exists() else []
+    _check_budget(options.budget, [*objectives, *map(objective_from_dict, held)], computed)
+    if kept := [item["name"] for item in held if item["name"] not in {o.name for o in objectives}]:
+        complain(f"note: {options.target} does not list {', '.join(kept)} any more: the study in {out} keeps it")
     if options.budget is None and not (out / DEFINITION).exists():
         raise InputError("--budget: expected the number of evaluations of a new study, got none")
     if shared["measure"] is None and not (out / DEFINITION).exists():
@@ -176,6 +203,12 @@ def _with_measurements(
     if options.costs is not None:
         objectives = with_costs(objectives, options.costs, computed)
     return with_repeats(objectives, options.repeats, computed) if options.repeats is not None else objectives
+
+
+def _check_budget(budget: float | None, objectives: Sequence[Objective], computed: Sequence[str]) -> None:
+    """Refuse a budget before anything is written."""
+    if budget is not None:
+        checked_budget(budget, costs_stated(objectives, computed))
 
 
 def _space(target: str) -> tuple[SearchSpace, Sequence[Objective], Sequence[str], Reference | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rapid_moo.curves import Curve
+from rapid_moo.objectives import LARGEST
 
 Architecture = dict[str, Any]
 CANNOT_RUN = "cannot be run"
@@ -109,16 +110,24 @@ def as_number(value: Any) -> float:
     Raises
     ------
     ValueError
-        If it is no finite number; the message says what it is.
+        If it is no finite number, or larger than any that means something; the message says what it is.
     """
-    number = as_float(value)
+    number = _any_float(value)
     if not math.isfinite(number):
         raise ValueError(f"expected a finite number, got {number if math.isnan(number) else shortened(value, 40)}")
+    if abs(number) > LARGEST:
+        raise ValueError(f"expected a number of at most {LARGEST:g} in size, got {number:g}")
     return number
 
 
 def as_float(value: Any) -> float:
-    """As :func:`as_number`, infinite and missing ones too."""
+    """As :func:`as_number`, infinite and missing ones too; what is too large to be anything is infinite."""
+    number = _any_float(value)
+    # The square of a diverged 1e200 is infinite: no model could be fitted, and the study would be stuck.
+    return math.copysign(math.inf, number) if abs(number) > LARGEST else number
+
+
+def _any_float(value: Any) -> float:
     plain = value
     if not isinstance(value, int | float) and hasattr(value, "item") and getattr(value, "ndim", 0) == 0:
         plain = value.item()

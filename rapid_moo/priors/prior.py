@@ -301,11 +301,22 @@ class Priors:
                 rows = store.ask(X[kept], "prior", free=True)
                 for row, value in zip(rows.tolist(), values[kept].tolist(), strict=True):
                     known = store.settled_objectives(row)[store.objectives.index(name)]
-                    # A value that is told of a row that is billed would be billed too.
-                    if not known and store.is_free(row):
-                        store.tell(row, {name: value}, who="prior")
+                    if not known:
+                        who = "prior" if store.is_free(row) else ""
+                        store.tell(row, {name: value}, who=who, more=bool(store.pending[row]), free=True)
                         n += 1
         return n
+
+    def told(self) -> dict[str, str]:
+        """By objective: how many values hold as they are, and which sources are a hint, in words."""
+        found: dict[str, list[str]] = {}
+        for name in dict.fromkeys(name for name, _, _ in self._same):
+            X = np.vstack([X for known, X, _ in self._same if known == name])
+            found[name] = [f"{len(unique_rows(X)[0]):,} values hold and cost nothing"]
+        for name, several in self.hints.items():
+            hints = ", ".join(f"{len(X):,} values of {told}" for told, X, _ in several)
+            found.setdefault(name, []).append(f"a hint of {hints}")
+        return {name: "; ".join(parts) for name, parts in found.items()}
 
     def count(self, name: str) -> int:
         """Columns of an objective: one for a single source, and of several their mean and what sets each apart."""

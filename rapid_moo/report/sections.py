@@ -193,8 +193,10 @@ def hyperparameter_lines(p: PredictorFacts) -> list[str]:
     lines = [f"{p.objective}: mean of {len(p.members)} predictors"] if len(p.members) > 1 else []
     for member in p.members:
         head = f"{p.objective}:" if len(p.members) == 1 else f"  {member['share']:4.0%}"
+        columns = member.get("prior", 0)
+        hint = f" and {columns} column{'s' * (columns > 1)} of priors" if columns else ""
         lines.append(
-            f"{head} {member['family']} {json.dumps(dict(member['params']))} on {member['features']} features,"
+            f"{head} {member['family']} {json.dumps(dict(member['params']))} on {member['features']} features{hint},"
             f" target transform {member['transform']}"
         )
     return lines

@@ -35,6 +35,8 @@ from rapid_moo.study.references import Reference
 from rapid_moo.study.spacefile import check_names, read_constraints
 
 APPLICATION, FORMAT = "rapid-moo study", 1
+MOST_BUDGET = 1e60
+"""More than any budget: what was spent by costs that were stated later counts as one."""
 PACKAGES = ("rapid-moo", "numpy", "scikit-learn", "xgboost", "nevergrad", "pymoo")
 
 
@@ -346,7 +348,7 @@ def _check_definition(content: Mapping[str, Any]) -> None:
     seed, budget, options = settings.get("seed"), settings.get("budget"), settings.get("options")
     if type(seed) is not int or not 0 <= seed <= LARGEST_SEED:
         raise InputError(f"expected a seed, got {shown(seed)}")
-    if budget is not None and (type(budget) not in (int, float) or not 0 < budget < 2**63):
+    if budget is not None and (type(budget) not in (int, float) or not 0 < budget <= MOST_BUDGET):
         raise InputError(f"expected a budget, got {shown(budget)}")
     if not isinstance(options, dict | None):
         raise InputError(f"expected options, got {shown(options)}")

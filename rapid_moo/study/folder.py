@@ -19,6 +19,7 @@ import numpy as np
 from rapid_moo._util import IntArray, as_count, write_text
 from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
+from rapid_moo.objectives import LARGEST
 from rapid_moo.store import Store
 from rapid_moo.study.status import Board
 
@@ -326,7 +327,10 @@ def _values(line: Mapping[str, str], store: Store) -> tuple[dict[str, float], di
     values: dict[str, float] = {}
     reasons: dict[str, str] = {}
     failed = line.get("state") == "failed"
+    computed = {objective.name for objective in store.space.computed}
     for name in store.objectives:
+        if name in computed:
+            continue  # the space knows it exactly, whatever a file says
         cell = line.get(name, "")
         if cell == "":
             if failed:
@@ -338,4 +342,6 @@ def _values(line: Mapping[str, str], store: Store) -> tuple[dict[str, float], di
             raise InputError(f"column {name!r}: expected a number, got {cell!r}") from None
         if not np.isfinite(values[name]):
             raise InputError(f"column {name!r}: expected a finite number or nothing, got {cell!r}")
+        if abs(values[name]) > LARGEST:
+            raise InputError(f"column {name!r}: expected a number of at most {LARGEST:g} in size, got {cell!r}")
     return values, reasons

@@ -79,11 +79,14 @@ class Intake:
 
     def _read(self, values: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, str]]:
         names = self.store.objectives
+        computed = {objective.name for objective in self.problem.space.computed}
         known: dict[str, float] = {}
         failures: dict[str, str] = {}
         for name, value in values.items():
             if name not in names:
                 raise InputError(f"tell: expected objectives {', '.join(names)}, got {name!r}")
+            if name in computed:
+                continue  # the space knows it exactly, whatever is told
             try:
                 known[name] = as_number(value)
             except ValueError as error:
@@ -127,8 +130,12 @@ class Intake:
                 row = self._row(x, IMPORT)
                 repeats = dict(zip(self.store.objectives, self.store.repeats_of(row).tolist(), strict=True))
                 new = {name: value for name, value in values.items() if not repeats[name]}
+                who = IMPORT if self.store.is_free(row) else ""
                 if new or reasons:
-                    self.store.tell(row, new, reasons, who=IMPORT, more=bool(self.store.pending[row]))
+                    # A row that is billed for something else is not billed for what was known beforehand.
+                    self.store.tell(row, new, reasons, who=who, more=bool(self.store.pending[row]), free=True)
                 computed = self.problem.computed_values(row)
                 if computed:
-                    self.store.tell(row, computed, more=bool(self.store.pending[row]))
+                    self.store.tell(row, computed, more=bool(self.store.pending[row]), free=True)
+                if self.store.is_waiting(row) and not self.store.wanted_of(row).any():
+                    self.store.drop([row])  # nothing is left to measure of it

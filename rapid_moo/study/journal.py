@@ -398,6 +398,7 @@ _BODIES: dict[Any, dict[str, Callable[[Any], bool]]] = {
         "seconds": lambda value: _in(value, LONGEST_SECONDS),
         "who": _is_text,
         "more": _is_bool,
+        "free": _is_bool,
         "stopped": _are_shares,
     },
     "requeue": {"forget": _is_bool, "again": _is_bool, "stops": _are_stops},

@@ -98,12 +98,21 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
             "budget": status.budget,
             "constraints": [str(item) for item in study.definition.content["constraints"]],
             "measure": study.definition.content.get("measure"),
+            **_costs(study),
+            **({"priors": study.priors.told()} if study.priors.hints else {}),
             "options": study.definition.content["settings"].get("options"),
             "begun": study.definition.content.get("created"),
         },
         versions=environment(),
         running=status.holder,
     )
+
+
+def _costs(study: Any) -> dict[str, Any]:
+    """What one measurement of each objective costs, where that is stated."""
+    if not study.problem.costs_stated:
+        return {}
+    return {"costs": dict(zip(study.store.objectives, study.problem.prices.tolist(), strict=True))}
 
 
 def _prices(study: Any, rows: IntArray) -> FloatArray | None:
@@ -119,15 +128,19 @@ def _predictors(study: Any) -> PredictorSet | None:
     if algorithm is not None and hasattr(algorithm.predictors, "sample_"):
         found: PredictorSet = algorithm.predictors
         return found
-    state = (study.store.notes.get(STATE) or {}).get("predictors")
+    noted = study.store.notes.get(STATE) or {}
+    state = noted.get("predictors")
     if state is None or len(state["specs"]) != len(study.objectives):
         return None
+    columns = [study.priors.count(objective.name) for objective in study.objectives]
+    if noted.get("prior_columns", columns) != columns:
+        return None  # Chosen before priors were added: the next run chooses anew.
     complete = np.flatnonzero(study.store.complete)
     if len(complete) < 2:
         return None
     X, raw = study.store.X[complete], study.store.raw_of(complete)
     table = ArchitectureTable.build(study.space, study.objectives, X, raw, study.space.name)
-    return PredictorSet.warm(study.space, study.objectives, state).fit(table, warm_start=True)
+    return PredictorSet.warm(study.space, study.objectives, state, study.priors).fit(table, warm_start=True)
 
 
 class Renewal:

@@ -17,7 +17,7 @@ from rapid_moo.measure import shortened
 from rapid_moo.objectives import to_minimised
 from rapid_moo.pareto import front_indices
 from rapid_moo.problem import ArchitectureProblem
-from rapid_moo.rows import IMPORT
+from rapid_moo.rows import BY_HAND, IMPORT
 from rapid_moo.store import Store
 
 BOX_ROWS = 16
@@ -37,7 +37,7 @@ class Status:
         Evaluations that were begun, which is what the budget counts; where costs are stated, architectures.
     done, partial, stopped, failed, running, waiting, imported : int
         Architectures with all objectives, with some, stopped because they were not worth their end, with none, under
-        way, chosen and not begun, and known beforehand.
+        way, chosen and not begun, and known beforehand, whole or in part.
     repeats : int
         Evaluations that measured an architecture again.
     reasons : dict
@@ -91,7 +91,10 @@ class Status:
     def to_text(self) -> str:
         """For people."""
         goal = f" of {self.budget}" if self.budget is not None else ""
-        counts = [f"{self.done} done", f"{self.partial} partial", f"{self.failed} failed"]
+        # A row that lacks something for another reason may have failed in part.
+        in_part = max(0, sum(self.reasons.values()) - self.failed)
+        counts = [f"{self.done} done", f"{self.partial} partial"]
+        counts += [f"{self.failed} failed{f' and {in_part} in part' if in_part else ''}"]
         counts += [f"{self.stopped} stopped early"] if self.stopped else []
         if self.running:
             left = "" if self.holder else " (by hand, or when it was stopped: these are made again)"
@@ -104,7 +107,7 @@ class Status:
             goal = f" of {cost_text(self.budget)}" if self.budget is not None else ""
             lines.insert(0, f"cost {cost_text(self.cost)}{goal}")
         if self.imported:
-            lines.append(f"{self.imported} known beforehand, free of charge")
+            lines.append(f"{self.imported} known beforehand, whole or in part, free of charge")
         lines += [f"failed {n} times: {reason}" for reason, n in list(self.reasons.items())[:SHOWN_REASONS]]
         if self.best:
             lines.append("best: " + ", ".join(f"{name} {value:.6g}" for name, value in self.best.items()))
@@ -160,6 +163,8 @@ class Board:
         self._reasons: dict[int, str] = {}
         self._told: Counter[str] = Counter()
         self._imports: set[int] = set()
+        computed = {objective.name for objective in self.problem.space.computed}
+        self._measured = np.array([objective.name not in computed for objective in self.problem.objectives])
 
     def update(self) -> set[int]:
         """Take in what has changed of the store; returns the rows."""
@@ -180,7 +185,9 @@ class Board:
             if store.failed_objectives_of(row).any() and (reason := shortened(store.reason(row), 160)):
                 self._reasons[row] = reason
                 self._told[reason] += 1
-            (self._imports.add if store.is_free(row) and store.who(row) == IMPORT else self._imports.discard)(row)
+            known = (store.known_before_of(row) & self._measured).any() and store.who(row) != BY_HAND
+            known = known or (store.is_free(row) and store.who(row) == IMPORT)
+            (self._imports.add if known else self._imports.discard)(row)
         if changed:
             self._rank(np.array(sorted(changed), dtype=np.int64))
         return changed

@@ -20,7 +20,7 @@ from rapid_moo.algorithm import RAPID
 from rapid_moo.errors import InputError, StudyError
 from rapid_moo.frames import own_name
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Guard
-from rapid_moo.objectives import Objective
+from rapid_moo.objectives import LARGEST, Objective
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.priors import Priors
 from rapid_moo.problem import ArchitectureProblem
@@ -342,14 +342,7 @@ class Study(Shown):
         total = budget if budget is not None else self.definition.budget
         if total is None:
             raise InputError("budget: expected the number of evaluations, got none")
-        if self.problem.costs_stated:
-            numeric = isinstance(total, int | float | np.integer | np.floating) and not isinstance(total, bool)
-            if not numeric or not 0 < total < np.inf:
-                raise InputError(f"budget: expected a positive cost, got {total!r}")
-            return float(total)
-        if isinstance(total, bool) or not isinstance(total, int | np.integer) or total < 1:
-            raise InputError(f"budget: expected a positive number of evaluations, got {total!r}")
-        return int(total)
+        return checked_budget(total, self.problem.costs_stated)
 
     def _publisher(self, budget: float, progress: StatusCallback | None) -> Callable[[bool], None]:
         def publish(now: bool) -> None:
@@ -593,3 +586,22 @@ class Study(Shown):
         goal = f" of {status.budget}" if status.budget is not None else ""
         told = f"{status.begun}{goal} evaluations, front of {status.front_size}"
         return f"<Study {str(self.folder)!r} of {self.space.name!r}: {told}>"
+
+
+def checked_budget(budget: Any, by_cost: bool) -> float:
+    """A budget of evaluations, or of cost where costs are stated.
+
+    Raises
+    ------
+    InputError
+        If it is no positive whole number, or no positive cost.
+    """
+    if by_cost:
+        numeric = isinstance(budget, int | float | np.integer | np.floating) and not isinstance(budget, bool)
+        if not numeric or not 0 < budget <= LARGEST:
+            raise InputError(f"budget: expected a positive cost of at most {LARGEST:g}, got {budget!r}")
+        return float(budget)
+    whole = isinstance(budget, int | np.integer) or (isinstance(budget, float) and budget.is_integer())
+    if isinstance(budget, bool) or not whole or not 1 <= budget < 2**63:
+        raise InputError(f"budget: expected a positive number of evaluations, got {budget!r}")
+    return int(budget)

@@ -299,6 +299,12 @@ def _check_imports(store: Store) -> None:
     store.start(2)
     store.tell(2, {"error": 1.0, "latency": 1.0})
     require(store.n_evaluations == 2, "an import that is measured after all is billed")
+    store.add(X[3:], [[5.0, np.nan]])
+    store.tell(2, {}, {"error": "unknown"}, free=True)
+    require(_rows_equal(store.paid, [[0, 0], [0, 0], [1, 1], [1, 1]]), f"paid: what is free is not, got {store.paid}")
+    before = [store.known_before_of(row).tolist() for row in range(4)]
+    wanted = [[True, True], [True, True], [False, False], [True, False]]
+    require(before == wanted, f"known_before_of: expected {wanted}, got {before}")
 
 
 def _check_bills(store: Store) -> None:

@@ -1,0 +1,131 @@
+"""Budgets of studies: what is refused writes nothing, what pays for nothing says so, and no number closes a folder."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+
+from rapid_moo import Objective, Study
+from rapid_moo.cli.main import main
+from rapid_moo.errors import InputError
+
+_spec = importlib.util.spec_from_file_location("_shared", Path(__file__).with_name("conftest.py"))
+_shared = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(_shared)
+contents, good, toy = _shared.contents, _shared.good, _shared.toy
+PRICED = (Objective("error", "min", cost=1.0), Objective("latency", "min", cost=0.5))
+CODE = """
+def f(a):
+    return {"error": 10.0 / a["depth"], "latency": float(a["depth"])}
+"""
+
+
+def written(folder):
+    """A checksum of every file but the store, which SQLite tidies up whenever its last reader goes."""
+    return {name: found for name, found in contents(folder).items() if name != "evaluations.sqlite"}
+
+
+@pytest.fixture
+def command(space_file, tmp_path):
+    (tmp_path / "m.py").write_text(CODE)
+    return ["run", str(space_file), "--measure", f"{tmp_path / 'm.py'}:f", "--out", str(tmp_path / "s")]
+
+
+@pytest.mark.parametrize("budget", ["2.5", "0.5"])
+def test_a_part_of_an_evaluation_is_refused_before_anything_is_written(budget, command, tmp_path, capsys):
+    assert main([*command, "--budget", budget]) == 2
+    assert f"budget: expected a positive number of evaluations, got {budget}" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_refused_budget_leaves_a_study_as_it_is(command, tmp_path, capsys):
+    assert main([*command, "--budget", "3"]) == 0
+    before = written(tmp_path / "s")
+    for target in ([str(tmp_path / "s")], command[1:]):
+        assert main(["run", *target, "--budget", "5.5", "--constraint", "latency <= 3"]) == 2
+        assert "expected a positive number of evaluations, got 5.5" in capsys.readouterr().err
+    assert written(tmp_path / "s") == before
+    # Where costs are stated, now or earlier, it is an amount of cost.
+    assert main(["run", str(tmp_path / "s"), "--budget", "5.5", "--costs", "error:1,latency:0.5"]) == 0
+    assert main([*command, "--budget", "6.5"]) == 0
+    assert json.loads((tmp_path / "s" / "study.json").read_text())["settings"]["budget"] == 6.5
+
+
+def test_a_whole_number_of_evaluations_may_be_written_in_any_way(command, tmp_path):
+    assert main([*command, "--budget", "3e0"]) == 0
+    assert Study(tmp_path / "s").status().budget == 3
+
+
+def test_a_budget_that_pays_for_nothing_says_so(command, capsys):
+    priced = [*command, "--costs", "error:1,latency:0.5"]
+    assert main([*priced, "--budget", "1.4"]) == 0
+    told = capsys.readouterr()
+    assert "nothing was begun: to measure an architecture costs 1.5, and 1.4 of the budget is left" in told.err
+    assert "cost 0 of 1.4" in told.out
+    assert main([*priced, "--budget", "1.5"]) == 0
+    assert "nothing was begun" not in capsys.readouterr().err
+    assert main([*priced, "--budget", "2"]) == 0
+    assert "costs 1.5, and 0.5 of the budget is left" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("budget", [1e31, float("inf"), float("nan"), 0.0, -1.0, True])
+def test_no_budget_of_cost_closes_the_folder(budget, tmp_path):
+    study = Study(tmp_path / "s", toy(), good, objectives=PRICED)
+    with pytest.raises(InputError, match="budget: expected a positive cost of at most"):
+        study.run(budget)
+    study.run(3.0)
+    assert Study(tmp_path / "s", measure=good).run(1e20).done == 18
+
+
+def test_costs_that_are_stated_later_and_are_large_do_not_close_the_folder(tmp_path):
+    Study(tmp_path / "s", toy(), good, objectives=PRICED).run(3.0)
+    dear = [Objective("error", "min", cost=1e30), Objective("latency", "min", cost=0.5)]
+    Study(tmp_path / "s", measure=good, objectives=dear).run(100.0)
+    again = Study(tmp_path / "s", measure=good)
+    assert again.status().cost == again.status().budget == 2e30
+
+
+def test_a_diverged_value_is_a_failure_and_not_the_end_of_the_study(tmp_path):
+    def measure(architecture):
+        found = good(architecture)
+        return {**found, "error": 1e290} if architecture["op"] == "mlp" else found
+
+    status = Study(tmp_path / "s", toy(), measure, objectives=PRICED).run(27.0)
+    assert (status.done, status.failed + status.partial) == (12, 6)
+    assert status.reasons == {"expected a number of at most 1e+30 in size, got 1e+290": 6}
+
+
+@pytest.mark.parametrize("costs", [[], ["--costs", "error:1,latency:0.5"]])
+def test_a_space_that_is_exhausted_says_so(costs, command, capsys):
+    assert main([*command, *costs, "--budget", "40"]) == 0
+    assert "note: nothing is left to evaluate: every architecture of toy is known" in capsys.readouterr().err
+    assert main([*command, *costs, "--budget", "27" if costs else "18"]) == 0
+    assert "nothing is left to evaluate" not in capsys.readouterr().err
+
+
+def test_what_failed_in_part_is_counted_beside_what_failed(tmp_path):
+    def error(architecture):
+        if architecture["op"] == "mlp":
+            raise MemoryError("too large")
+        return good(architecture)["error"]
+
+    parts = {"error": error, "latency": lambda a: good(a)["latency"]}
+    status = Study(tmp_path / "s", toy(), parts, objectives=PRICED, first_raised=0, same_raised=0).run(27.0)
+    assert (status.done, status.partial, status.failed) == (12, 6, 0)
+    assert "18 architectures begun: 12 done, 6 partial, 0 failed and 6 in part" in status.to_text()
+    assert "failed 6 times: MemoryError: too large" in status.to_text()
+    none = Study(tmp_path / "n", toy(), good, objectives=PRICED).run(3.0)
+    assert "2 done, 0 partial, 0 failed\n" in none.to_text()
+
+
+def test_an_objective_that_is_listed_no_more_is_kept_and_told(command, space_file, capsys):
+    assert main([*command, "--budget", "3"]) == 0
+    text = space_file.read_text()
+    space_file.write_text("".join(line for line in text.splitlines(True) if not line.startswith("latency")))
+    assert main([*command, "--budget", "4"]) == 0
+    told = capsys.readouterr()
+    assert f"note: {space_file} does not list latency any more: the study in {command[-1]} keeps it" in told.err
+    assert "latency" in told.out
