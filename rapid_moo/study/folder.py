@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import IntArray, as_count, write_text
+from rapid_moo._util import FloatArray, IntArray, as_count, write_text
 from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
 from rapid_moo.objectives import LARGEST
@@ -160,13 +160,16 @@ class Tables:
         store = self.store
         self._lines += [""] * (len(store) - len(self._lines))
         del self._lines[len(store) :]
+        by_cost = self.board.problem.costs_stated
+        prices = self.board.problem.prices if by_cost else None
         for row in self._waiting:
             self._shown.pop(row, None)
             if row < len(store):
                 shown = store.state(row) != "asked"
-                self._lines[row] = self._line(evaluation_cells(store, row, self._texts)) if shown else ""
+                cells = evaluation_cells(store, row, self._texts, prices)
+                self._lines[row] = self._line(cells) if shown else ""
         self._waiting.clear()
-        return self._line(evaluation_columns(store)) + "".join(self._lines)
+        return self._line(evaluation_columns(store, by_cost)) + "".join(self._lines)
 
     def _front(self) -> str:
         store, front = self.store, self.board.front_rows
@@ -187,11 +190,14 @@ class Tables:
         return out.getvalue()
 
 
-def evaluation_columns(store: Store) -> list[str]:
-    """Columns of ``evaluations.csv``; one of ours that a gene or objective has the name of gets an underscore."""
+def evaluation_columns(store: Store, by_cost: bool = False) -> list[str]:
+    """Columns of ``evaluations.csv``; one of ours that a gene or objective has the name of gets an underscore.
+
+    The last one is what was spent on an architecture, where costs are stated.
+    """
     genes = [gene.name for gene in store.space.genes]
     taken = [*genes, *store.objectives]
-    before, behind = ("evaluation", "state"), ("seconds", "reason", "who", "when")
+    before, behind = ("evaluation", "state"), ("seconds", "reason", "who", "when", *(["cost"] if by_cost else []))
     return [
         *(own_name(name, taken) for name in before),
         *taken,
@@ -199,8 +205,10 @@ def evaluation_columns(store: Store) -> list[str]:
     ]
 
 
-def evaluation_cells(store: Store, row: int, texts: Sequence[Sequence[str]] = ()) -> list[Any]:
-    """One row of ``evaluations.csv``."""
+def evaluation_cells(
+    store: Store, row: int, texts: Sequence[Sequence[str]] = (), prices: FloatArray | None = None
+) -> list[Any]:
+    """One row of ``evaluations.csv``; with prices of the objectives, what was spent on it too."""
     values = ["" if np.isnan(value) else float(value) for value in store.raw_of([row])[0]]
     return [
         row + 1,
@@ -211,6 +219,7 @@ def evaluation_cells(store: Store, row: int, texts: Sequence[Sequence[str]] = ()
         store.reason(row),
         store.who(row),
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(store.when(row))),
+        *([] if prices is None else [float(f"{store.paid_of([row])[0] @ prices:.12g}")]),
     ]
 
 

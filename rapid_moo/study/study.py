@@ -463,11 +463,14 @@ class Study(Shown):
         Returns
         -------
         DataFrame
-            Number, state, genes, raw objectives, seconds, reason, who, when, and the architecture's text.
+            Number, state, genes, raw objectives, seconds, reason, who, when, cost where costs are stated, and the
+            architecture's text.
         """
         self.store.refresh()
         rows = np.array([row for row in range(len(self.store)) if self.store.state(row) != "asked"], dtype=np.int64)
         frame = self.store.to_frame(rows)
+        if self.problem.costs_stated:
+            frame[own_name("cost", [*frame.columns])] = self.store.paid_of(rows) @ self.problem.prices
         frame[own_name("architecture", [*frame.columns])] = [self.space.to_string(x) for x in self.store.X[rows]]
         return frame
 

@@ -91,6 +91,10 @@ def test_what_is_not_worth_its_end_is_stopped_billed_by_its_share_and_on_no_fron
     stopped = whole[whole["state"] == "stopped"]
     assert stopped["accuracy"].isna().all()
     assert stopped["reason"].str.fullmatch(r"stopped at step \d of 10").all()
+    # Whoever reads the table can add up the bill.
+    assert whole["cost"].sum() == pytest.approx(finished.problem.cost())
+    assert (stopped["cost"] < 1.0).all()
+    np.testing.assert_allclose(finished.to_frame()["cost"], whole["cost"])
     assert not set(stopped["evaluation"]) & set(front["evaluation"])
 
 

@@ -12,6 +12,7 @@ import sqlite3
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
@@ -662,6 +663,18 @@ def test_tables_come_back_as_they_were(which, tmp_path, capsys):
     assert (rows >= 0).all()
     np.testing.assert_array_equal(other.store.raw, study.store.raw[rows])
     capsys.readouterr()
+
+
+def test_a_table_has_a_cost_where_costs_are_stated_alone(tmp_path):
+    begin(tmp_path / "plain").run(3)
+    assert "cost" not in table(tmp_path / "plain")
+    goals = [replace(GOALS[0], cost=3.0), replace(GOALS[1], cost=0.25)]
+    Study(tmp_path / "s", toy(), good, objectives=goals).run(10)
+    found = table(tmp_path / "s")
+    assert found["cost"].tolist() == [3.25] * len(found)
+    assert found.columns[-1] == "cost"
+    assert main(["export", str(tmp_path / "s"), "--out", str(tmp_path / "out.csv")]) == 0
+    assert pd.read_csv(tmp_path / "out.csv")["cost"].tolist() == [3.25] * len(found)
 
 
 @pytest.mark.parametrize("kind", ["json", "parquet"])
