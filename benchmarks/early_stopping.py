@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from _paths import adrs_at, median_cost_to
 from _report import of_frame, page, section, setting, title
 from profile_digits import read_journal
 from pymoo.optimize import minimize
@@ -167,22 +168,6 @@ def lost(digits: Digits, problem: ArchitectureProblem, stopped: list[int]) -> in
 def read_runs() -> list[dict[str, Any]]:
     """What has been run."""
     return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.is_file() else []
-
-
-def adrs_at(path: list[list[float]], cost: float) -> float:
-    """ADRS when so much has been spent."""
-    return min((adrs for spent, _, _, adrs in path if spent <= cost * (1 + 1e-9)), default=np.nan)
-
-
-def cost_to(path: list[list[float]], target: float) -> float:
-    """Cost at which the ADRS is at most a target; infinite if it never is."""
-    return next((spent for spent, _, _, adrs in path if adrs <= target), np.inf)
-
-
-def median_cost_to(paths: list[list[list[float]]], target: float) -> float:
-    """The lowest cost at which the median of the ADRS over runs is at most a target; infinite if it never is."""
-    costs = sorted({spent for path in paths for spent, _, _, _ in path})
-    return next((c for c in costs if np.median([adrs_at(path, c) for path in paths]) <= target), np.inf)
 
 
 def tables(runs: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:

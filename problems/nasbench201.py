@@ -26,10 +26,10 @@ class NASBench201(SearchSpace):
     profiling process and not a property of the cell; ``params`` [M] and ``flops`` [M], computed exactly, serve
     instead (``params`` unless told).
 
-    :meth:`canonical` joins cells that compute the same function: 5,044 of them, skip connections, dead edges and pools,
-    which are linear, resolved completely. (The benchmark's own isomorphism string tells 6,466 apart, since it keeps the
-    brackets of a sum that is passed on, and takes twice the same convolution for the sum of two.) Size and latency
-    count dead edges, so tables and budgets do not use it.
+    :meth:`canonical` joins cells that compute the same function: 4,930 of them, skip connections and dead edges
+    resolved completely. (The benchmark's own isomorphism string tells 6,466 apart, since it keeps the brackets of a
+    sum that is passed on by a skip connection.) Weights are not told apart: a convolution that is used twice counts as
+    two that are added. Size and latency count dead edges, so tables and budgets do not use it.
     """
 
     name = "nasbench201"
@@ -95,5 +95,5 @@ def _cells() -> IntArray:
 
 @cache
 def _canonical_table() -> IntArray:
-    """For each genotype the index of the first one that computes the same; it takes half a second."""
+    """For each genotype the index of the first one that computes the same; it takes a quarter of a second."""
     return cell.canonical_rows(_cells())

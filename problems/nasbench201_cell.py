@@ -7,22 +7,14 @@ Convolutions have no bias and are followed by a batch normalisation with two par
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray
 
 OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
-NONE, SKIP, CONV1, CONV3, POOL = range(5)
-INPUT = -1
-
-Term: TypeAlias = tuple[Any, ...]
-Value: TypeAlias = tuple[tuple[Term, int], ...]
-
+NONE, SKIP, CONV1, CONV3 = range(4)
 EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 PATHS = ((3,), (0, 4), (1, 5), (0, 2, 5))
 STAGES = ((16, 32), (32, 16), (64, 8))
@@ -122,60 +114,23 @@ def flops(X: IntArray) -> FloatArray:
     return np.asarray(total / 1e6, dtype=np.float64)
 
 
-def expression(codes: IntArray) -> Value:
-    """What the output node computes: two cells have the same expression if and only if they compute the same.
+def expression(codes: IntArray) -> tuple[Any, ...]:
+    """What the output node computes: a sorted multiset of terms, skips and dead terms resolved.
 
-    A node's value is a sum of terms: the input, a convolution of a node's value, or a pooled term. Skip connections
-    pass terms on, and pools are linear, so that both are resolved completely. A convolution has weights of its own:
-    twice the same one is not the sum of two. So those that a cell uses in several places get names.
+    Weights are not told apart: a term twice may be one convolution that is used twice, or two of them.
     """
-    nodes: list[Value] = [((((INPUT,), 1),))]
+    nodes: list[tuple[Any, ...]] = [("input",)]
     for target in (1, 2, 3):
-        terms: Counter[Term] = Counter()
-        for edge, ((a, b), code) in enumerate(zip(EDGES, codes, strict=True)):
+        terms: list[Any] = []
+        for (a, b), code in zip(EDGES, codes, strict=True):
             if b != target or code == NONE or not nodes[a]:
                 continue
-            if code == SKIP:
-                terms.update(dict(nodes[a]))
-            elif code == POOL:
-                terms.update({(POOL, term): times for term, times in nodes[a]})
-            else:
-                terms[int(code), nodes[a], edge] += 1
-        nodes.append(tuple(sorted(terms.items(), key=repr)))
-    return _named(nodes[3])
-
-
-def _named(value: Value) -> Value:
-    """An expression whose shared convolutions have numbers in place of edges, those that make it least."""
-    places = Counter(edge for edge in _edges(value))
-    shared = [edge for edge, n in places.items() if n > 1]
-    orders = itertools.permutations(range(1, len(shared) + 1))
-    return min((_renamed(value, dict(zip(shared, order, strict=True))) for order in orders), key=repr)
-
-
-def _edges(value: Value) -> Iterator[int]:
-    """Edges of the convolutions in an expression, one for each place."""
-    for term, _ in value:
-        while term[0] == POOL:
-            term = term[1]
-        if term[0] != INPUT:
-            yield term[2]
-            yield from _edges(term[1])
-
-
-def _renamed(value: Value, names: Mapping[int, int]) -> Value:
-    return tuple(sorted(((_renamed_term(term, names), times) for term, times in value), key=repr))
-
-
-def _renamed_term(term: Term, names: Mapping[int, int]) -> Term:
-    if term[0] == INPUT:
-        return term
-    if term[0] == POOL:
-        return POOL, _renamed_term(term[1], names)
-    return term[0], _renamed(term[1], names), names.get(term[2], 0)
+            terms.extend(nodes[a] if code == SKIP else [(int(code), nodes[a])])
+        nodes.append(tuple(sorted(terms, key=repr)))
+    return nodes[3]
 
 
 def canonical_rows(X: IntArray) -> IntArray:
     """For each cell the row of the first one that computes the same, shape (n,)."""
-    first: dict[Value, int] = {}
-    return np.array([first.setdefault(expression(x), i) for i, x in enumerate(X.tolist())], dtype=np.int64)
+    first: dict[tuple[Any, ...], int] = {}
+    return np.array([first.setdefault(expression(x), i) for i, x in enumerate(X)], dtype=np.int64)
