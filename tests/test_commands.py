@@ -31,7 +31,8 @@ HEAD = """
 import json, os, signal, subprocess, sys, time
 genes = json.load(sys.stdin)
 def say(**values):
-    print(json.dumps(values), flush=True)
+    # A handler of a signal may come in the middle of a print, which refuses to be called again then.
+    os.write(1, (json.dumps(values) + "\\n").encode())
 def train(steps, first=1):
     for step in range(first, steps + 1):
         say(report=step, of=10, error=8.0 / step)
@@ -390,3 +391,26 @@ class TestChild:
             thread.join(30)
         assert [bool(outcomes[k].stopped) for k in range(4)] == [False, True, False, True]
         assert outcomes[0].values == {"error": 1.0, "latency": 2.0}
+
+
+def test_what_a_program_writes_between_a_look_and_its_end_is_read(monkeypatch):
+    look = Child._is_over
+
+    def late(self, *, silent):
+        self.popen.wait()
+        return look(self, silent=silent)
+
+    monkeypatch.setattr(Child, "_is_over", late)
+    program = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGTERM, lambda *_: [time.sleep(0.2), os.write(1, b'last\\n'), os._exit(0)])\n"
+        "os.write(1, b'first\\n')\n"
+        "time.sleep(60)"
+    )
+    found = []
+    with Child([sys.executable, "-c", program], "", b"") as child:
+        for line in child.lines():
+            found.append(line)
+            child.end()
+        child.wait()
+    assert found == [b"first\n", b"last\n"]

@@ -88,8 +88,12 @@ class Child:
             selector.register(stderr, selectors.EVENT_READ)
             while not (stdout.closed and stderr.closed):
                 ready = [key.fileobj for key, _ in selector.select(None if self._late is None else _LOOK)]
-                if self._late is not None and self._is_over(silent=not ready):
+                over = self._late is not None and self._is_over(silent=not ready)
+                if over and ready:
                     break
+                if over:
+                    # It may have written something between the look and its end: that is still in the pipes.
+                    ready = [key.fileobj for key, _ in selector.select(0)]
                 for stream in ready:
                     if stream is stdin:
                         self._give(selector)
@@ -107,6 +111,8 @@ class Child:
                         yield from (line + b"\n" for line in whole)
                     else:
                         begun.append(chunk)
+                if over:
+                    break
         if last := b"".join(begun):
             yield last
 
