@@ -32,6 +32,7 @@ import json, os, signal, subprocess, sys, time
 genes = json.load(sys.stdin)
 def say(**values):
     # A handler of a signal may come in the middle of a print, which refuses to be called again then.
+    sys.stdout.flush()
     os.write(1, (json.dumps(values) + "\\n").encode())
 def train(steps, first=1):
     for step in range(first, steps + 1):
