@@ -274,7 +274,7 @@ def _with_stated(folder: Path, stored: list[Objective], stated: Sequence[Objecti
             raise InputError(
                 f"{folder}: {objective.name!r} was measured in {before.unit} there, got {objective.unit!r}"
             )
-    # A cost that is stated anew holds from now on, and so do repeats.
+    # A cost that is stated anew holds for all that was measured, too; repeats hold from now on.
     costs = {objective.name: objective.cost for objective in stated if objective.cost_stated}
     stored = [replace(s, cost=costs[s.name]) if s.name in costs else s for s in stored]
     often = {objective.name: objective.repeats for objective in stated if objective.repeats_stated}
