@@ -126,6 +126,11 @@ def cost_text(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1_000 else f"{value:.4g}"
 
 
+def told_cost(value: float) -> float:
+    """A cost for files: without what rounding leaves of a sum."""
+    return float(f"{value:.12g}")
+
+
 class CostBudget(Termination):  # type: ignore[misc]  # pymoo ships no types
     """Ends a run when what was measured has cost so much: ``minimize(problem, RAPID(), CostBudget(120))``.
 

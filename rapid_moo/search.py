@@ -18,7 +18,7 @@ from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_
 from rapid_moo.algorithm import RAPID
 from rapid_moo.candidates import SEARCHES
 from rapid_moo.constraints import Constraint
-from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices
+from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices, told_cost
 from rapid_moo.design import FIRST_SAMPLE
 from rapid_moo.errors import InputError
 from rapid_moo.frames import described_frame, own_name
@@ -122,6 +122,8 @@ class SearchResult(Shown):
     tuned: TunerResult | None = field(default=None, repr=False)
     feasible: BoolArray | None = field(default=None, repr=False)
     reference: FloatArray | None = field(default=None, repr=False)
+    paid: FloatArray | None = field(default=None, repr=False)
+    """What each evaluation cost, where costs are stated."""
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -207,7 +209,6 @@ class SearchResult(Shown):
         whole: BoolArray = np.asarray(np.isfinite(self.raw).all(axis=1))
         state = ["partial" if not on else "sample" if row < self.n_train else "chosen" for row, on in enumerate(whole)]
         by_cost = self.cost is not None
-        paid = np.isfinite(self.raw) @ np.array(list(self._costs.values()))
         facts, _ = architecture_facts(
             table.space, self.objectives, self.X, self.raw, state, feasible=self.feasible, predictors=self.predictors
         )
@@ -234,7 +235,7 @@ class SearchResult(Shown):
             seconds=dict(self.seconds),
             architectures=facts,
             reference=reference_facts(table.front_kind, reference, self.objectives),
-            progress=progress_facts(F, reference, table.front_kind, paid if by_cost else None),
+            progress=progress_facts(F, reference, table.front_kind, self.paid),
             predictors=predictor_facts(self.predictors, members_of, self.metrics),
             choice=choice_facts(self.tuned, given=self.triplet is not None and self.tuned is None),
             picks=picks_of(facts, self.objectives, weights),
@@ -246,7 +247,7 @@ class SearchResult(Shown):
     def write(self, folder: Path | str) -> None:
         """Write ``front.csv``, ``evaluations.csv`` and ``summary.json`` into a folder."""
         path = Path(folder)
-        write_evaluations(path, self.table, self.X, self.raw, self.n_train)
+        write_evaluations(path, self.table, self.X, self.raw, self.n_train, self.paid)
         rows = self.front_rows
         frame = _described(self.table, self.X[rows], self.raw[rows])
         predicted = self.predictors.predict(self.X[rows])
@@ -256,15 +257,25 @@ class SearchResult(Shown):
         write_text(path / SUMMARY_FILE, json.dumps(self.summary(), indent=2) + "\n")
 
 
-def write_evaluations(folder: Path, table: ArchitectureTable, X: IntArray, raw: FloatArray, n_train: int) -> None:
+def write_evaluations(
+    folder: Path,
+    table: ArchitectureTable,
+    X: IntArray,
+    raw: FloatArray,
+    n_train: int,
+    paid: FloatArray | None = None,
+) -> None:
     """Write every billed architecture in order; ``phase`` tells the sample from what was chosen.
 
-    A column of ours has underscores behind its name where an objective is called like it.
+    ``cost`` says what was spent on each, where costs are stated: what was taken over cost nothing. A column of ours has
+    underscores behind its name where an objective is called like it.
     """
     frame = _described(table, X, raw)
     frame.insert(0, own_name("evaluation", [*frame.columns]), np.arange(1, len(X) + 1))
     phase = np.where(np.arange(len(X)) < n_train, "sample", "chosen")
     frame.insert(1, own_name("phase", [*frame.columns]), phase)
+    if paid is not None:
+        frame.insert(2, own_name("cost", [*frame.columns]), [told_cost(cost) for cost in paid.tolist()])
     _write_csv(frame, folder / EVALUATIONS_FILE)
 
 
@@ -374,11 +385,21 @@ class Search:
         Where costs are stated an architecture may have been measured in part, NaN where it was not, or later in full:
         its last value counts for the order.
         """
+        store, rows = self.problem.store, self._rows
+        return store.X[rows], store.raw_of(rows)
+
+    @property
+    def paid(self) -> FloatArray | None:
+        """What each of :attr:`evaluated` cost; None where no costs are stated."""
+        problem = self.problem
+        return problem.store.paid_of(self._rows) @ problem.prices if problem.costs_stated else None
+
+    @property
+    def _rows(self) -> IntArray:
+        """Rows of the store that were paid for, in the order of evaluation."""
         store = self.problem.store
         rows = np.flatnonzero(~store.free)
-        if self.problem.costs_stated:
-            rows = store.in_order_told(rows)
-        return store.X[rows], store.raw_of(rows)
+        return store.in_order_told(rows) if self.problem.costs_stated else rows
 
     def run(self, progress: ProgressCallback | None = None) -> SearchResult:
         """Run all phases; ``progress`` is called after each batch."""
@@ -484,4 +505,5 @@ class Search:
             tuned=tuned,
             feasible=feasible if self.problem.constraints else None,
             reference=reference,
+            paid=self.paid,
         )

@@ -17,6 +17,7 @@ from rapid_moo import RAPID, BillingEvaluator, PredictorSpec, adrs, data, get_pr
 from rapid_moo.cli import main
 from rapid_moo.errors import InputError
 from rapid_moo.operators import evolutionary
+from rapid_moo.problems.registry import open_table
 from rapid_moo.tuning import pick_loss
 
 RIDGE = PredictorSpec("bayesian_ridge", {"quadratic": True})
@@ -62,6 +63,30 @@ def test_command_line_search_writes_what_it_says(tmp_path, capsys):
     for name in ("front.csv", "evaluations.csv"):
         assert (outs[0] / name).read_bytes() == (outs[1] / name).read_bytes()
     assert "ADRS" in capsys.readouterr().out
+
+
+def test_evaluations_say_what_each_cost_and_are_read_again(tmp_path, capsys):
+    prices = {"accuracy": 1.0, "latency": 0.01}
+    told = ("--costs", "accuracy:1,latency:0.01")
+    assert run("search", "digits", *told, "--budget", 17, "--out", tmp_path / "first") == 0
+    first = pd.read_csv(tmp_path / "first" / "evaluations.csv")
+    partial = first[list(prices)].notna() @ pd.Series(prices)
+    assert first["cost"].tolist() == pytest.approx(partial.tolist())
+    # What is taken over costs nothing, in the file as in the report's curve.
+    priors = ("--prior", tmp_path / "first", "--same", "accuracy", "--device", "batch64")
+    assert run("search", "digits", *told, *priors, "--budget", 8.5, "--out", tmp_path / "second") == 0
+    second = pd.read_csv(tmp_path / "second" / "evaluations.csv")
+    summary = json.loads((tmp_path / "second" / "summary.json").read_text())
+    assert second["cost"].sum() == pytest.approx(summary["cost"])
+    assert (second["cost"] <= 0.01).any()
+    facts = json.loads((tmp_path / "second" / "report.json").read_text())
+    assert facts["progress"]["cost"][-1] <= summary["cost"] * (1 + 1e-9)
+    goals = {"accuracy": "max", "latency": "min"}
+    read = open_table(tmp_path / "first" / "evaluations.csv", objectives=goals, keep_partial=True)
+    assert [objective.name for objective in read.objectives] == ["accuracy", "latency"]
+    assert "cost" not in [gene.name for gene in read.space.genes]
+    assert len(read) == first[list(prices)].notna().all(axis=1).sum()
+    capsys.readouterr()
 
 
 @pytest.mark.parametrize("complete", [True, False])

@@ -244,7 +244,7 @@ def _interruptible(run: Search, out: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         X, raw = run.evaluated
-        write_evaluations(out, run.table, X, raw, run.n_train)
+        write_evaluations(out, run.table, X, raw, run.n_train, run.paid)
         complain(f"\n{len(X)} evaluations are in {out / EVALUATIONS_FILE}")
         raise
 

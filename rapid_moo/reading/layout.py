@@ -117,9 +117,11 @@ def _own_columns(sheet: Sheet) -> tuple[str, ...]:
     """Columns of this project's own in a file that it wrote; each may have underscores behind its name."""
     columns = sheet.columns
     bare = [column.rstrip("_") for column in columns]
-    if _is_record(sheet):
-        return (*columns[:2], *columns[-4:])
+    if (tail := _tail(sheet)) is not None:
+        return (*columns[:2], *columns[-tail:])
     start = 2 if tuple(bare[:2]) == ("evaluation", "phase") else 0
+    # What an evaluation cost stands there where costs are stated.
+    start += start > 0 and bare[2:4] == ["cost", "architecture"]
     if tuple(bare[start : start + 3]) == ("architecture", "genotype", "vector"):
         values = columns[start + 3 :]
         # A front's file has a prediction behind the values for each objective, whatever those are called.
@@ -129,10 +131,13 @@ def _own_columns(sheet: Sheet) -> tuple[str, ...]:
     return (columns[0],) if bare[0] == "architecture" else ()
 
 
-def _is_record(sheet: Sheet) -> bool:
-    """Whether a file is a store's table of evaluations."""
-    bare = [column.rstrip("_") for column in sheet.columns]
-    return tuple(bare[:2]) == _HEAD and tuple(bare[-4:]) == _TAIL
+def _tail(sheet: Sheet) -> int | None:
+    """How many columns of ours end a store's table of evaluations; None if a file is none."""
+    bare = tuple(column.rstrip("_") for column in sheet.columns)
+    if bare[:2] != _HEAD:
+        return None
+    tails = (_TAIL, (*_TAIL, "cost"))
+    return next((len(tail) for tail in tails if bare[-len(tail) :] == tail), None)
 
 
 def _texts(sheet: Sheet) -> list[dict[str, str]] | None:
@@ -187,7 +192,7 @@ def _raw(
         texts,
         reading,
         ours=any(column in taken for column in _own_columns(sheet)),
-        recorded=_is_record(sheet),
+        recorded=_tail(sheet) is not None,
         notes=sheet.notes,
     )
 
@@ -433,7 +438,7 @@ def _from_vector(sheet: Sheet, column: str, reading: Reading) -> RawTable:
         return _from_columns(sheet, [column], reading, own)
     frame = sheet.frame.loc[:, [name != column and name not in own for name in sheet.columns]]
     return RawTable(
-        sheet.path, rows, frame, reading=reading, ours=bool(own), recorded=_is_record(sheet), notes=sheet.notes
+        sheet.path, rows, frame, reading=reading, ours=bool(own), recorded=_tail(sheet) is not None, notes=sheet.notes
     )
 
 

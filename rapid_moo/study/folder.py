@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from rapid_moo._util import FloatArray, IntArray, as_count, write_text
+from rapid_moo.costs import told_cost
 from rapid_moo.errors import DataNotFoundError, InputError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
 from rapid_moo.objectives import LARGEST
@@ -219,7 +220,7 @@ def evaluation_cells(
         store.reason(row),
         store.who(row),
         time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(store.when(row))),
-        *([] if prices is None else [float(f"{store.paid_of([row])[0] @ prices:.12g}")]),
+        *([] if prices is None else [told_cost(store.paid_of([row])[0] @ prices)]),
     ]
 
 
