@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from pymoo.core.termination import NoTermination
 from pymoo.optimize import minimize
 from pymoo.parallelization.starmap import StarmapParallelization
 
+import rapid_moo
 from rapid_moo import RAPID, ArchitectureProblem, CostBudget, Gene, GridSpace, Objective, PredictorSpec
 from rapid_moo.curves import Stops
 from rapid_moo.errors import InputError
@@ -256,6 +258,12 @@ class TestReports:
         assert "report: expected values of some of error, latency, got {'loss': 1.0}" in outcome.reasons["error"]
         assert outcome.mark
         assert outcome.stopped == {}
+
+    @pytest.mark.parametrize("values", [{"loss": 1.0}, {"error": "low", "latency": 1.0}])
+    def test_what_is_shown_of_it_ends_in_the_users_code(self, values):
+        outcome = Attempt(lambda a, report: report(1, values), NAMES)({"g": 1})
+        assert f'File "{__file__}"' in outcome.trace
+        assert str(Path(rapid_moo.__file__).parent) not in outcome.trace
 
 
 def halving(architecture, report):

@@ -220,11 +220,19 @@ class Coded:
 
 
 def user_trace(error: BaseException) -> str:
-    """The traceback as the user's: without the frames of this package that lead to his code."""
-    frames = error.__traceback__
-    while frames is not None and frames.tb_next is not None and _is_ours(frames.tb_frame.f_code.co_filename):
-        frames = frames.tb_next
-    return "".join(traceback.format_exception(type(error), error, frames))
+    """The traceback as the user's: without the frames of this package that lead to his code, or that it has called."""
+    told = traceback.TracebackException.from_exception(error)
+    shown: traceback.TracebackException | None = told
+    while shown is not None:
+        shown.stack = traceback.StackSummary.from_list(_users_frames(shown) or shown.stack[-1:])
+        if shown.__cause__ is not None and not _users_frames(shown.__cause__):
+            shown.__cause__ = None  # one of our errors behind the other
+        shown = shown.__cause__
+    return "".join(told.format())
+
+
+def _users_frames(told: traceback.TracebackException) -> list[traceback.FrameSummary]:
+    return [frame for frame in told.stack if not _is_ours(frame.filename)]
 
 
 def _told(error: BaseException) -> str:
