@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -35,32 +36,26 @@ class Intake:
         wanted = zip(self.store.objectives, self.store.wanted_of(row), strict=True)
         return tuple(name for name, on in wanted if on and name not in computed)
 
-    def row_of(self, which: Mapping[str, Any] | int) -> int:
-        """The row of an architecture, a new one where nobody asked for it, or of an evaluation's number.
-
-        Raises
-        ------
-        InputError
-            If it is neither.
-        """
+    def _sought(self, which: Mapping[str, Any] | int) -> IntArray:
+        """The genotype of an architecture, or of an evaluation's number."""
         self.store.refresh()
         if isinstance(which, Mapping):
-            return self._row(self.problem.space.from_dict(which), BY_HAND)
-        if isinstance(which, bool) or not 1 <= which <= len(self.store):
+            return self.problem.space.from_dict(which)
+        if isinstance(which, bool) or not isinstance(which, Integral) or not 1 <= which <= len(self.store):
             raise InputError(f"tell: expected an evaluation's number in 1..{len(self.store)}, got {which!r}")
-        return int(which) - 1
+        return self.store.X[int(which) - 1]
 
     def _row(self, x: IntArray, who: str) -> int:
         row = int(self.store.find(x[None])[0])
         return row if row >= 0 else int(self.store.ask(x[None], who, free=True)[0])
 
-    def tell(self, row: int, values: Mapping[str, Any], reason: str = "") -> None:
-        """What was measured of a row; the rest may follow.
+    def tell(self, which: Mapping[str, Any] | int, values: Mapping[str, Any], reason: str = "") -> None:
+        """What was measured of an architecture; the rest may follow. Where nothing is said nothing happens.
 
         Parameters
         ----------
-        row : int
-            Of the store.
+        which : dict or int
+            An architecture, or an evaluation's number.
         values : mapping of str to number
             Raw values. None, or a number that is not finite, is a failure of that objective.
         reason : str
@@ -69,9 +64,13 @@ class Intake:
         Raises
         ------
         InputError
-            If an objective or a value is not what it should be; nothing is told then.
+            If it is neither, or an objective or a value is not what it should be; nothing is told then.
         """
         known, failures = self._read(values)
+        x = self._sought(which)
+        if not (known or failures or reason):
+            return
+        row = self._row(x, BY_HAND)
         if reason:
             asked = self.wanted(row) or self.store.objectives
             failures |= {name: shortened(reason) for name in asked if name not in known}

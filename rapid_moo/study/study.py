@@ -421,8 +421,7 @@ class Study(Shown):
         InputError
             If the architecture, an objective or a value is not what it should be.
         """
-        row = self._intake.row_of(trial.number if isinstance(trial, Trial) else trial)
-        self._intake.tell(row, values, reason)
+        self._intake.tell(trial.number if isinstance(trial, Trial) else trial, values, reason)
         self._tables.publish(now=True)
 
     def import_known(self, path: Path | str) -> int:

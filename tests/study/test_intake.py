@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -37,16 +39,16 @@ def line(values, reasons=None):
 def test_what_is_told_in_part_waits_for_the_rest(intake):
     row = asked(intake)
     assert intake.wanted(row) == ("error", "latency")
-    intake.tell(row, {"error": 1.5})
+    intake.tell(row + 1, {"error": 1.5})
     assert (intake.wanted(row), bool(intake.store.pending[row])) == (("latency",), True)
-    intake.tell(row, {"latency": 4})
+    intake.tell(row + 1, {"latency": 4})
     assert (intake.wanted(row), bool(intake.store.pending[row])) == ((), False)
     assert intake.store.raw[row].tolist() == [1.5, 4.0, 30.0]
 
 
 def test_a_reason_is_that_of_all_that_has_no_value(intake):
     row = asked(intake)
-    intake.tell(row, {"error": 1.5}, "board is away")
+    intake.tell(row + 1, {"error": 1.5}, "board is away")
     assert (intake.store.state(row), intake.store.reason(row)) == ("partial", "board is away")
     assert not intake.store.pending[row]
 
@@ -54,22 +56,33 @@ def test_a_reason_is_that_of_all_that_has_no_value(intake):
 def test_no_number_is_a_failure_and_a_text_a_mistake(intake):
     row = asked(intake)
     with pytest.raises(InputError, match="tell: error: "):
-        intake.tell(row, {"latency": 1.0, "error": "1.5 %"})
+        intake.tell(row + 1, {"latency": 1.0, "error": "1.5 %"})
     with pytest.raises(InputError, match="tell: expected objectives error, latency, size, got 'speed'"):
-        intake.tell(row, {"latency": 1.0, "speed": 1.0})
+        intake.tell(row + 1, {"latency": 1.0, "speed": 1.0})
     assert not intake.store.tried[row]
-    intake.tell(row, {"error": float("nan")})
+    intake.tell(row + 1, {"error": float("nan")})
     assert intake.store.failed_objectives[row].tolist() == [True, False, False]
 
 
 def test_rows_have_numbers_and_architectures(intake):
     row = asked(intake)
-    assert intake.row_of(1) == intake.row_of(DEEP) == row
-    other = intake.row_of({"depth": 1, "op": "conv"})
-    assert (other, intake.store.is_free(other)) == (1, True)
-    for wrong in (0, 3, True):
-        with pytest.raises(InputError, match=f"tell: expected an evaluation's number in 1..2, got {wrong}"):
-            intake.row_of(wrong)
+    other = {"depth": 1, "op": "conv"}
+    intake.tell(1, {"error": 1.0})
+    intake.tell(DEEP, {"latency": 2.0})
+    assert intake.store.raw[row, :2].tolist() == [1.0, 2.0]
+    intake.tell(other, {"error": 3.0})
+    assert (len(intake.store), intake.store.raw[1, 0]) == (2, 3.0)
+    for wrong in (0, 3, True, 1.5, "1"):
+        with pytest.raises(InputError, match=f"tell: expected an evaluation's number in 1..2, got {wrong!r}"):
+            intake.tell(wrong, {"error": 1.0})
+
+
+@pytest.mark.parametrize("values", [{"error": "1.5 %"}, {"speed": 1.0}, {"size": 3.0}, {}])
+def test_what_says_nothing_of_a_stranger_leaves_no_row(intake, values):
+    # A refused value left a row that cost nothing and was never measured.
+    with suppress(InputError):
+        intake.tell({"depth": 1, "op": "conv"}, values)
+    assert len(intake.store) == 0
 
 
 def test_a_file_that_is_told_again_says_only_what_is_new(intake):
