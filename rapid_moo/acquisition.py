@@ -39,6 +39,11 @@ FAR = 10.0
 """How far what failed is from all else, and fronts are from nothing known, in units of an objective's range."""
 
 
+def unbounded(values: FloatArray) -> BoolArray:
+    """No value is beyond a bound."""
+    return np.zeros(values.shape, dtype=np.bool_)
+
+
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """What a batch is chosen from; all values are minimised.
@@ -58,6 +63,9 @@ class Candidates:
         Probability that each candidate's evaluation succeeds; None where nothing has failed.
     prices : ndarray of shape (n,) or None
         What is left to pay of each candidate, as a share of a whole evaluation; None where that is all of it for all.
+    broken : callable
+        ``broken(values)`` says which of minimised values of shape (..., n_objectives) are beyond a bound, of the same
+        shape.
     """
 
     mean: FloatArray
@@ -67,6 +75,7 @@ class Candidates:
     pending: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     success: FloatArray | None = None
     prices: FloatArray | None = None
+    broken: Callable[[FloatArray], BoolArray] = unbounded
 
 
 Acquisition: TypeAlias = Callable[[Candidates, int, np.random.Generator], IntArray]
@@ -86,6 +95,7 @@ def expected_coverage(candidates: Candidates, size: int, rng: np.random.Generato
     pool = promising(c.mean, c.std, c.known, max(JOINT_POOL, 2 * size), seed=rng)
     draws = c.draw(np.concatenate([pool, c.pending]), N_DRAWS)
     draws = within_reach(draws, c.known, c.mean[pool])
+    draws = put_away(draws, c.broken(draws))
     draws, waiting = draws[:, : len(pool)], draws[:, len(pool) :]
     if c.success is not None:
         draws = with_failures(draws, c.success[pool], rng)
@@ -105,11 +115,26 @@ def with_failures(draws: FloatArray, success: FloatArray, rng: np.random.Generat
     rng : numpy.random.Generator
         Source of randomness.
     """
-    fails = rng.random(draws.shape[:2]) >= success
+    return put_away(draws, (rng.random(draws.shape[:2]) >= success)[:, :, None])
+
+
+def put_away(draws: FloatArray, out: BoolArray) -> FloatArray:
+    """Draws in which some candidates are so far off that they cover nothing.
+
+    Parameters
+    ----------
+    draws : ndarray of shape (n_draws, n, n_objectives)
+        Possible truths, minimised.
+    out : ndarray of shape (n_draws, n, 1) or (n_draws, n, n_objectives)
+        Which of them have failed, or have an objective that is out of bounds.
+    """
+    out = np.asarray(out.any(axis=2))
+    if not out.any():
+        return draws
     top, span = draws.max(axis=(0, 1)), np.ptp(draws, axis=(0, 1))
     # Where no objective tells candidates apart, failures do: how far off, in no unit, does not matter.
     worst = top + np.where(span > 0.0, FAR * span, np.maximum(np.abs(top), 1.0))
-    return np.asarray(np.where(fails[:, :, None], worst, draws))
+    return np.asarray(np.where(out[:, :, None], worst, draws))
 
 
 def draw_truths(mean: FloatArray, std: FloatArray, n_draws: int, rng: np.random.Generator) -> FloatArray:

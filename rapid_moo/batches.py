@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import FloatArray, IntArray, copied
-from rapid_moo.acquisition import Acquisition, Candidates
+from rapid_moo._util import BoolArray, FloatArray, IntArray, copied
+from rapid_moo.acquisition import Acquisition, Candidates, unbounded
 from rapid_moo.candidates import LIKELY, predicted_violations, within_constraints
 from rapid_moo.curves import Stops
 from rapid_moo.learning import Learner
@@ -51,6 +51,8 @@ class Batch:
         ``draw(rows, n)`` gives possible truths of shape (n, n_rows, n_objectives).
     pending : ndarray of shape (n_pending,)
         Further rows that ``draw`` knows, of architectures that are being evaluated.
+    broken : callable
+        Which values are beyond a bound, see :class:`~rapid_moo.acquisition.Candidates`.
     """
 
     X: IntArray
@@ -60,6 +62,7 @@ class Batch:
     chosen: IntArray
     draw: Callable[[IntArray, int], FloatArray]
     pending: IntArray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    broken: Callable[[FloatArray], BoolArray] = unbounded
 
     @property
     def picked(self) -> IntArray:
@@ -134,9 +137,10 @@ class Chooser:
             pending=np.arange(len(proposals), len(everyone)),
             success=success.predict(proposals) if success is not None else None,
             prices=self._prices(proposals, unit),
+            broken=self.view.out_of_bounds,
         )
         rows = self.acquisition(candidates, size, self.rng)
-        return Batch(proposals, mean, std, known.done, rows, candidates.draw, candidates.pending)
+        return Batch(proposals, mean, std, known.done, rows, candidates.draw, candidates.pending, candidates.broken)
 
     def _prices(self, X: IntArray, unit: float) -> FloatArray | None:
         """What is left to pay of architectures, in units; None where that is the price of a whole one for all."""

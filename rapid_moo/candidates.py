@@ -200,7 +200,7 @@ def within_constraints(
     """Candidates that probably meet the problem's constraints; the least violating ones if too few do.
 
     A bound on an objective is met if the prediction is no further than half a standard deviation beyond it, and so is
-    a foreign problem's predicted constraint.
+    a foreign problem's predicted constraint. What is known to violate one comes last.
     """
     violation = predicted_violations(view, X, mean, limits)
     if violation.shape[1] == 0:
@@ -213,5 +213,6 @@ def within_constraints(
     worst = (violation - 0.5 * spread).max(axis=1)
     met: BoolArray = np.asarray(worst <= 0.0)
     if met.sum() < at_least:
-        met[np.argsort(worst, kind="stable")[:at_least]] = True
+        hopeless = ((violation > 0.0) & (spread == 0.0)).any(axis=1)
+        met[np.lexsort((worst, hopeless))[:at_least]] = True
     return np.asarray(met)

@@ -16,6 +16,9 @@ The rule looks at costs and at what the predictors leave open, never at the tabl
   were as in one of the truths, a choice made with them would cover as much with fewer evaluations: these are saved. The
   price is what is screened and not completed then, since nothing is measured twice. Of several numbers of architectures
   (those that cover most first) the one is taken by which most is left, none if nothing is.
+* A cheap objective that is bounded is also worth measuring where it may be beyond its bound: in a possible truth, what
+  is beyond covers nothing. Where no others may be within, the batch waits for its cheap values all the same, and what
+  turns out to be beyond is not paid for.
 * The batch itself is screened first: its dear objectives wait until the cheap ones are known, and it may be that others
   are chosen then. This costs nothing but a round, and of what was chosen for lucky guesses little is left.
 
@@ -30,13 +33,13 @@ one of many architectures that are nearly as good as each other may well be unkn
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, drawn_seed
-from rapid_moo.acquisition import coverage_batch, coverage_gains, promising, within_reach
+from rapid_moo.acquisition import coverage_batch, coverage_gains, promising, put_away, unbounded, within_reach
 from rapid_moo.batches import Batch
 from rapid_moo.costs import CHEAP, affordable
 from rapid_moo.indicators import nearest_distances
@@ -97,7 +100,9 @@ class Decoupling:
         """What it costs to measure parts of architectures, shape (n,)."""
         return np.asarray(wanted @ self.prices, dtype=np.float64)
 
-    def worthwhile(self, open_: FloatArray, unknown: BoolArray, distance: float) -> BoolArray:
+    def worthwhile(
+        self, open_: FloatArray, unknown: BoolArray, distance: float, doubtful: BoolArray | None = None
+    ) -> BoolArray:
         """Which cheap objectives are worth measuring.
 
         Parameters
@@ -108,6 +113,8 @@ class Decoupling:
             What was neither measured nor has failed.
         distance : float
             From the possible fronts to what is known, in the same units.
+        doubtful : ndarray of shape (n, n_objectives), optional
+            Which values may be beyond a bound.
 
         Returns
         -------
@@ -115,8 +122,9 @@ class Decoupling:
             What to measure; a function of the measure that gives several objectives gives them all.
         """
         found = np.zeros(unknown.shape, dtype=np.bool_)
+        matters = open_ > distance if doubtful is None else (open_ > distance) | doubtful
         for group in self.groups:
-            pays = ((open_ > distance) & unknown & group).any(axis=1)
+            pays = (matters & unknown & group).any(axis=1)
             found[np.ix_(pays, group)] = unknown[np.ix_(pays, group)]
         return found
 
@@ -183,16 +191,26 @@ def screened(
     draws = within_reach(draws, batch.known, batch.mean[pool])
     draws, under_way = draws[:, : len(pool)], draws[:, len(pool) :]
     scale = front_range(np.vstack([batch.known, batch.mean[pool]]))
-    distance = _distance(draws, batch.known, under_way, scale, rng)
-    wanted = decoupling.worthwhile(batch.std[pool] / scale, unknown[pool], distance)
-    if not wanted.any() or len(others) < 2:
+    broken = batch.broken(draws)
+    feasible, under_way = put_away(draws, broken), put_away(under_way, batch.broken(under_way))
+    distance = _distance(feasible, batch.known, under_way, scale, rng)
+    wanted = decoupling.worthwhile(batch.std[pool] / scale, unknown[pool], distance, np.asarray(broken.any(axis=0)))
+    costs = decoupling.cost(wanted)
+    if not wanted.any():
         return nothing
-    settled = np.concatenate([draws[:, :n_chosen], under_way], axis=1)
-    beside = coverage_batch(draws[:, n_chosen:], batch.known, len(others) - 1, pending=settled, seed=rng)
+    if len(others) < 2:
+        # None but these may meet the bounds, if they do.
+        if not broken.any() or costs.sum() > cost:
+            return nothing
+        picked = np.flatnonzero(wanted[:n_chosen].any(axis=1))[:size]
+        rows = pool[picked]
+        return Screening(batch.X[rows], wanted[picked], batch.X[rows])
+    settled = np.concatenate([feasible[:, :n_chosen], under_way], axis=1)
+    beside = coverage_batch(feasible[:, n_chosen:], batch.known, len(others) - 1, pending=settled, seed=rng)
     order = np.concatenate([np.arange(n_chosen), n_chosen + beside])
     horizon = round(min(HORIZON * n_chosen, left / price, len(order)))
-    costs, seed = decoupling.cost(wanted), drawn_seed(rng)
-    outlook = Outlook(draws, batch.known, under_way, order[:horizon], wanted, costs, price, seed)
+    seed = drawn_seed(rng)
+    outlook = Outlook(draws, batch.known, under_way, order[:horizon], wanted, costs, price, seed, batch.broken)
     picked = outlook.best(order, n_chosen, cost)
     picked = picked[: len(picked) if size is None else size]
     rows = pool[picked]
@@ -222,6 +240,8 @@ class Outlook:
         That of a complete evaluation.
     seed : int
         Which points of long fronts are looked at.
+    broken : callable
+        Which values are beyond a bound, see :class:`~rapid_moo.acquisition.Candidates`.
     """
 
     draws: FloatArray
@@ -232,6 +252,7 @@ class Outlook:
     costs: FloatArray
     price: float
     seed: int
+    broken: Callable[[FloatArray], BoolArray] = unbounded
 
     def best(self, order: IntArray, fewest: int, cost: float) -> IntArray:
         """Which candidates to screen, of the first ``fewest``, of twice as many and so on; none if none is worth it."""
@@ -256,6 +277,7 @@ class Outlook:
         found = []
         for truth in self.draws[:: DRAWS // TRUTHS]:
             told = np.where(mask, truth, self.draws)
+            told = put_away(told, self.broken(told))
             order, gains, planned = coverage_gains(
                 told, self.known, self.plan, max_front=FRONT, pending=self.under_way, seed=self.seed
             )

@@ -14,6 +14,7 @@ from pymoo.core.variable import Binary, Choice, Integer
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
 from rapid_moo.bill import Bill
+from rapid_moo.constraints import Constraint
 from rapid_moo.costs import CHEAP, EPSILON
 from rapid_moo.curves import Curve
 from rapid_moo.design import designed_sample
@@ -242,6 +243,21 @@ class SpaceView:
             return np.ones(len(X))
         left = self.missing(X) @ self.problem.evaluation_prices / self.price
         return np.where(left >= (1.0 - CHEAP) * (1.0 - EPSILON), 1.0, np.maximum(left, LEAST_SHARE))
+
+    @cached_property
+    def bounds(self) -> tuple[tuple[int, Constraint], ...]:
+        """Bounds on what is measured, each with the column of its objective."""
+        if not self.native:
+            return ()
+        found = [(self.problem.constraint_set.column(c), c) for c in self.constraints]
+        return tuple((k, c) for k, c in found if k is not None and isinstance(c, Constraint))
+
+    def out_of_bounds(self, F: FloatArray) -> BoolArray:
+        """Which minimised values of shape (..., n_objectives) are beyond a bound, of the same shape."""
+        found: BoolArray = np.zeros(F.shape, dtype=np.bool_)
+        for k, bound in self.bounds:
+            found[..., k] |= bound.violation(F[..., k] * self.objectives[k].sign) > 0.0
+        return found
 
     # ------------------------------------------------------------------- border
     def genotypes(self, x: Any) -> IntArray:

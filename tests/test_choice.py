@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -257,6 +258,20 @@ def test_a_batch_is_not_spent_on_what_is_seldom_and_beyond_all_that_is_known():
 
     assert (expected_coverage(Candidates(mean, 0.0 * mean, known, draw), 3, rng) < 10).all()
     assert (coverage_batch(draw(np.arange(20), N_DRAWS), known, 3) >= 10).any()
+
+
+def test_a_batch_counts_on_nothing_that_breaks_a_bound():
+    rng = np.random.default_rng(0)
+    x = np.linspace(0.0, 1.0, 10)
+    mean, known = np.column_stack([x, 1.0 - x]), np.array([[1.1, 1.1]])
+
+    def draw(rows, n_draws):
+        return np.repeat(mean[rows][None], n_draws, axis=0)
+
+    free = Candidates(mean, 0.0 * mean, known, draw)
+    bounded = replace(free, broken=lambda values: values > np.array([0.5, np.inf]))
+    assert (x[expected_coverage(free, 4, rng)] > 0.5).any()
+    assert (x[expected_coverage(bounded, 4, rng)] <= 0.5).all()
 
 
 def test_draws_reach_three_nths_of_the_range_beyond_the_best_value():

@@ -20,7 +20,7 @@ from rapid_moo import (
     Objective,
     PredictorSpec,
 )
-from rapid_moo.acquisition import coverage_batch, coverage_gains
+from rapid_moo.acquisition import coverage_batch, coverage_gains, unbounded
 from rapid_moo.batches import Batch
 from rapid_moo.cli import main
 from rapid_moo.comparison import run_method
@@ -323,6 +323,51 @@ def test_of_very_many_known_in_part_800_teach(n_open, n_teaching):
     assert not complete[rows].any()
     assert (np.diff(rows) > 0).all()
     assert rows.tolist() == _teaching(complete).tolist()
+
+
+class TestBounds:
+    """Cheap latencies that cannot be foreseen, of which one in ten is short enough."""
+
+    def run(self, decoupled, seed=0, bound=12.0):
+        table = make_table(noise=0.0)
+        lottery = np.random.default_rng(1).uniform(10.0, 30.0, len(table))
+        table = ArchitectureTable.build(
+            table.space, table.objectives, table.X, np.column_stack([table.raw[:, 0], lottery]), name="lottery"
+        )
+        problem = ArchitectureProblem(table.space, table, constraints=f"latency <= {bound}")
+        algorithm = RAPID(specs=SPECS, decoupled=decoupled)
+        minimize(problem, algorithm, CostBudget(30.0), seed=seed)
+        trained = np.isfinite(problem.store.raw[:, 0])
+        met = problem.store.raw[:, 1] <= bound
+        return problem.store, trained, met
+
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    def test_what_is_out_of_bounds_is_not_trained_where_that_can_be_known_for_little(self, seed):
+        # Where nothing feasible was known nothing was screened, and what was expected to be feasible was trained.
+        store, trained, met = self.run(True, seed)
+        later = np.arange(len(store)) >= 16
+        assert (trained & later).sum() >= 8
+        assert met[trained & later].mean() > 0.9
+        _, coupled, met = self.run(False, seed)
+        assert met[coupled].mean() < 0.4
+
+    def test_where_nothing_may_be_within_the_bound_the_batch_waits_for_its_cheap_values(self):
+        batch = Batch(
+            np.arange(4)[:, None],
+            np.zeros((4, 2)),
+            np.ones((4, 2)),
+            np.empty((0, 2)),
+            np.arange(3),
+            lambda rows, n: np.random.default_rng(0).normal(size=(n, len(rows), 2)),
+            broken=lambda values: values > np.array([np.inf, -0.5]),
+        )
+        cheap = Decoupling((np.array([False, True]),), np.array([1.0, 0.01]))
+        unknown = np.ones((4, 2), dtype=bool)
+        found = screened(batch, unknown, cheap, 1.0, 9.0, None, np.random.default_rng(0))
+        assert found.waiting.ravel().tolist() == [0, 1, 2]
+        assert found.wanted.tolist() == [[False, True]] * 3
+        free = replace(batch, broken=unbounded)
+        assert len(screened(free, unknown, cheap, 1.0, 9.0, None, np.random.default_rng(0)).X) == 0
 
 
 class TestOnTables:
