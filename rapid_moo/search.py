@@ -342,7 +342,8 @@ class Search:
         self.budget = self._budget(sampled)
         whole = int(min(len(table), self.budget / self._price * (1.0 + EPSILON)))
         self.n_train = sampled if settings.oneshot else max(2, min(FIRST_SAMPLE, whole - 1))
-        if self.n_train > whole:
+        # What was taken over is trained on as well, and what is left to pay of it may be little.
+        if self.n_train > whole and not (settings.same and self.problem.costs_stated):
             share = f" of train ratio {settings.train_ratio}" if settings.oneshot else ""
             raise InputError(f"budget: expected more than {self._rows_to_train}{share}, got {self.budget:g}")
         self.tuner = tuner
@@ -358,7 +359,8 @@ class Search:
             return (n if self.settings.oneshot else max(sampled, FEWEST_ROWS)) * self._rate
         if self.problem.costs_stated:
             cost = self.table.count(float(stated)) * self._price if 0.0 < stated < 1.0 else float(stated)
-            if not (affordable(self._price, cost) and affordable(cost, n * self._price)):
+            enough = affordable(self._price, cost) or bool(self.settings.same)
+            if not (enough and affordable(cost, n * self._price)):
                 told = f"{cost_text(self._price)} (one architecture) to {cost_text(n * self._price)} (the table)"
                 raise InputError(f"budget: expected a cost of {told}, or a share, got {stated}")
             return cost

@@ -79,6 +79,12 @@ def test_evaluations_say_what_each_cost_and_are_read_again(tmp_path, capsys):
     summary = json.loads((tmp_path / "second" / "summary.json").read_text())
     assert second["cost"].sum() == pytest.approx(summary["cost"])
     assert (second["cost"] <= 0.01).any()
+    # Where dear values are taken over, less than two whole evaluations buys many cheap ones.
+    assert run("search", "digits", *told, *priors, "--budget", 1.0, "--out", tmp_path / "third") == 0
+    third = json.loads((tmp_path / "third" / "summary.json").read_text())
+    assert third["cost"] <= 1.0
+    assert third["evaluations"] > 10
+    assert run("search", "digits", *told, *priors[:2], *priors[4:], "--budget", 1.5, "--out", tmp_path / "no") == 2
     facts = json.loads((tmp_path / "second" / "report.json").read_text())
     assert facts["progress"]["cost"][-1] <= summary["cost"] * (1 + 1e-9)
     goals = {"accuracy": "max", "latency": "min"}
