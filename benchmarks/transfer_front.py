@@ -12,6 +12,7 @@ perplexity) is that of the table for all. The source was searched beforehand, at
 * ``none``: RAPID without a prior;
 * ``prior``: with all that was evaluated on the source, its first objective taken over;
 * ``small``: with the first 100 evaluations on the source, nothing taken over (``--budget 100`` searches no longer);
+* ``taken``: with the same 100, its first objective taken over;
 * ``shuffled``, ``reversed``: with all of it, nothing taken over, and latencies that mislead.
 
 With ``--costs`` (``1,0.01``: the first objective's and each other's) budgets and marks are costs in units of one
@@ -50,7 +51,8 @@ from rapid_moo.problems.registry import open_table
 from rapid_moo.table import ArchitectureTable
 
 OUT = Path(__file__).parent / "results" / "transfer"
-WAYS = ("none", "prior", "small", "shuffled", "reversed")
+WAYS = ("none", "prior", "small", "taken", "shuffled", "reversed")
+TAKING_OVER = ("prior", "taken")
 SHARES = (1 / 12, 1 / 6, 1 / 3, 1 / 2, 2 / 3, 1.0)
 """Of the budget, at which quality is noted."""
 EARLY = (20, 40, 60, 100)
@@ -159,11 +161,11 @@ def run(args: argparse.Namespace) -> None:
                 if way != "none":
                     if before is None:
                         before = searched_rows(tables[source], budget, SEARCHED + seed)
-                    rows = before[:SMALL] if way == "small" else before
+                    rows = before[:SMALL] if way in ("small", "taken") else before
                     told = tables[source].take(rows)
                     if way in ("shuffled", "reversed"):
                         told = misled(told, way, seed)
-                    priors = [Prior(told, same=(table.objectives[0].name,) if way == "prior" else ())]
+                    priors = [Prior(told, same=(table.objectives[0].name,) if way in TAKING_OVER else ())]
                 limit = round(budget / 3) if args.third and way != "none" else budget
                 item["adrs"] = curve(search(table, limit, seed, priors), table, marks)
                 item["seconds"] = round(time.process_time() - start, 1)

@@ -25,6 +25,7 @@ from rapid_moo.learning import TEACHING
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import GaussianProcess, PredictorSet, PredictorSpec
 from rapid_moo.priors import Priors, Source, Transfer
+from rapid_moo.priors.pooling import fitted_line
 from rapid_moo.report.sections import hyperparameter_lines
 from rapid_moo.store import Store
 from rapid_moo.table import ArchitectureTable
@@ -204,6 +205,79 @@ def test_predictors_see_the_prior_they_are_told_to() -> None:
     assert PredictorSpec.from_dict(specs[1].to_dict()) == specs[1]
     with pytest.raises(InputError, match="without priors"):
         informed.save("unused")
+
+
+# ---------------------------------------------------------------------- pooling
+def noisy(y: np.ndarray, seed: int, share: float = 0.05) -> np.ndarray:
+    return y + share * y.std() * np.random.default_rng(seed).standard_normal(len(y))
+
+
+def small_prior(values: np.ndarray, rows: np.ndarray, name: str = "error") -> Priors:
+    frame = pd.DataFrame({"vector": [str(v.tolist()) for v in SPACE.decode(EVERYONE[rows])], name: values[rows]})
+    return Priors(SPACE, OBJECTIVES, [frame])
+
+
+@pytest.mark.parametrize(("slope", "offset", "noise"), [(1.0, 0.0, 0.05), (-3.0, 7.0, 0.3), (0.02, 100.0, 0.01)])
+def test_the_line_between_two_devices_and_the_noise_beside_it(slope: float, offset: float, noise: float) -> None:
+    rng = np.random.default_rng(0)
+    told = rng.normal(size=200)
+    std = np.where(rng.random(200) < 0.5, 0.0, 0.4)
+    own = offset + slope * (told + std * rng.normal(size=200)) + abs(slope) * noise * rng.normal(size=200)
+    own[:6] += 40.0 * abs(slope)  # few that are far off
+    line = fitted_line(told, std, own)
+    assert line.slope == pytest.approx(slope, rel=0.1)
+    assert line.offset == pytest.approx(offset, abs=0.1 * abs(slope))
+    assert abs(slope) * noise / 3 < line.noise < abs(slope) * noise * 3
+
+
+def test_values_of_a_small_study_that_agree_are_learnt_from_in_the_targets_unit() -> None:
+    # Both searches have met on a front: some architectures were measured twice.
+    truth, own = error(EVERYONE), np.unique(np.concatenate([some(80, seed=2)[:12], some(25, seed=3)]))
+    priors = small_prior(noisy(truth, 1), some(80, seed=2))
+    y = 5.0 * noisy(truth, 2)[own]
+    told = priors.pooled("error", EVERYONE[own], y)
+    assert told is not None
+    known = set(SPACE.keys(EVERYONE[own]))
+    assert len(told.X) == 80 - len(np.intersect1d(own, some(80, seed=2)))
+    assert not known & set(SPACE.keys(told.X))
+    off = told.values - 5.0 * error(told.X)
+    assert np.sqrt(np.mean(off**2)) < 0.6 * truth.std()
+    assert (told.std > 0.0).all()
+    assert priors.columns_beside("error", EVERYONE[own], y) == 0
+    assert priors.count("error") == 1
+    assert priors.pooled("latency", EVERYONE[own], y) is None
+
+
+@pytest.mark.parametrize("kind", ["another device", "shuffled", "many", "few of one's own"])
+def test_what_differs_for_a_reason_stays_a_column(kind: str) -> None:
+    truth, n = latency(EVERYONE, 1), 400 if kind == "many" else 100
+    if kind == "shuffled":
+        truth = np.random.default_rng(0).permutation(truth)
+    same = latency(EVERYONE, 3 if kind == "another device" else 1)
+    own = some(4 if kind == "few of one's own" else 40, seed=5)
+    priors = small_prior(truth, some(n), "latency")
+    assert priors.pooled("latency", EVERYONE[own], same[own]) is None
+    assert priors.columns_beside("latency", EVERYONE[own], same[own]) == 1
+
+
+def test_predictors_learn_from_pooled_values_where_their_family_knows_how_uncertain_a_row_is() -> None:
+    truth, own = noisy(error(EVERYONE), 2), some(20, seed=4)
+    priors = small_prior(noisy(error(EVERYONE), 1), some(150, seed=9))
+    raw = np.column_stack([truth[own], latency(EVERYONE[own], 1)])
+    sample = ArchitectureTable.build(SPACE, OBJECTIVES, EVERYONE[own], raw, "own")
+    errors, held = {}, {}
+    for family in ("gaussian_process", "bayesian_ridge"):
+        specs = [PredictorSpec(family)] * 2
+        for which in (None, priors):
+            fitted = PredictorSet(SPACE, OBJECTIVES, specs, priors=which).fit(sample)
+            errors[family, which is priors] = np.abs(fitted.predict(EVERYONE)[:, 0] - error(EVERYONE)).mean()
+            held[family, which is priors] = fitted.held_out()[0]
+            assert np.isfinite(fitted.predict_unseen(EVERYONE[own])[0]).all()
+    assert errors["gaussian_process", True] < 0.8 * errors["gaussian_process", False]
+    assert errors["bayesian_ridge", True] == errors["bayesian_ridge", False]
+    # How good the predictors are is told by what was measured here.
+    values = held["gaussian_process", True][0]
+    assert set(values.tolist()) <= set(truth[own].tolist())
 
 
 # ---------------------------------------------------------------------- reading

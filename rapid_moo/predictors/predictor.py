@@ -177,7 +177,13 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self.warm_start = warm_start
         self.n_prior = n_prior
 
-    def fit(self, X: ArrayLike, y: ArrayLike, noise: FloatArray | None = None) -> Predictor:
+    def fit(
+        self,
+        X: ArrayLike,
+        y: ArrayLike,
+        noise: FloatArray | None = None,
+        told: tuple[FloatArray, FloatArray, FloatArray] | None = None,
+    ) -> Predictor:
         """Fit to features of shape (n, n_features) and raw values of shape (n,).
 
         Parameters
@@ -187,12 +193,18 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         noise : ndarray of shape (n,), optional
             Standard deviations of what single values are known to be uncertain by, raw. A Gaussian process gives such
             rows the less weight, other families take all alike.
+        told : tuple of ndarray, optional
+            Features, values and standard deviations of what is known from elsewhere. A Gaussian process learns from it
+            as from further rows; other families leave it out.
         """
         family = get_family(self.family)
         params = dict(self.params or {})
         family.check(params)
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.transform_ = TargetTransform(self.target_transform).fit(target)
+        if told is not None and self.family == "gaussian_process":
+            noise = np.concatenate([np.zeros(len(target)) if noise is None else noise, told[2]])
+            inputs, target = np.vstack([inputs, told[0]]), np.concatenate([target, told[1]])
         goal = self.transform_.forward(target)
         own = None if noise is None else self.transform_.spread(target, noise)
         last: Any = getattr(self, "regressor_", None)

@@ -27,11 +27,33 @@ FILE = "predictors.json"
 _CHUNK = 50_000
 
 
-class PriorColumns(Protocol):
-    """What is known of an objective from elsewhere, as columns of shape (n, n_columns)."""
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """What is known from elsewhere of an objective of architectures that were not measured.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n, n_var)
+        Genotypes.
+    values : ndarray of shape (n,)
+        Raw, in the unit of the objective.
+    std : ndarray of shape (n,)
+        How uncertain each is beside the noise of a measurement, in the same unit.
+    """
+
+    X: IntArray
+    values: FloatArray
+    std: FloatArray
+
+
+class Elsewhere(Protocol):
+    """What is known of an objective from elsewhere."""
 
     def __call__(self, name: str, X: ArrayLike, logarithmic: bool = False) -> FloatArray:
-        """The columns of an objective."""
+        """As columns of shape (n, n_columns)."""
+
+    def pooled(self, name: str, X: IntArray, y: FloatArray) -> Pooled | None:
+        """As values beside measured ones of shape (n,); None where there are none."""
 
 
 def families_of(specs: Sequence[Spec | None]) -> tuple[str, ...]:
@@ -52,7 +74,7 @@ def features_of(
 
 
 def joined(
-    spec: PredictorSpec, features: Mapping[str, FloatArray], name: str, X: ArrayLike, priors: PriorColumns | None
+    spec: PredictorSpec, features: Mapping[str, FloatArray], name: str, X: ArrayLike, priors: Elsewhere | None
 ) -> FloatArray:
     """What a predictor sees: features of its kind, and behind them the columns that are known from elsewhere."""
     if not spec.prior or priors is None:
@@ -77,10 +99,21 @@ class _Ensemble:
         self.members = [_Member(m.make(seed), m.inputs, share) for m, share in members_of(spec)]
 
     def fit(
-        self, features: Mapping[str, FloatArray], y: FloatArray, warm_start: bool, noise: FloatArray | None = None
+        self,
+        features: Mapping[str, FloatArray],
+        y: FloatArray,
+        warm_start: bool,
+        noise: FloatArray | None = None,
+        told: tuple[Mapping[str, FloatArray], FloatArray, FloatArray] | None = None,
     ) -> None:
+        """Fit its members; ``told`` are features, values and standard deviations that are known from elsewhere."""
         for member in self.members:
-            member.predictor.set_params(warm_start=warm_start).fit(features[member.features], y, noise)
+            predictor = member.predictor.set_params(warm_start=warm_start)
+            own = features[member.features]
+            if told is None:
+                predictor.fit(own, y, noise)
+            else:
+                predictor.fit(own, y, noise, (told[0][member.features], *told[1:]))
         self._y = y
         self.scale = self._calibrated(y) if len(self.members) > 1 else 1.0
 
@@ -103,6 +136,7 @@ class _Ensemble:
         """Training rows that no member had seen, what is said of them, and its spread before it is scaled."""
         held_out = [m.predictor.held_out_ for m in self.members]
         rows = reduce(np.intersect1d, [h.rows for h in held_out])
+        rows = rows[rows < len(self._y)]  # behind them is what is known from elsewhere
         # Rows need not be sorted in a member.
         places = [np.argsort(h.rows)[np.searchsorted(np.sort(h.rows), rows)] for h in held_out]
         mean, std = self._combined([(h.mean[at], h.std[at]) for h, at in zip(held_out, places, strict=True)])
@@ -166,8 +200,8 @@ class PredictorSet:
         One per objective; None for one that the space computes.
     seed : int
         Seed of every predictor.
-    priors : callable, optional
-        ``priors(name, X, logarithmic)`` gives the columns of specs with a prior, shape (n, n_columns); see
+    priors : Priors, optional
+        Gives the columns of specs with a prior, and those without uncertain values to learn from; see
         :class:`rapid_moo.priors.Priors`.
     """
 
@@ -177,7 +211,7 @@ class PredictorSet:
         objectives: Sequence[Objective],
         specs: Sequence[Spec | None],
         seed: int = 0,
-        priors: PriorColumns | None = None,
+        priors: Elsewhere | None = None,
     ) -> None:
         if len(specs) != len(objectives):
             raise InputError(f"predictors: expected {len(objectives)} specs, one per objective, got {len(specs)}")
@@ -241,10 +275,19 @@ class PredictorSet:
                 known = np.isfinite(y)
                 own = noise[: len(y), k][known] if noise is not None and noise[: len(y), k].any() else None
                 seen = features if known.all() else {kind: values[known] for kind, values in features.items()}
-                ensemble.fit(seen, y[known], warm_start, own)
+                ensemble.fit(seen, y[known], warm_start, own, self._told(k, ensemble, everyone[known], y[known]))
                 ensemble.X = everyone[known]
         self.sample_, self._partial = table, more
         return self
+
+    def _told(
+        self, k: int, ensemble: _Ensemble, X: IntArray, y: FloatArray
+    ) -> tuple[dict[str, FloatArray], FloatArray, FloatArray] | None:
+        """Features, values and standard deviations that priors tell of an objective beside its measurements."""
+        if self.priors is None or any(member.predictor.n_prior for member in ensemble.members):
+            return None
+        told = self.priors.pooled(self.objectives[k].name, X, y)
+        return None if told is None else (self._inputs(told.X)[k], told.values, told.std)
 
     def held_out(self) -> list[tuple[FloatArray, FloatArray, FloatArray] | None]:
         """How honest the spreads are, by objective: None for one that is computed.
@@ -266,7 +309,7 @@ class PredictorSet:
         space: SearchSpace,
         objectives: Sequence[Objective],
         state: Mapping[str, Any],
-        priors: PriorColumns | None = None,
+        priors: Elsewhere | None = None,
     ) -> PredictorSet:
         """Predictors whose next fit with ``warm_start`` goes on from a :meth:`warm_state`; not fitted yet."""
         specs = [spec_from_dict(item) if item is not None else None for item in state["specs"]]

@@ -16,6 +16,8 @@ from rapid_moo import data
 from rapid_moo._util import FloatArray, IntArray, shown, unique_rows
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective
+from rapid_moo.predictors.predictor_set import Pooled
+from rapid_moo.priors.pooling import pooled
 from rapid_moo.priors.source import FEWEST, Source
 from rapid_moo.reading import Reading, read_table
 from rapid_moo.reading.cells import is_empty
@@ -31,6 +33,9 @@ Told: TypeAlias = dict[str, list[tuple[IntArray, FloatArray]]]
 Hint: TypeAlias = tuple[str, IntArray, FloatArray]
 MOST_ROWS = 1_000
 """Architectures of one source that are learnt from: more say little more, and cost their cube."""
+MOST_POOLED = 300
+"""Architectures of all sources of an objective together whose values may be learnt from themselves, see
+:mod:`rapid_moo.priors.pooling`; of more, a smooth column says as much."""
 STUDY_FILE = "evaluations.csv"
 
 
@@ -323,18 +328,39 @@ class Priors:
         n = len(self.hints.get(name, ()))
         return n + 1 if n > 1 else n
 
+    def columns_beside(self, name: str, X: IntArray, y: FloatArray) -> int:
+        """As :meth:`count`, but none where small sources agree with the target's measurements: see :meth:`pooled`."""
+        return self.count(name) if self.pooled(name, X, y) is None else 0
+
+    def pooled(self, name: str, X: IntArray, y: FloatArray) -> Pooled | None:
+        """What small sources of an objective tell beside its own measurements, as uncertain ones; None if nothing.
+
+        Parameters
+        ----------
+        name : str
+            The objective.
+        X, y : ndarray of shape (n, n_var) and (n,)
+            The target's architectures, and their raw values.
+        """
+        if not 0 < sum(len(X) for _, X, _ in self.hints.get(name, ())) <= MOST_POOLED:
+            return None
+        return pooled(self.space, self._sources_of(name), X, y)
+
     def __call__(self, name: str, X: ArrayLike, logarithmic: bool = False) -> FloatArray:
         """Columns of an objective, shape (n, n_columns).
 
         The mean of all sources, and the deviation of each, so small that all of them together vary as much as one.
         """
-        if name not in self._sources:
-            self._sources[name] = [Source(self.space, *hint[1:], hint[0], k) for k, hint in enumerate(self.hints[name])]
-        known = np.column_stack([source.predict(X, logarithmic) for source in self._sources[name]])
+        known = np.column_stack([source.predict(X, logarithmic) for source in self._sources_of(name)])
         if known.shape[1] == 1:
             return known
         mean = known.mean(axis=1, keepdims=True)
         return np.hstack([mean, (known - mean) / np.sqrt(known.shape[1])])
+
+    def _sources_of(self, name: str) -> list[Source]:
+        if name not in self._sources:
+            self._sources[name] = [Source(self.space, *hint[1:], hint[0], k) for k, hint in enumerate(self.hints[name])]
+        return self._sources[name]
 
     def __bool__(self) -> bool:
         return bool(self.hints or self._same)

@@ -56,6 +56,7 @@ class Source:
             raise InputError(f"{name}: expected {len(self.X)} finite values, got shape {raw.shape}, or not finite")
         if not FEWEST <= len(raw) <= MOST:
             raise InputError(f"{name}: expected {FEWEST} to {MOST:,} architectures, got {len(raw):,}")
+        self._raw = raw
         self.logarithmic = bool((raw > 0.0).all())
         target = np.log(raw) if self.logarithmic else raw
         self._mean, self._std = float(target.mean()), float(target.std()) or 1.0
@@ -90,3 +91,32 @@ class Source:
         if self.logarithmic and not logarithmic:
             return np.asarray((np.exp(values) - self._raw_mean) / self._raw_std)
         return np.asarray((values - self._mean) / self._std)
+
+    def measured(self, logarithmic: bool = True) -> FloatArray:
+        """Its own values, shape (n,): positive ones in logarithms, or as they are where these are not wanted."""
+        return np.log(self._raw) if self.logarithmic and logarithmic else self._raw
+
+    def missed(self, logarithmic: bool = True) -> float:
+        """Root mean squared error of its rows, each left out in turn, in the unit of :meth:`measured`."""
+        missed = float(np.sqrt(self.error)) * self._std
+        return missed if logarithmic or not self.logarithmic else missed * self._raw_mean
+
+    def tell(self, X: ArrayLike, logarithmic: bool = True) -> tuple[FloatArray, FloatArray]:
+        """What it says of architectures, in the unit of :meth:`measured`, and how uncertain it is of that.
+
+        Returns
+        -------
+        mean, std : ndarray of shape (n,)
+            What it has measured is sure.
+        """
+        genotypes = self.space.repair(X)
+        mean, std = self._process.predict(self.space.features(genotypes, self.features), return_std=True)
+        if self.logarithmic and not logarithmic:
+            mean = np.exp(mean)
+            std = std * mean
+        place = {key: i for i, key in enumerate(self.space.keys(self.X))}
+        values = self.measured(logarithmic)
+        for i, key in enumerate(self.space.keys(genotypes)):
+            if (at := place.get(key)) is not None:
+                mean[i], std[i] = values[at], 0.0
+        return mean, std

@@ -41,7 +41,10 @@ def early_specs(sample: ArchitectureTable, seed: int = 0, priors: Priors | None 
     list of PredictorSpec
         One per objective; of computed ones, which need none (see :func:`~rapid_moo.tuning.adapt`), the first one.
     """
-    n_columns = [priors.count(objective.name) if priors is not None else 0 for objective in sample.objectives]
+    n_columns = [
+        priors.columns_beside(objective.name, sample.X, y) if priors is not None else 0
+        for objective, y in zip(sample.objectives, sample.raw.T, strict=True)
+    ]
     if len(sample) < FEWEST:
         return [CANDIDATES[0].with_prior(n) for n in n_columns]
     folds = assign_folds(len(sample), seed)

@@ -268,7 +268,10 @@ def _informed(bench: Bench, specs: Sequence[PredictorSpec]) -> list[tuple[int, P
     """The Gaussian processes of a shortlist with what is known from elsewhere of each objective; noted as extra."""
     if bench.priors is None:
         return []
-    counts = {k: bench.priors.count(bench.sample.objectives[k].name) for k in bench.tuned}
+    sample = bench.sample
+    counts = {
+        k: bench.priors.columns_beside(sample.objectives[k].name, sample.X, sample.raw[:, k]) for k in bench.tuned
+    }
     processes = [spec for spec in specs if spec.family == "gaussian_process"]
     found = [(k, spec.with_prior(counts[k])) for spec in processes for k in bench.tuned if counts[k]]
     bench.n_extra = len(found)
