@@ -228,7 +228,9 @@ def mislead(args: argparse.Namespace) -> None:
 
 
 def _told(item: dict[str, Any]) -> tuple[Any, ...]:
-    return tuple(item[name] for name in ("target", "source", "way", "seed", "rows", "budget"))
+    # Without a prior it does not matter how many rows one would have.
+    rows = 0 if item["way"] == "none" else item["rows"]
+    return rows, *(item[name] for name in ("target", "source", "way", "seed", "budget"))
 
 
 def reached(adrs_by_mark: list[float], level: float, budget: int) -> int:
@@ -241,7 +243,10 @@ def write_misleading(out: Path) -> None:
     """``misleading.md`` beside the runs."""
     runs = pd.read_json(out, lines=True)
     rows = []
-    for (target, source, budget), group in runs.groupby(["target", "source", "budget"], sort=False):
+    without, told = runs[runs.way == "none"], runs[runs.way != "none"]
+    for (target, source, budget, n), group in told.groupby(["target", "source", "budget", "rows"], sort=False):
+        same = (without.target == target) & (without.source == source) & (without.budget == budget)
+        group = pd.concat([without[same & without.seed.isin(group.seed)], group])
         plain = np.array(group[group.way == "none"].adrs.tolist())
         for share in LEVELS:
             at = round(share * budget)
@@ -250,7 +255,8 @@ def write_misleading(out: Path) -> None:
                 way: np.array([reached(values, level, budget) for values in group[group.way == way].adrs])
                 for way in LATENCIES
             }
-            line: dict[str, Any] = {"target": target, "source": source, "ADRS": f"{level:.4f}", "seeds": len(plain)}
+            line: dict[str, Any] = {"target": target, "source": source, "rows": n, "ADRS": f"{level:.4f}"}
+            line["seeds"] = len(plain)
             for way, several in needed.items():
                 missed = int((several > budget).sum())
                 line[way] = f"{np.mean(several):.0f}" + (f" ({missed} not reached)" if missed else "")
@@ -262,7 +268,7 @@ def write_misleading(out: Path) -> None:
         title("A prior that misleads"),
         setting(command, f"{runs.seed.min()} to {runs.seed.max()}", runs),
         "Mean evaluations until ADRS is as low as the median of RAPID without a prior at a half, three quarters and all"
-        f" of the budget. The prior tells latencies alone, of {runs['rows'].max()} random architectures of the source:"
+        " of the budget. The prior tells latencies alone, of so many random architectures of the source (*rows*):"
         " as measured (`true`), shuffled or reversed. What is not reached counts as one evaluation beyond the budget.",
         of_frame(pd.DataFrame(rows)),
     ]

@@ -671,8 +671,8 @@ def test_the_study_of_misleading_priors_goes_on_where_it_was(tmp_path: Path) -> 
     report = (tmp_path / "misleading.md").read_text()
     # RAPID without a prior needs as many evaluations as its own level took.
     levels = [line.split(" | ") for line in report.splitlines() if line.startswith("| digits_batch64")]
-    assert [len(level) for level in levels] == [11] * 3
-    assert levels[-1][4] == str(10 + runs[0]["adrs"].index(runs[0]["adrs"][-1]))
+    assert [len(level) for level in levels] == [12] * 3
+    assert levels[-1][5] == str(10 + runs[0]["adrs"].index(runs[0]["adrs"][-1]))
 
 
 def test_the_report_of_the_front_compares_runs_of_one_target_and_seed(tmp_path: Path) -> None:
