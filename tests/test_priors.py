@@ -23,9 +23,10 @@ from rapid_moo.costs import CostBudget, with_costs
 from rapid_moo.errors import DataNotFoundError, InputError, StudyError
 from rapid_moo.learning import TEACHING
 from rapid_moo.pareto import front_indices
-from rapid_moo.predictors import GaussianProcess, PredictorSet, PredictorSpec
+from rapid_moo.predictors import GaussianProcess, PredictorSet, PredictorSpec, members_of
 from rapid_moo.priors import Priors, Source, Transfer
 from rapid_moo.priors.pooling import fitted_line
+from rapid_moo.report.making import predictor_facts
 from rapid_moo.report.sections import hyperparameter_lines
 from rapid_moo.store import Store
 from rapid_moo.table import ArchitectureTable
@@ -149,7 +150,8 @@ def test_the_gradient_of_a_process_with_prior_columns(ard: bool) -> None:
     process = GaussianProcess(n_prior=2, ard=ard).fit(X, 2.0 * X[:, 4] + 0.1 * rng.normal(size=25))
     Z, z = process._Z, process._z
     grams = [Z[:, :4] @ Z[:, :4].T, Z[:, 4:] @ Z[:, 4:].T]
-    args = Z, z, np.zeros(len(process.theta_)), np.full(len(process.theta_), 1.5), grams, rng.uniform(0.0, 0.1, len(z))
+    extra, shares = rng.uniform(0.0, 0.1, len(z)), rng.uniform(0.2, 1.0, len(z))
+    args = Z, z, np.zeros(len(process.theta_)), np.full(len(process.theta_), 1.5), grams, extra, shares
     at = process.theta_ + 0.2
     assert check_grad(lambda t: process._objective(t, *args)[0], lambda t: process._objective(t, *args)[1], at) < 1e-3
 
@@ -270,11 +272,17 @@ def test_predictors_learn_from_pooled_values_where_their_family_knows_how_uncert
         specs = [PredictorSpec(family)] * 2
         for which in (None, priors):
             fitted = PredictorSet(SPACE, OBJECTIVES, specs, priors=which).fit(sample)
+            assert (fitted.told_[0] > 100) == (which is priors and family == "gaussian_process")
+            assert fitted.told_[1] == 0
             errors[family, which is priors] = np.abs(fitted.predict(EVERYONE)[:, 0] - error(EVERYONE)).mean()
             held[family, which is priors] = fitted.held_out()[0]
             assert np.isfinite(fitted.predict_unseen(EVERYONE[own])[0]).all()
     assert errors["gaussian_process", True] < 0.8 * errors["gaussian_process", False]
     assert errors["bayesian_ridge", True] == errors["bayesian_ridge", False]
+    (facts, _) = predictor_facts(
+        PredictorSet(SPACE, OBJECTIVES, [PredictorSpec()] * 2, priors=priors).fit(sample), members_of
+    )
+    assert f" on engineered features and {facts.told} values of priors, target" in hyperparameter_lines(facts)[0]
     # How good the predictors are is told by what was measured here.
     values = held["gaussian_process", True][0]
     assert set(values.tolist()) <= set(truth[own].tolist())

@@ -202,7 +202,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         family.check(params)
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.transform_ = TargetTransform(self.target_transform).fit(target)
-        if told is not None and self.family == "gaussian_process":
+        if told is not None and self.weighs_rows:
             noise = with_uncertain(noise, len(target), told[2])
             inputs, target = np.vstack([inputs, told[0]]), np.concatenate([target, told[1]])
         goal = self.transform_.forward(target)
@@ -220,6 +220,11 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         if self.spread:
             self._fit_spread(inputs, goal, anew, own)
         return self
+
+    @property
+    def weighs_rows(self) -> bool:
+        """Whether its family knows that some rows are surer than others."""
+        return self.family == "gaussian_process"
 
     def predict(self, X: ArrayLike, return_std: bool = False) -> Any:
         """Raw predictions of shape (n,), and their standard deviations if asked for."""

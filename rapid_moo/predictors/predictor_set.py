@@ -279,14 +279,15 @@ class PredictorSet:
         everyone = table.X if more is None else np.vstack([table.X, more[0]])
         inputs = self._inputs(everyone)
         raw = table.raw if more is None else np.vstack([table.raw, more[1]])
+        self.told_ = [0] * len(self.objectives)
         for k, (y, ensemble, features) in enumerate(zip(raw.T, self.predictors_, inputs, strict=True)):
             if ensemble is not None:
                 known = np.isfinite(y)
                 own = _row_noise(noise, times, k, len(y))[known]
                 seen = features if known.all() else {kind: values[known] for kind, values in features.items()}
-                ensemble.fit(
-                    seen, y[known], warm_start, own or None, self._told(k, ensemble, everyone[known], y[known])
-                )
+                told = self._told(k, ensemble, everyone[known], y[known])
+                ensemble.fit(seen, y[known], warm_start, own or None, told)
+                self.told_[k] = 0 if told is None else len(told[1])
                 ensemble.X = everyone[known]
         self.sample_, self._partial = table, more
         return self
@@ -295,7 +296,8 @@ class PredictorSet:
         self, k: int, ensemble: _Ensemble, X: IntArray, y: FloatArray
     ) -> tuple[dict[str, FloatArray], FloatArray, FloatArray] | None:
         """Features, values and standard deviations that priors tell of an objective beside its measurements."""
-        if self.priors is None or any(member.predictor.n_prior for member in ensemble.members):
+        predictors = [member.predictor for member in ensemble.members]
+        if self.priors is None or any(p.n_prior for p in predictors) or not any(p.weighs_rows for p in predictors):
             return None
         told = self.priors.pooled(self.objectives[k].name, X, y)
         return None if told is None else (self._inputs(told.X)[k], told.values, told.std)

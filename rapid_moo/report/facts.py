@@ -156,6 +156,8 @@ class PredictorFacts:
         Training rows, each as predicted by predictors that had not seen it, with the calibrated standard deviation.
     importance : mapping of str to float
         Share of the predictions' variance that vanishes if a gene were known (total effect), by gene.
+    told : int
+        Values of priors that they learnt from beside the training rows.
     """
 
     objective: str
@@ -166,6 +168,7 @@ class PredictorFacts:
     predicted: list[float] = field(default_factory=list)
     std: list[float] = field(default_factory=list)
     importance: Mapping[str, float] = field(default_factory=dict)
+    told: int = 0
 
 
 @dataclass(frozen=True)

@@ -256,6 +256,7 @@ def predictor_facts(
                 predicted=mean[rows].tolist(),
                 std=std[rows].tolist(),
                 importance=effects[k],
+                told=predictors.told_[k],
             )
         )
     return tuple(found)

@@ -190,11 +190,13 @@ def hyperparameter_lines(p: PredictorFacts) -> list[str]:
     """What predicts an objective, a line each member."""
     if not p.members:
         return [f"{p.objective}: computed exactly from the genotype"]
-    lines = [f"{p.objective}: mean of {len(p.members)} predictors"] if len(p.members) > 1 else []
+    values = f" and {p.told} values of priors" if p.told else ""
+    lines = [f"{p.objective}: mean of {len(p.members)} predictors{values}"] if len(p.members) > 1 else []
     for member in p.members:
         head = f"{p.objective}:" if len(p.members) == 1 else f"  {member['share']:4.0%}"
         columns = member.get("prior", 0)
         hint = f" and {columns} column{'s' * (columns > 1)} of priors" if columns else ""
+        hint += values if len(p.members) == 1 else ""
         lines.append(
             f"{head} {member['family']} {json.dumps(dict(member['params']))} on {member['features']} features{hint},"
             f" target transform {member['transform']}"
