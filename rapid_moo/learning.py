@@ -114,11 +114,8 @@ class Learner:
                 self.predictors = self.predictors.successor()
             done = whole(known, taught)
             some = _teaching(done)
-            rows = np.concatenate([np.flatnonzero(done), some])
-            usual = np.array([objective.times for objective in self.view.objectives])
-            times = np.maximum(known.repeats[rows], 1) / usual
-            partial = known.X[some], taught[some]
-            self.predictors.fit(sample, warm_start=True, partial=partial, noise=noise[rows], times=times)
+            uncertain = np.vstack([noise[done], noise[some]])
+            self.predictors.fit(sample, warm_start=True, partial=(known.X[some], taught[some]), noise=uncertain)
             self._learn_success(known)
             self._learn_constraints(known, seed)
 

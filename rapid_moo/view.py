@@ -52,8 +52,6 @@ class Knowledge:
         Architectures of which something is known or tried.
     raw : ndarray of shape (n, n_objectives)
         Raw values, NaN where none.
-    repeats : ndarray of shape (n, n_objectives)
-        How many measurements each value is the mean of, 0 where it was not measured.
     F : ndarray of shape (n, n_objectives)
         Values to be minimised; infinite in all objectives where one is missing.
     complete, failed : ndarray of shape (n,)
@@ -74,7 +72,6 @@ class Knowledge:
 
     X: IntArray
     raw: FloatArray
-    repeats: IntArray
     F: FloatArray
     complete: BoolArray
     failed: BoolArray
@@ -399,8 +396,7 @@ class SpaceView:
         stopped = self.store.stopped[rows] & ~failed
         curves = [[self.store.curve(row, o.name) for row in rows.tolist()] for o in self.objectives]
         F = self._minimised(values)
-        repeats = self.store.repeats[rows][:, :n_obj]
-        return Knowledge(X, values, repeats, F, complete, failed, stopped, feasible, limits, pending, part, curves)
+        return Knowledge(X, values, F, complete, failed, stopped, feasible, limits, pending, part, curves)
 
     def sample_table(self, known: Knowledge, taught: FloatArray | None = None) -> ArchitectureTable:
         """The complete rows as a table, and stopped ones that are as good as complete.

@@ -48,20 +48,7 @@ def knowledge(n_good, n_bad, pending=(), parts=()):
     F = np.where(complete[:, None], raw * [-1.0, 1.0], np.inf)
     nothing = np.empty((len(rows), 0))
     none, curves = np.zeros(len(rows), dtype=bool), [[()] * len(rows)] * 2
-    return Knowledge(
-        X[rows],
-        raw,
-        np.isfinite(raw).astype(int),
-        F,
-        complete,
-        failed,
-        none,
-        complete,
-        nothing,
-        X[list(pending)],
-        X[:0],
-        curves,
-    )
+    return Knowledge(X[rows], raw, F, complete, failed, none, complete, nothing, X[list(pending)], X[:0], curves)
 
 
 def chooser(success=None, acquisition=None):

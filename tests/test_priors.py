@@ -150,8 +150,7 @@ def test_the_gradient_of_a_process_with_prior_columns(ard: bool) -> None:
     process = GaussianProcess(n_prior=2, ard=ard).fit(X, 2.0 * X[:, 4] + 0.1 * rng.normal(size=25))
     Z, z = process._Z, process._z
     grams = [Z[:, :4] @ Z[:, :4].T, Z[:, 4:] @ Z[:, 4:].T]
-    extra, shares = rng.uniform(0.0, 0.1, len(z)), rng.uniform(0.2, 1.0, len(z))
-    args = Z, z, np.zeros(len(process.theta_)), np.full(len(process.theta_), 1.5), grams, extra, shares
+    args = Z, z, np.zeros(len(process.theta_)), np.full(len(process.theta_), 1.5), grams, rng.uniform(0.0, 0.1, len(z))
     at = process.theta_ + 0.2
     assert check_grad(lambda t: process._objective(t, *args)[0], lambda t: process._objective(t, *args)[1], at) < 1e-3
 

@@ -2,7 +2,7 @@
 
 from rapid_moo.predictors.committee import Committee, Spec, committee_of, members_of, spec_from_dict
 from rapid_moo.predictors.families import FAMILIES, Family, get_family, register_family
-from rapid_moo.predictors.gaussian_process import GaussianProcess, RowNoise
+from rapid_moo.predictors.gaussian_process import GaussianProcess
 from rapid_moo.predictors.metrics import prediction_metrics
 from rapid_moo.predictors.predictor import Predictor, PredictorSpec, out_of_fold
 from rapid_moo.predictors.predictor_set import PredictorSet
@@ -16,7 +16,6 @@ __all__ = [
     "Predictor",
     "PredictorSet",
     "PredictorSpec",
-    "RowNoise",
     "Spec",
     "TargetTransform",
     "committee_of",

@@ -11,7 +11,6 @@ in high dimensions", ICML 2024).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -32,34 +31,6 @@ HALVES_FROM = 101
 TRUST = -0.5
 """Logarithm of the standard deviation that what is known from elsewhere is expected to explain."""
 _SQRT5 = float(np.sqrt(5.0))
-
-
-@dataclass(frozen=True, eq=False)
-class RowNoise:
-    """What is known beforehand of how uncertain single rows are.
-
-    Attributes
-    ----------
-    extra : ndarray of shape (n,)
-        Standard deviations beside the noise of all rows, in the target's unit.
-    times : ndarray of shape (n,), optional
-        How many measurements each row is the mean of, in units of the usual number: one of twice as many has half the
-        variance. By default all are alike.
-    """
-
-    extra: FloatArray
-    times: FloatArray | None = None
-
-    @property
-    def shares(self) -> FloatArray:
-        """What each row has of the variance of one that is usual, shape (n,)."""
-        return np.ones(len(self.extra)) if self.times is None else np.asarray(1.0 / self.times)
-
-    def __bool__(self) -> bool:
-        return bool(self.extra.any() or (self.times is not None and (self.times != 1.0).any()))
-
-    def __getitem__(self, rows: Any) -> RowNoise:
-        return RowNoise(self.extra[rows], None if self.times is None else self.times[rows])
 
 
 class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no types
@@ -132,7 +103,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         start: FloatArray | None = None,
         tune_rows: BoolArray | None = None,
         tune: bool = True,
-        noise: RowNoise | None = None,
+        noise: FloatArray | None = None,
     ) -> GaussianProcess:
         """Fit to features of shape (n, n_features) and a target of shape (n,).
 
@@ -146,9 +117,9 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             The rows that the hyper-parameters may be chosen on; all of them by default.
         tune : bool
             Whether hyper-parameters are chosen. If not, those of ``start`` are kept where they suit the features.
-        noise : RowNoise, optional
-            How uncertain single rows are, where that is known (GPML, section 2.2, with a variance of its own for each
-            row).
+        noise : ndarray of shape (n,), optional
+            Standard deviations of what some rows are known to be uncertain by beside the noise of all, in the target's
+            unit (GPML, section 2.2, with a variance of its own for each row).
         """
         if self.kernel not in KERNELS:
             raise InputError(f"kernel: expected one of {', '.join(KERNELS)}, got {self.kernel!r}")
@@ -162,7 +133,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         start: FloatArray | None,
         tune_rows: BoolArray | None,
         tune: bool,
-        noise: RowNoise | None = None,
+        noise: FloatArray | None = None,
     ) -> GaussianProcess:
         """As :meth:`fit`, of arrays that have been looked at."""
         self._shift, spread = inputs.mean(axis=0), inputs.std(axis=0)
@@ -177,16 +148,15 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         rows = rng.permutation(len(Z))
         allowed = rows if tune_rows is None else rows[tune_rows[rows]]
         seen = allowed[: self.n_tune]
-        extra = np.zeros(len(z)) if noise is None else (noise.extra / self._y_std) ** 2
-        shares = np.ones(len(z)) if noise is None else noise.shares
-        self._tune(Z[seen], z[seen], start, tune, extra[seen], shares[seen])
+        extra = np.zeros(len(z)) if noise is None else (noise / self._y_std) ** 2
+        self._tune(Z[seen], z[seen], start, tune, extra[seen])
         kept = np.sort(rows[: self.max_rows])
         self.rows_ = kept
         self.unseen_ = np.logical_not(np.isin(kept, seen))
         self._Z, self._z = Z[kept], z[kept]
         self._scaled = self._Z / self._scales
         covariance = self._prior(self._Z, self._scaled, self._Z, self._scaled)
-        covariance[np.diag_indices_from(covariance)] += self.noise_**2 * shares[kept] + _JITTER + extra[kept]
+        covariance[np.diag_indices_from(covariance)] += self.noise_**2 + _JITTER + extra[kept]
         self._factor = _safe_cholesky(covariance)
         self._alpha = cho_solve((self._factor, True), self._z, check_finite=False)
         self._weights = self._slopes * (self._alpha @ self._Z)
@@ -301,7 +271,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         starts: Sequence[FloatArray] = (),
         tune: bool = True,
         halves_from: int = HALVES_FROM,
-        noise: RowNoise | None = None,
+        noise: FloatArray | None = None,
     ) -> tuple[FloatArray, FloatArray, list[FloatArray]]:
         """Prediction of each row from the rows of all other folds, by hyper-parameters that have not seen it either.
 
@@ -322,7 +292,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             Whether hyper-parameters are chosen; if not, those of ``starts`` are kept where there are as many as groups.
         halves_from : int
             Rows from which on folds share.
-        noise : RowNoise, optional
+        noise : ndarray of shape (n,), optional
             As of :meth:`fit`; a row's own is in its ``std``.
 
         Returns
@@ -345,11 +315,6 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             thetas.append(process.theta_)
         return mean, std, thetas
 
-    @property
-    def noise_std_(self) -> float:
-        """Standard deviation of the noise of a row that is known no better than others, in the target's unit."""
-        return self.noise_ * self._y_std
-
     # ---------------------------------------------------------------- internals
     def _standardised(self, inputs: FloatArray) -> FloatArray:
         if self._keep.all():
@@ -365,9 +330,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             covariance += (self._slopes * A) @ B.T
         return covariance
 
-    def _tune(
-        self, Z: FloatArray, z: FloatArray, warm: FloatArray | None, tune: bool, extra: FloatArray, shares: FloatArray
-    ) -> None:
+    def _tune(self, Z: FloatArray, z: FloatArray, warm: FloatArray | None, tune: bool, extra: FloatArray) -> None:
         """Maximise the marginal likelihood times the prior, or keep what is given."""
         d = Z.shape[1] - self.n_prior
         n_scales = d if self.ard else min(d, 1)
@@ -385,7 +348,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
             found = minimize(
                 self._objective,
                 start,
-                args=(Z, z, center, width, grams, extra, shares),
+                args=(Z, z, center, width, grams, extra),
                 jac=True,
                 method="L-BFGS-B",
                 bounds=[(-4.0, 9.0)] * n_scales + [(-5.0, 4.0), (-6.0, 1.5), (-7.0, 4.0)] + [(-7.0, 3.0)] * trusts,
@@ -416,12 +379,11 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         width: FloatArray,
         grams: list[FloatArray],
         extra: FloatArray,
-        shares: FloatArray,
     ) -> tuple[float, FloatArray]:
         """Negative log posterior of the hyper-parameters and its gradient (GPML, eq. 5.8 and 5.9).
 
         ``center`` and ``width`` are mean and standard deviation of the normal prior of each; ``extra`` are variances of
-        single rows, ``shares`` what each has of the noise.
+        single rows.
         """
         n, d = len(Z), Z.shape[1] - self.n_prior
         # Ten thousand times in a run: nothing is stored, and plain numbers are used where they do.
@@ -436,7 +398,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         covariance += slope * grams[0]
         for variance, gram in zip(trust, grams[1:], strict=True):
             covariance += variance * gram
-        covariance.flat[:: n + 1] += noise * shares + _JITTER + extra
+        covariance.flat[:: n + 1] += noise + _JITTER + extra
         # LAPACK itself: scipy's wrappers take as long as the work for a hundred rows.
         factor, failed = dpotrf(covariance, lower=1)
         if failed:
@@ -452,7 +414,7 @@ class GaussianProcess(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # s
         gradient = np.empty_like(theta)
         gradient[:first] = by_scale if self.ard or not d else by_scale.sum()
         gradient[first] = amplitude * np.vdot(weight, shape)
-        gradient[first + 1] = noise * (weight.trace() if (shares == 1.0).all() else weight.diagonal() @ shares)
+        gradient[first + 1] = noise * weight.trace()
         for k, (variance, gram) in enumerate(zip((slope, *trust), grams, strict=True)):
             gradient[first + 2 + k] = variance * np.vdot(weight, gram)
         away = (theta - center) / width

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, shown
 from rapid_moo.errors import InputError
 from rapid_moo.predictors.families import Family, get_family
-from rapid_moo.predictors.gaussian_process import GaussianProcess, RowNoise
+from rapid_moo.predictors.gaussian_process import GaussianProcess
 from rapid_moo.predictors.spread import TINY, LocalFactor, ResidualSpread
 from rapid_moo.predictors.standardised import fit_regressor
 from rapid_moo.predictors.transforms import TRANSFORMS, TargetTransform
@@ -181,7 +181,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self,
         X: ArrayLike,
         y: ArrayLike,
-        noise: RowNoise | None = None,
+        noise: FloatArray | None = None,
         told: tuple[FloatArray, FloatArray, FloatArray] | None = None,
     ) -> Predictor:
         """Fit to features of shape (n, n_features) and raw values of shape (n,).
@@ -190,9 +190,9 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         ----------
         X, y : array-like
             Features and raw values.
-        noise : RowNoise, optional
-            How uncertain single raw values are, where that is known. A Gaussian process weighs rows by it, other
-            families take all alike.
+        noise : ndarray of shape (n,), optional
+            Standard deviations of what single values are known to be uncertain by, raw. A Gaussian process gives such
+            rows the less weight, other families take all alike.
         told : tuple of ndarray, optional
             Features, values and standard deviations of what is known from elsewhere. A Gaussian process learns from it
             as from further rows; other families leave it out.
@@ -203,10 +203,10 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.transform_ = TargetTransform(self.target_transform).fit(target)
         if told is not None and self.weighs_rows:
-            noise = with_uncertain(noise, len(target), told[2])
+            noise = np.concatenate([np.zeros(len(target)) if noise is None else noise, told[2]])
             inputs, target = np.vstack([inputs, told[0]]), np.concatenate([target, told[1]])
         goal = self.transform_.forward(target)
-        own = None if noise is None else RowNoise(self.transform_.spread(target, noise.extra), noise.times)
+        own = None if noise is None else self.transform_.spread(target, noise)
         last: Any = getattr(self, "regressor_", None)
         if self.warm_start and isinstance(last, GaussianProcess):
             anew = len(goal) < FEWEST or len(goal) >= REFRESH * self._tuned_rows
@@ -282,7 +282,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         tags.regressor_tags.poor_score = self.family == "mean"
         return tags
 
-    def _fit_spread(self, inputs: FloatArray, goal: FloatArray, tune: bool, noise: RowNoise | None) -> None:
+    def _fit_spread(self, inputs: FloatArray, goal: FloatArray, tune: bool, noise: FloatArray | None) -> None:
         if isinstance(self.regressor_, GaussianProcess):
             rows, mean, base = self._honest(self.regressor_, inputs, goal, tune, noise)
         else:
@@ -295,14 +295,11 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self.factor_ = LocalFactor(mean, standardised)
         factor = self.factor_(mean)
         self.errors_ = standardised / factor
-        if noise is not None and noise.times is not None and isinstance(self.regressor_, GaussianProcess):
-            # A mean of several is surer than what is told: the spread of one measurement.
-            base = np.sqrt(np.maximum(base**2 + self.regressor_.noise_std_**2 * (1.0 - noise[rows].shares), 0.0))
         std = base * factor
         self.held_out_ = HeldOut(rows, self.transform_.backward(mean), std * np.abs(self.transform_.slope(mean, std)))
 
     def _honest(
-        self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray, tune: bool, noise: RowNoise | None
+        self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray, tune: bool, noise: FloatArray | None
     ) -> tuple[IntArray, FloatArray, FloatArray]:
         """Rows that neither the prediction nor its hyper-parameters have seen, and what is predicted there."""
         unseen = process.unseen_
@@ -357,13 +354,6 @@ def made(family: Family, params: Mapping[str, Any], seed: int, n_prior: int = 0)
     """An unfitted regressor, which knows how many of its last columns come from elsewhere where it can."""
     regressor = family.make(dict(params), seed)
     return regressor.set_params(n_prior=n_prior) if n_prior and isinstance(regressor, GaussianProcess) else regressor
-
-
-def with_uncertain(noise: RowNoise | None, n: int, std: FloatArray) -> RowNoise:
-    """The noise of n rows and, behind them, of such as are uncertain by standard deviations."""
-    known = RowNoise(np.zeros(n)) if noise is None else noise
-    times = None if known.times is None else np.concatenate([known.times, np.ones(len(std))])
-    return RowNoise(np.concatenate([known.extra, std]), times)
 
 
 def assign_folds(n: int, seed: int) -> IntArray:

@@ -17,7 +17,6 @@ from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, one_blas_t
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.objectives import Objective, signs
 from rapid_moo.predictors.committee import Spec, members_of, spec_from_dict
-from rapid_moo.predictors.gaussian_process import RowNoise
 from rapid_moo.predictors.predictor import Predictor, PredictorSpec
 from rapid_moo.predictors.spread import TINY, conformal_scale
 from rapid_moo.reading import build_table, read_table
@@ -104,7 +103,7 @@ class _Ensemble:
         features: Mapping[str, FloatArray],
         y: FloatArray,
         warm_start: bool,
-        noise: RowNoise | None = None,
+        noise: FloatArray | None = None,
         told: tuple[Mapping[str, FloatArray], FloatArray, FloatArray] | None = None,
     ) -> None:
         """Fit its members; ``told`` are features, values and standard deviations that are known from elsewhere."""
@@ -188,11 +187,6 @@ class _Ensemble:
         return draws
 
 
-def _row_noise(noise: FloatArray | None, times: FloatArray | None, k: int, n: int) -> RowNoise:
-    """What is known of the rows of an objective."""
-    return RowNoise(np.zeros(n) if noise is None else noise[:n, k], None if times is None else times[:n, k])
-
-
 class PredictorSet:
     """Two to four predictors that turn genotypes into objectives.
 
@@ -244,7 +238,6 @@ class PredictorSet:
         warm_start: bool = False,
         partial: tuple[IntArray, FloatArray] | None = None,
         noise: FloatArray | None = None,
-        times: FloatArray | None = None,
     ) -> PredictorSet:
         """Fit every predictor on a table of the same objectives; returns self.
 
@@ -261,8 +254,6 @@ class PredictorSet:
         noise : ndarray of shape (n, n_objectives), optional
             Standard deviations of what the values of the table, and then of ``partial``, are known to be uncertain by;
             0 where they were measured.
-        times : ndarray of shape (n, n_objectives), optional
-            How many measurements each of these values is the mean of, in units of the usual number of its objective.
         """
         if isinstance(table, pd.DataFrame):
             read = read_table(table, None, self.space, [objective.column for objective in self.objectives])
@@ -283,10 +274,10 @@ class PredictorSet:
         for k, (y, ensemble, features) in enumerate(zip(raw.T, self.predictors_, inputs, strict=True)):
             if ensemble is not None:
                 known = np.isfinite(y)
-                own = _row_noise(noise, times, k, len(y))[known]
+                own = noise[: len(y), k][known] if noise is not None and noise[: len(y), k].any() else None
                 seen = features if known.all() else {kind: values[known] for kind, values in features.items()}
                 told = self._told(k, ensemble, everyone[known], y[known])
-                ensemble.fit(seen, y[known], warm_start, own or None, told)
+                ensemble.fit(seen, y[known], warm_start, own, told)
                 self.told_[k] = 0 if told is None else len(told[1])
                 ensemble.X = everyone[known]
         self.sample_, self._partial = table, more

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from rapid_moo._util import FloatArray, interrupts_held
-from rapid_moo.predictors.gaussian_process import GaussianProcess, RowNoise
+from rapid_moo.predictors.gaussian_process import GaussianProcess
 
 _STEPS = 2.0**30
 
@@ -60,7 +60,7 @@ class Standardised:
         return np.asarray(values, dtype=np.float64) * self._scale + self._center
 
 
-def fit_regressor(regressor: Any, inputs: FloatArray, goal: FloatArray, noise: RowNoise | None = None) -> Any:
+def fit_regressor(regressor: Any, inputs: FloatArray, goal: FloatArray, noise: FloatArray | None = None) -> Any:
     """The regressor, fitted to a standardised target; the one place where families meet their data."""
     if isinstance(regressor, GaussianProcess):
         return regressor.fit(inputs, goal, noise=noise)

@@ -10,7 +10,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct, Matern, WhiteKernel
 
 from rapid_moo.errors import InputError
-from rapid_moo.predictors import GaussianProcess, RowNoise, gaussian_process
+from rapid_moo.predictors import GaussianProcess, gaussian_process
 
 FORMS = [
     {"kernel": kernel, "ard": ard, "linear": linear}
@@ -43,11 +43,7 @@ def standard(X):
     return (X - X.mean(axis=0)) / X.std(axis=0)
 
 
-@pytest.mark.parametrize(
-    "noise",
-    [None, RowNoise(np.linspace(0.0, 20.0, 60)), RowNoise(np.zeros(60), np.linspace(0.5, 8.0, 60))],
-    ids=["alike", "by-row", "means"],
-)
+@pytest.mark.parametrize("noise", [None, np.linspace(0.0, 20.0, 60)], ids=["alike", "by-row"])
 @pytest.mark.parametrize("form", FORMS, ids=NAMES)
 def test_gradient_equals_finite_differences(form, noise, sample, monkeypatch):
     caught = []
@@ -100,7 +96,7 @@ class TestNoiseByRow:
     def test_posterior_equals_scikit_learn(self, sample):
         X, y = sample
         noise = np.where(np.arange(40) % 3, 0.0, 15.0)
-        model = GaussianProcess().fit(X[:40], y[:40], noise=RowNoise(noise))
+        model = GaussianProcess().fit(X[:40], y[:40], noise=noise)
         shift, spread = X[:40].mean(axis=0), X[:40].std(axis=0)
         mean, std = y[:40].mean(), y[:40].std()
         rival = reference(model, y).set_params(alpha=1e-8 + (noise / std) ** 2)
@@ -114,7 +110,7 @@ class TestNoiseByRow:
     def test_a_row_left_out_is_predicted_with_its_own_noise(self, sample):
         X, y = sample
         noise = np.where(np.arange(60) % 3, 0.0, 15.0)
-        model = GaussianProcess().fit(X, y, noise=RowNoise(noise))
+        model = GaussianProcess().fit(X, y, noise=noise)
         Z, z = standard(X), standard(y)
         mean, std = model.leave_one_out()
         for row in (0, 17, 59):
@@ -126,13 +122,11 @@ class TestNoiseByRow:
 
     def test_none_is_none_at_all(self, sample):
         X, y = sample
-        nothing = RowNoise(np.zeros(60), np.ones(60))
-        assert not nothing
-        plain, zero = GaussianProcess().fit(X, y), GaussianProcess().fit(X, y, noise=nothing)
+        plain, zero = GaussianProcess().fit(X, y), GaussianProcess().fit(X, y, noise=np.zeros(60))
         assert np.array_equal(plain.theta_, zero.theta_)
         assert np.array_equal(plain.predict(X), zero.predict(X))
         folds = np.arange(60) % 5
-        both = [GaussianProcess().cross_predict(X, y, folds, noise=noise) for noise in (None, nothing)]
+        both = [GaussianProcess().cross_predict(X, y, folds, noise=noise) for noise in (None, np.zeros(60))]
         assert np.array_equal(both[0][0], both[1][0])
 
     def test_rows_that_are_known_to_be_wrong_mislead_less(self, sample):
@@ -141,39 +135,11 @@ class TestNoiseByRow:
         told = y + 30.0 * wrong * np.random.default_rng(0).normal(size=60)
         noise = 30.0 * wrong
         errors, folds = [], np.arange(60) % 5
-        for known in (None, RowNoise(noise)):
+        for known in (None, noise):
             process = GaussianProcess().fit(X, told, noise=known)
             crossed = GaussianProcess().cross_predict(X, told, folds, noise=known)
             errors.append([np.abs(mean - y).mean() for mean in (process.predict(X), crossed[0])])
         assert (np.array(errors[1]) < 0.6 * np.array(errors[0])).all()
-
-    def test_a_mean_of_several_has_its_share_of_the_noise(self, sample):
-        X, y = sample
-        times = np.where(np.arange(60) % 3, 1.0, 9.0)
-        model = GaussianProcess().fit(X, y, noise=RowNoise(np.zeros(60), times))
-        Z, z = standard(X), standard(y)
-        kernel = reference(model, y).kernel.k1 if not model.slope_ else None
-        whole = reference(model, y).kernel
-        # All of it but the noise, which differs from row to row.
-        kernel = whole.k1.k1 + whole.k2 if kernel is None else kernel
-        rival = GaussianProcessRegressor(kernel, alpha=1e-8 + model.noise_**2 / times, optimizer=None).fit(Z, z)
-        expected, expected_std = rival.predict(Z + 0.3, return_std=True)
-        found, found_std = model.predict(X + 0.3 * X.std(axis=0), return_std=True)
-        np.testing.assert_allclose(found, expected * y.std() + y.mean(), rtol=1e-5)
-        single = np.hypot(expected_std, model.noise_) * y.std()
-        np.testing.assert_allclose(found_std, single, rtol=1e-3)
-        assert model.noise_std_ == pytest.approx(model.noise_ * y.std())
-
-    def test_what_was_measured_often_counts_more(self, sample):
-        X, y = sample
-        often = np.arange(60) % 2 == 0
-        rng = np.random.default_rng(3)
-        told = y + 25.0 * rng.normal(size=60) / np.where(often, 5.0, 1.0)
-        errors = []
-        for noise in (None, RowNoise(np.zeros(60), np.where(often, 25.0, 1.0))):
-            process = GaussianProcess().fit(X, told, noise=noise)
-            errors.append(np.sqrt(np.mean((process.predict(X) - y) ** 2)))
-        assert errors[1] < 0.9 * errors[0]
 
 
 def test_likelihood_is_no_worse_than_at_the_start(sample):

@@ -57,25 +57,6 @@ class TestPredict:
         assert errors[1][0] < 0.85 * errors[0][0]
         assert errors[1][1] == errors[0][1]
 
-    def test_means_of_several_measurements_teach_more(self, table):
-        sample, rng = table.sample(150, 0), np.random.default_rng(0)
-        times = np.ones((150, 3))
-        times[::2, 0] = 16.0
-        raw = sample.raw.copy()
-        raw[:, 0] += 6.0 * rng.normal(size=150) / np.sqrt(times[:, 0])
-        told = ArchitectureTable.build(table.space, table.objectives, sample.X, raw)
-        specs = [PredictorSpec(), PredictorSpec(), None]
-        errors = []
-        for known in (None, np.ones((150, 3)), times):
-            found = PredictorSet(table.space, table.objectives, specs).fit(told, times=known)
-            errors.append(np.abs(found.predict(table.X) - table.raw).mean(axis=0))
-            spread = found.held_out()[0][2]
-        assert (errors[0] == errors[1]).all()
-        assert errors[2][0] < 0.9 * errors[0][0]
-        assert errors[2][1] == errors[0][1]
-        # What is told of rows is the spread of one measurement, however often they were measured.
-        assert np.median(spread[::2]) == pytest.approx(np.median(spread[1::2]), rel=0.2)
-
     def test_inputs_are_unchanged(self, table):
         sample = table.sample(40, 0)
         X = table.X[:50].copy()
