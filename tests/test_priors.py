@@ -25,7 +25,7 @@ from rapid_moo.learning import TEACHING
 from rapid_moo.pareto import front_indices
 from rapid_moo.predictors import GaussianProcess, PredictorSet, PredictorSpec, members_of
 from rapid_moo.priors import Priors, Source, Transfer
-from rapid_moo.priors.pooling import fitted_line
+from rapid_moo.priors.pooling import EVIDENCE, fitted_line
 from rapid_moo.report.making import predictor_facts
 from rapid_moo.report.sections import hyperparameter_lines
 from rapid_moo.store import Store
@@ -229,6 +229,19 @@ def test_the_line_between_two_devices_and_the_noise_beside_it(slope: float, offs
     assert line.slope == pytest.approx(slope, rel=0.1)
     assert line.offset == pytest.approx(offset, abs=0.1 * abs(slope))
     assert abs(slope) * noise / 3 < line.noise < abs(slope) * noise * 3
+    assert line.gain > 100.0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_source_that_knows_nothing_is_no_evidence(seed: int) -> None:
+    # Whatever is measured is within what it allows: with a slope of 1 nothing was left, and its values were taken for sure.
+    rng = np.random.default_rng(seed)
+    own = rng.normal(size=16)
+    line = fitted_line(0.01 * rng.normal(size=16), np.ones(16), own)
+    assert line.gain < EVIDENCE
+    shuffled = np.random.default_rng(seed).permutation(latency(EVERYONE, 1))
+    rows, X = some(100, seed=seed), EVERYONE[some(16, seed=50 + seed)]
+    assert small_prior(shuffled, rows, "latency").pooled("latency", X, latency(X, 1)) is None
 
 
 def test_values_of_a_small_study_that_agree_are_learnt_from_in_the_targets_unit() -> None:

@@ -31,16 +31,29 @@ FEWEST_OWN = 5
 NOISES = np.geomspace(0.001, 2.0, 24)
 STEPS = 10
 FREEDOM = 4.0
+EVIDENCE = 10.0
+"""A source that knows nothing contradicts nothing. By chance alone a line gains so much once in 600 times."""
 TYPICAL, WIDE = 0.1, 1.5
 """Two devices are expected to differ by a tenth of the range, within a factor of 4.5: less takes evidence."""
 
 
 class Line(NamedTuple):
-    """``y = offset + slope v``, and the standard deviation of what is left."""
+    """``y = offset + slope v``.
+
+    Attributes
+    ----------
+    offset, slope : float
+        In raw units.
+    noise : float
+        Standard deviation of what is left, in the unit of y.
+    gain : float
+        Twice the logarithm of how much likelier it is than no relation at all.
+    """
 
     offset: float
     slope: float
     noise: float
+    gain: float
 
 
 def fitted_line(told: FloatArray, std: FloatArray, own: FloatArray) -> Line:
@@ -55,7 +68,7 @@ def fitted_line(told: FloatArray, std: FloatArray, own: FloatArray) -> Line:
     """
     unit, scale = float(own.std()) or 1.0, float(told.std()) or 1.0
     m, s, y = (told - told.mean()) / scale, std / scale, (own - own.mean()) / unit
-    best, likeliest = Line(float(own.mean()), 0.0, unit), np.inf
+    best, least, found = (0.0, 0.0, 1.0), np.inf, np.inf
     for noise in NOISES.tolist():
         slope, offset, variance, w = 1.0, 0.0, s**2 + noise**2, np.ones(len(y))
         for _ in range(STEPS):
@@ -67,14 +80,21 @@ def fitted_line(told: FloatArray, std: FloatArray, own: FloatArray) -> Line:
             # The variance of a prediction depends on the slope, and what is far off counts less.
             variance = (slope * s) ** 2 + noise**2
             w = (FREEDOM + 1.0) / (FREEDOM + (y - offset - slope * m) ** 2 / variance)
-        far = (y - offset - slope * m) ** 2 / variance
-        surprise = float((np.log(variance) + (FREEDOM + 1.0) * np.log1p(far / FREEDOM)).sum())
-        surprise += float(np.log(noise / TYPICAL) / WIDE) ** 2
-        if surprise < likeliest:
-            likeliest = surprise
-            steep = slope * unit / scale
-            best = Line(float(own.mean()) + offset * unit - steep * float(told.mean()), steep, noise * unit)
-    return best
+        surprise = _surprise(y - offset - slope * m, variance)
+        expected = float(np.log(noise / TYPICAL) / WIDE) ** 2
+        if surprise + expected < least:
+            best, least, found = (offset, slope, noise), surprise + expected, surprise
+    alone = min(_surprise(y - np.median(y), np.full(len(y), noise**2)) for noise in NOISES.tolist())
+    offset, slope, noise = best
+    steep = slope * unit / scale
+    raw_offset = float(own.mean()) + offset * unit - steep * float(told.mean())
+    return Line(raw_offset, steep, noise * unit, alone - found)
+
+
+def _surprise(residual: FloatArray, variance: FloatArray) -> float:
+    """Minus twice the log likelihood of Student's t, but for a constant."""
+    far = residual**2 / variance
+    return float((np.log(variance) + (FREEDOM + 1.0) * np.log1p(far / FREEDOM)).sum())
 
 
 def pooled(space: SearchSpace, sources: list[Source], X: IntArray, y: FloatArray) -> Pooled | None:
@@ -98,7 +118,8 @@ def pooled(space: SearchSpace, sources: list[Source], X: IntArray, y: FloatArray
         told, std = source.tell(X, logarithmic)
         line = fitted_line(told, std, own)
         fresh = np.array([key not in known for key in space.keys(source.X)], dtype=np.bool_)
-        if line.noise > abs(line.slope) * source.missed(logarithmic) or not fresh.any():
+        agrees = line.gain > EVIDENCE and line.noise <= abs(line.slope) * source.missed(logarithmic)
+        if not agrees or not fresh.any():
             continue
         values = line.offset + line.slope * source.measured(logarithmic)[fresh]
         noise = np.full(len(values), line.noise)
