@@ -234,7 +234,7 @@ def test_the_line_between_two_devices_and_the_noise_beside_it(slope: float, offs
 
 @pytest.mark.parametrize("seed", range(5))
 def test_a_source_that_knows_nothing_is_no_evidence(seed: int) -> None:
-    # Whatever is measured is within what it allows: with a slope of 1 nothing was left, and its values were taken for sure.
+    # Whatever is measured is within what it allows: with a slope of 1 nothing was left, and its values were sure.
     rng = np.random.default_rng(seed)
     own = rng.normal(size=16)
     line = fitted_line(0.01 * rng.normal(size=16), np.ones(16), own)
