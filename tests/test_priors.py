@@ -274,6 +274,30 @@ def test_what_differs_for_a_reason_stays_a_column(kind: str) -> None:
     assert priors.columns_beside("latency", EVERYONE[own], same[own]) == 1
 
 
+def test_a_source_that_knows_nothing_agrees_with_no_measurements() -> None:
+    truth = error(EVERYONE)
+    for seed in range(6):
+        rows = some(80, seed=seed)
+        own, of_source = rows[:12], rows[12:]
+        # Whatever slope is laid through the rounding of what is constant, it says nothing of the one that differs.
+        almost_constant = np.where(np.arange(len(EVERYONE)) == of_source[7], 6.0, 5.0)
+        for told in (almost_constant, almost_constant - 5.0):
+            assert small_prior(told, of_source).pooled("error", EVERYONE[own], truth[own]) is None
+
+
+@pytest.mark.parametrize("wild", [1e3, 1e9])
+def test_a_wild_value_among_good_ones_is_left_out(wild: float) -> None:
+    truth, of_source, own = error(EVERYONE), some(60, seed=1), some(14, seed=2)
+    told = 1.3 * truth + 0.01
+    row = np.setdiff1d(of_source, own)[0]
+    told[row] = wild
+    found = small_prior(told, of_source).pooled("error", EVERYONE[own], truth[own])
+    assert found is not None
+    assert len(found.X) == len(np.setdiff1d(of_source, own)) - 1
+    assert SPACE.keys(EVERYONE[[row]])[0] not in set(SPACE.keys(found.X))
+    assert np.abs(found.values).max() < 100.0
+
+
 def test_predictors_learn_from_pooled_values_where_their_family_knows_how_uncertain_a_row_is() -> None:
     truth, own = noisy(error(EVERYONE), 2), some(20, seed=4)
     priors = small_prior(noisy(error(EVERYONE), 1), some(150, seed=9))

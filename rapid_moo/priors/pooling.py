@@ -35,6 +35,9 @@ EVIDENCE = 10.0
 """A source that knows nothing contradicts nothing. By chance alone a line gains so much once in 600 times."""
 TYPICAL, WIDE = 0.1, 1.5
 """Two devices are expected to differ by a tenth of the range, within a factor of 4.5: less takes evidence."""
+FAR = 100.0
+"""What is so many ranges of the target's measurements beyond them stands for a failure, or is a slip: one such value
+among good ones would be all that a predictor sees."""
 
 
 class Line(NamedTuple):
@@ -124,9 +127,12 @@ def pooled(space: SearchSpace, sources: list[Source], X: IntArray, y: FloatArray
         values = line.offset + line.slope * source.measured(logarithmic)[fresh]
         noise = np.full(len(values), line.noise)
         if logarithmic:
-            values = np.exp(values)
-            noise *= values
-        found.append(Pooled(source.X[fresh], values, noise))
+            with np.errstate(over="ignore"):  # too large to be a number is far
+                values = np.exp(values)
+                noise *= values
+        near = (values >= y.min() - FAR * np.ptp(y)) & (values <= y.max() + FAR * np.ptp(y))
+        if near.any():
+            found.append(Pooled(source.X[fresh][near], values[near], noise[near]))
     if not found:
         return None
     return Pooled(*(np.concatenate([getattr(part, name) for part in found]) for name in ("X", "values", "std")))
