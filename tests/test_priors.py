@@ -324,6 +324,18 @@ def test_predictors_learn_from_pooled_values_where_their_family_knows_how_uncert
     assert set(values.tolist()) <= set(truth[own].tolist())
 
 
+def test_all_that_was_measured_here_is_held_out_beside_however_much_from_elsewhere() -> None:
+    rows = some(306, seed=2)
+    own, of_source = rows[:6], rows[6:]
+    priors = small_prior(error(EVERYONE), of_source)
+    sample = table(1, own)
+    for seed in (6, 12):
+        fitted = PredictorSet(SPACE, OBJECTIVES, [PredictorSpec()] * 2, seed=seed, priors=priors).fit(sample)
+        held = fitted.held_out()[0]
+        assert held is not None
+        assert np.array_equal(held[0], error(EVERYONE[own]))
+
+
 # ---------------------------------------------------------------------- reading
 def test_several_columns_of_a_file_are_several_sources(tmp_path: Path) -> None:
     X = EVERYONE[some(40)]

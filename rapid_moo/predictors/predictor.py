@@ -202,8 +202,9 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         family.check(params)
         inputs, target = validate_data(self, X, y, dtype=np.float64, y_numeric=True)
         self.transform_ = TargetTransform(self.target_transform).fit(target)
+        n_own = len(target)
         if told is not None and self.weighs_rows:
-            noise = np.concatenate([np.zeros(len(target)) if noise is None else noise, told[2]])
+            noise = np.concatenate([np.zeros(n_own) if noise is None else noise, told[2]])
             inputs, target = np.vstack([inputs, told[0]]), np.concatenate([target, told[1]])
         goal = self.transform_.forward(target)
         own = None if noise is None else self.transform_.spread(target, noise)
@@ -218,7 +219,7 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         if anew:
             self._tuned_rows = len(goal)
         if self.spread:
-            self._fit_spread(inputs, goal, anew, own)
+            self._fit_spread(inputs, goal, anew, own, n_own)
         return self
 
     @property
@@ -282,9 +283,11 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         tags.regressor_tags.poor_score = self.family == "mean"
         return tags
 
-    def _fit_spread(self, inputs: FloatArray, goal: FloatArray, tune: bool, noise: FloatArray | None) -> None:
+    def _fit_spread(
+        self, inputs: FloatArray, goal: FloatArray, tune: bool, noise: FloatArray | None, n_own: int
+    ) -> None:
         if isinstance(self.regressor_, GaussianProcess):
-            rows, mean, base = self._honest(self.regressor_, inputs, goal, tune, noise)
+            rows, mean, base = self._honest(self.regressor_, inputs, goal, tune, noise, n_own)
         else:
             family, params = get_family(self.family), dict(self.params or {})
             rows = np.arange(len(goal))
@@ -299,11 +302,20 @@ class Predictor(RegressorMixin, BaseEstimator):  # type: ignore[misc]  # scikit-
         self.held_out_ = HeldOut(rows, self.transform_.backward(mean), std * np.abs(self.transform_.slope(mean, std)))
 
     def _honest(
-        self, process: GaussianProcess, inputs: FloatArray, goal: FloatArray, tune: bool, noise: FloatArray | None
+        self,
+        process: GaussianProcess,
+        inputs: FloatArray,
+        goal: FloatArray,
+        tune: bool,
+        noise: FloatArray | None,
+        n_own: int,
     ) -> tuple[IntArray, FloatArray, FloatArray]:
-        """Rows that neither the prediction nor its hyper-parameters have seen, and what is predicted there."""
+        """Rows that neither the prediction nor its hyper-parameters have seen, and what is predicted there.
+
+        The first ``n_own`` rows were measured: what is known from elsewhere does not say how good the prediction is.
+        """
         unseen = process.unseen_
-        if unseen.sum() >= ENOUGH_UNSEEN or len(process.rows_) < len(goal) or len(goal) < 4:
+        if unseen[process.rows_ < n_own].sum() >= ENOUGH_UNSEEN or len(process.rows_) < len(goal) or len(goal) < 4:
             rows = unseen if unseen.any() else np.ones(len(unseen), dtype=np.bool_)
             mean, std = process.leave_folds_out(assign_folds(len(unseen), self.random_state))
             return process.rows_[rows], mean[rows], std[rows]
