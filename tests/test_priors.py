@@ -354,6 +354,29 @@ def test_several_columns_of_a_file_are_several_sources(tmp_path: Path) -> None:
         Priors(SPACE, OBJECTIVES, [Prior(file, columns={"latency": "nothing"})])
 
 
+def test_what_a_study_writes_beside_its_values_is_no_hint(tmp_path: Path) -> None:
+    def measure(architecture: dict[str, int]) -> dict[str, float]:
+        x = SPACE.from_dict(architecture)[None]
+        return {"error": float(error(x)[0]), "latency": float(latency(x, 0)[0])}
+
+    Study(tmp_path / "old", SPACE, measure, objectives=with_costs(OBJECTIVES, {"error": 1.0, "latency": 0.1})).run(9)
+    for name in ("cost", "seconds", "state", "evaluation"):
+        priors = Priors(SPACE, (OBJECTIVES[0], Objective(name, "min")), [tmp_path / "old"])
+        assert set(priors.hints) == {"error"}
+        with pytest.raises(InputError, match=f"expected a column of an objective .{name}."):
+            Priors(SPACE, (Objective(name, "min"),), [tmp_path / "old"])
+
+
+def test_an_objective_may_be_called_as_the_column_of_vectors_is(tmp_path: Path) -> None:
+    X = EVERYONE[some(40)]
+    frame = pd.DataFrame({"architecture": [SPACE.to_string(x) for x in X]})
+    frame["genotype"], frame["vector_"] = [str(x.tolist()) for x in X], [str(x.tolist()) for x in SPACE.decode(X)]
+    frame["vector"] = latency(X, 0)
+    priors = Priors(SPACE, (Objective("vector", "min"),), [frame])
+    _, told, values = priors.hints["vector"][0]
+    np.testing.assert_allclose(values, latency(told, 0))
+
+
 def test_a_published_table_is_a_prior_by_its_name() -> None:
     target = get_problem("digits", device="batch64").table
     priors = Priors(target.space, target.objectives, [Prior("digits", same="accuracy")])

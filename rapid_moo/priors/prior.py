@@ -22,6 +22,7 @@ from rapid_moo.priors.source import FEWEST, Source
 from rapid_moo.reading import Reading, read_table
 from rapid_moo.reading.cells import is_empty
 from rapid_moo.reading.files import read_sheet
+from rapid_moo.reading.layout import own_columns
 from rapid_moo.reading.options import names_of
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import Store
@@ -129,7 +130,9 @@ class Prior:
     def _of_file(self, space: SearchSpace, objectives: Sequence[Objective]) -> Told:
         source = self._file(self.source) if isinstance(self.source, str | Path) else self.source
         sheet = read_sheet(source)
-        wanted = self._wanted(objectives, sheet.columns)
+        # What this project writes beside the values, such as what an evaluation cost, is no objective of that name.
+        ours = own_columns(sheet)
+        wanted = self._wanted(objectives, [column for column in sheet.columns if column not in ours])
         columns = list(dict.fromkeys(column for several in wanted.values() for column in several))
         raw = read_table(source, Reading(), space, columns)
         X = raw.encode(space)

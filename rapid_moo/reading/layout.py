@@ -86,7 +86,7 @@ def _read(
 ) -> RawTable:
     sheet = join_all(read_sheet(source, list(reading.columns) or None), reading)
     _require_stated(sheet, reading, objectives or ())
-    own = _own_columns(sheet)
+    own = own_columns(sheet)
     if reading.vector:
         return _from_vector(sheet, reading.vector, reading)
     if reading.genes:
@@ -113,7 +113,7 @@ def _require_stated(sheet: Sheet, reading: Reading, objectives: Sequence[str]) -
 
 
 # ---------------------------------------------------------------- files of our own
-def _own_columns(sheet: Sheet) -> tuple[str, ...]:
+def own_columns(sheet: Sheet) -> tuple[str, ...]:
     """Columns of this project's own in a file that it wrote; each may have underscores behind its name."""
     columns = sheet.columns
     bare = [column.rstrip("_") for column in columns]
@@ -142,7 +142,7 @@ def _tail(sheet: Sheet) -> int | None:
 
 def _texts(sheet: Sheet) -> list[dict[str, str]] | None:
     """Genes and labels of architectures written as text such as ``depth=2 op=conv``; None if there are none."""
-    column = next((c for c in _own_columns(sheet) if c.rstrip("_") == "architecture"), None)
+    column = next((c for c in own_columns(sheet) if c.rstrip("_") == "architecture"), None)
     if column is None or sheet.columns.count(column) != 1:
         return None
     try:
@@ -191,7 +191,7 @@ def _raw(
         columns,
         texts,
         reading,
-        ours=any(column in taken for column in _own_columns(sheet)),
+        ours=any(column in taken for column in own_columns(sheet)),
         recorded=_tail(sheet) is not None,
         notes=sheet.notes,
     )
@@ -256,7 +256,7 @@ def _of_space(
     """Architectures of a known space: vectors, texts, or columns named like its genes."""
     names = [gene.name for gene in space.genes]
     named = texts is not None or set(names) <= set(sheet.columns)
-    if VECTOR in sheet.columns and VECTOR not in names and (space.integral or not named):
+    if VECTOR in sheet.columns and VECTOR not in (*names, *objectives) and (space.integral or not named):
         require_column(sheet.path, sheet.columns, VECTOR, f"expected a column {VECTOR!r}")
         return _renamed(_from_vector(sheet, VECTOR, reading), names)
     if texts is not None:
@@ -427,7 +427,7 @@ def _from_vector(sheet: Sheet, column: str, reading: Reading) -> RawTable:
     stated = reading.vector == column
     strict = not stated and (_vector(cells[0]) is not None or not _may_be_other(cells))
     rows = _integers(sheet.path, column, cells, strict=strict)
-    own = _own_columns(sheet)
+    own = own_columns(sheet)
     if rows is None and (parts := separated(cells)) is not None:
         rows = np.array(parts, dtype=np.int64)
     if rows is not None and stated and rows.shape[1] == 1:
