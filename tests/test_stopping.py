@@ -265,6 +265,22 @@ class TestReports:
         assert f'File "{__file__}"' in outcome.trace
         assert str(Path(rapid_moo.__file__).parent) not in outcome.trace
 
+    @pytest.mark.parametrize("how", ["while another was handled", "in a group"])
+    def test_so_does_all_that_is_shown_behind_it(self, how):
+        def measure(a, report):
+            try:
+                report(1, {"loss": 1.0})
+            except InputError as error:
+                if how == "in a group":
+                    raise ExceptionGroup("several", [error, KeyError("mine")])  # noqa: B904
+                raise KeyError("mine")  # noqa: B904
+
+        outcome = Attempt(measure, NAMES)({"g": 1})
+        assert "mine" in outcome.trace
+        assert "loss" in outcome.trace
+        assert outcome.trace.count(f'File "{__file__}"') >= 2
+        assert str(Path(rapid_moo.__file__).parent) not in outcome.trace
+
 
 def halving(architecture, report):
     """Ten steps, and what is left of the error."""

@@ -222,12 +222,18 @@ class Coded:
 def user_trace(error: BaseException) -> str:
     """The traceback as the user's: without the frames of this package that lead to his code, or that it has called."""
     told = traceback.TracebackException.from_exception(error)
-    shown: traceback.TracebackException | None = told
-    while shown is not None:
+    left = [told]
+    while left:
+        shown = left.pop()
         shown.stack = traceback.StackSummary.from_list(_users_frames(shown) or shown.stack[-1:])
+        # Of several errors one behind the other, those that were raised and caught in this package are its own affair.
         if shown.__cause__ is not None and not _users_frames(shown.__cause__):
-            shown.__cause__ = None  # one of our errors behind the other
-        shown = shown.__cause__
+            shown.__cause__ = None
+        if shown.__context__ is not None and not _users_frames(shown.__context__):
+            shown.__context__ = None
+        left += [
+            other for other in (shown.__cause__, shown.__context__, *(shown.exceptions or ())) if other is not None
+        ]
     return "".join(told.format())
 
 
