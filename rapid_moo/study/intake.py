@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rapid_moo._util import IntArray
+from rapid_moo._util import IntArray, shown
 from rapid_moo.errors import InputError
 from rapid_moo.measure import as_number, shortened
 from rapid_moo.problem import ArchitectureProblem
@@ -77,6 +77,8 @@ class Intake:
         self._put(row, known, failures)
 
     def _read(self, values: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, str]]:
+        if not isinstance(values, Mapping):
+            raise InputError(f"tell: expected values by objective, got {shown(values)}")
         names = self.store.objectives
         computed = {objective.name for objective in self.problem.space.computed}
         known: dict[str, float] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 
 import numpy as np
@@ -75,6 +76,13 @@ def test_rows_have_numbers_and_architectures(intake):
     for wrong in (0, 3, True, 1.5, "1"):
         with pytest.raises(InputError, match=f"tell: expected an evaluation's number in 1..2, got {wrong!r}"):
             intake.tell(wrong, {"error": 1.0})
+
+
+@pytest.mark.parametrize("values", [[1.0, 2.0], 3.0, "error", None])
+def test_values_without_objectives_are_refused(intake, values):
+    with pytest.raises(InputError, match=re.escape(f"tell: expected values by objective, got {values!r}")):
+        intake.tell({"depth": 1, "op": "conv"}, values)
+    assert len(intake.store) == 0
 
 
 @pytest.mark.parametrize("values", [{"error": "1.5 %"}, {"speed": 1.0}, {"size": 3.0}, {}])
