@@ -15,7 +15,7 @@ import numpy as np
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, copied
 from rapid_moo.acquisition import Acquisition, Candidates, unbounded
-from rapid_moo.candidates import LIKELY, predicted_violations, within_constraints
+from rapid_moo.candidates import LIKELY, SLACK, predicted_violations, within_constraints
 from rapid_moo.curves import Stops
 from rapid_moo.learning import Learner
 from rapid_moo.objectives import signs, to_minimised
@@ -25,6 +25,8 @@ from rapid_moo.stopping import FEWEST, allowed, optimistic, planned
 from rapid_moo.view import Knowledge, SpaceView
 
 SPREAD_POOL = 1_500
+WIDE_SLACK = 1.5
+"""As ``SLACK``, of bounds on objectives: how likely they are broken the possible truths tell."""
 LEAST_RISK = 0.02
 N_SPACE = 2_000
 """So many random architectures show how much of the space fails."""
@@ -125,7 +127,9 @@ class Chooser:
             order = np.lexsort((pareto_ranks(mean), (violations > 0.0).any(axis=1)))[:SPREAD_POOL]
             proposals = proposals[np.sort(order)]
         mean, std = self._predicted(proposals, known)
-        met = within_constraints(self.view, proposals, mean, std, size, self.learner.limits)
+        limits = self.learner.limits
+        slack = WIDE_SLACK if limits is None else SLACK
+        met = within_constraints(self.view, proposals, mean, std, size, limits, slack)
         proposals, mean, std = proposals[met], mean[met], std[met]
         everyone = np.vstack([proposals, known.pending])
         success = self.learner.success

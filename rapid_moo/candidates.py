@@ -25,6 +25,8 @@ CROSSED = 0.9
 """Share of the children that have two parents."""
 LIKELY = 0.5
 """Probability of success below which an architecture is not proposed while others are left."""
+SLACK = 0.5
+"""Standard deviations by which what is proposed may be expected to break a constraint."""
 
 
 class _Visited(Callback):  # type: ignore[misc]  # pymoo ships no types
@@ -195,12 +197,18 @@ def predicted_violations(
 
 
 def within_constraints(
-    view: SpaceView, X: IntArray, mean: FloatArray, std: FloatArray, at_least: int, limits: PredictorSet | None = None
+    view: SpaceView,
+    X: IntArray,
+    mean: FloatArray,
+    std: FloatArray,
+    at_least: int,
+    limits: PredictorSet | None = None,
+    slack: float = SLACK,
 ) -> BoolArray:
     """Candidates that probably meet the problem's constraints; the least violating ones if too few do.
 
-    A bound on an objective is met if the prediction is no further than half a standard deviation beyond it, and so is
-    a foreign problem's predicted constraint. What is known to violate one comes last.
+    A bound on an objective is met if the prediction is no further than ``slack`` standard deviations beyond it, and so
+    is a foreign problem's predicted constraint. What is known to violate one comes last.
     """
     violation = predicted_violations(view, X, mean, limits)
     if violation.shape[1] == 0:
@@ -210,7 +218,7 @@ def within_constraints(
     else:
         columns = [view.problem.constraint_set.column(constraint) for constraint in view.constraints]
         spread = np.column_stack([std[:, k] if k is not None else np.zeros(len(X)) for k in columns])
-    worst = (violation - 0.5 * spread).max(axis=1)
+    worst = (violation - slack * spread).max(axis=1)
     met: BoolArray = np.asarray(worst <= 0.0)
     if met.sum() < at_least:
         hopeless = ((violation > 0.0) & (spread == 0.0)).any(axis=1)
