@@ -21,6 +21,7 @@ from rapid_moo import (
 )
 from rapid_moo.indicators import adrs, hypervolume, igd_plus
 from rapid_moo.learning import Learner
+from rapid_moo.priors import prior
 from rapid_moo.tuning import Bench, ResampledLoss, bench, early, early_specs, loss, selection, tuner
 
 PAGES = Path(__file__).parents[1] / "benchmarks"
@@ -51,6 +52,14 @@ def started():
         (lambda: candidates.POP_SIZE, 100, "rapid.md", "in 60 generations of 100"),
         (lambda: candidates.CROSSED, 0.9, "rapid.md", "9 in 10 children have two parents"),
         (lambda: batches.SPREAD_POOL, 1_500, "rapid.md", "the 1,500 best by front of the predicted means"),
+        (
+            lambda: batches.WIDE_SLACK,
+            1.5,
+            "rapid.md",
+            "one and a half standard deviations beyond a bound on an objective",
+        ),
+        (lambda: candidates.SLACK, 0.5, "rapid.md", "half a standard deviation beyond them is too far"),
+        (lambda: prior.MOST_POOLED, 300, "transfer.md", "Up to 300 values that agree with the target's own"),
         (lambda: acquisition.JOINT_POOL, 300, "rapid.md", "the 300 most likely to be non-dominated"),
         (
             lambda: default(acquisition.promising, "n_draws"),
