@@ -4,14 +4,13 @@
     python benchmarks/bounds.py report
 
 The bound is met by a share of the table. A training costs 1, each other measured objective a hundredth. ``run`` appends
-to ``results/bounds/runs.jsonl`` what is not there yet; ``--label before`` names runs of an older checkout. ``report``
-writes ``report.md``.
+to ``results/bounds/runs.jsonl`` what is not there yet; ``--label before`` names runs of an older checkout, to which
+this file and ``_runs.py`` are copied. ``report`` writes ``report.md``.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _report import of_frame, page, section, setting, title
+from _runs import keep_run, read_runs, seeds_of
 from costs import costly
 
 from rapid_moo import RAPID
@@ -70,11 +70,6 @@ def run(name: str, share: float, way: str, seed: int) -> dict[str, Any]:
     }
 
 
-def read_runs() -> list[dict[str, Any]]:
-    """What has been run."""
-    return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.is_file() else []
-
-
 def lines(runs: list[dict[str, Any]]) -> pd.DataFrame:
     """Medians over seeds; where more than half of the runs have nothing feasible a cell is empty."""
     found = []
@@ -97,7 +92,7 @@ def lines(runs: list[dict[str, Any]]) -> pd.DataFrame:
 
 def write_report() -> None:
     """``report.md`` from all runs."""
-    runs = read_runs()
+    runs = read_runs(RUNS)
     frame = lines(runs)
     command = "python benchmarks/bounds.py run; python benchmarks/bounds.py report"
     parts = [
@@ -126,17 +121,15 @@ def main() -> None:
         write_report()
         return
     OUT.mkdir(parents=True, exist_ok=True)
-    first, _, last = options.seeds.partition("-")
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(options.seeds):
         for name in options.tables.split(","):
             for share in [float(part) for part in options.shares.split(",")]:
                 for way in WAYS:
                     key = (name, share, way, seed, options.label)
-                    if key in {tuple(line[part] for part in KEY) for line in read_runs()}:
+                    if key in {tuple(line[part] for part in KEY) for line in read_runs(RUNS)}:
                         continue
                     line = dict(zip(KEY, key, strict=True)) | run(name, share, way, seed)
-                    with RUNS.open("a") as file:
-                        file.write(json.dumps(line) + "\n")
+                    keep_run(RUNS, line)
                     print(*key, line["first"], line["adrs"], f"{line['seconds']} s", flush=True)
 
 

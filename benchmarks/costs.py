@@ -11,7 +11,6 @@ them all. ``report`` writes ``report.md``.
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
@@ -22,6 +21,7 @@ import numpy as np
 import pandas as pd
 from _paths import adrs_at, median_cost_to
 from _report import of_frame, page, section, setting, title
+from _runs import keep_run, read_runs, seeds_of
 from comparison import table_of
 
 from rapid_moo import ArchitectureTable
@@ -88,11 +88,6 @@ def curve(table: ArchitectureTable, record: RunRecord) -> list[list[float]]:
     ]
 
 
-def read_runs() -> list[dict[str, Any]]:
-    """What has been run."""
-    return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.is_file() else []
-
-
 def measured_objectives(name: str) -> int:
     """Objectives of a table beside the first that are measured."""
     table = table_of(name)
@@ -152,7 +147,7 @@ def tables(runs: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def write_report() -> None:
     """``report.md`` from all runs."""
-    runs = read_runs()
+    runs = read_runs(RUNS)
     quality, saved = tables(runs)
     command = "python benchmarks/costs.py run; python benchmarks/costs.py report"
     parts: list[str | Block] = [
@@ -192,16 +187,14 @@ def main() -> None:
         write_report()
         return
     OUT.mkdir(parents=True, exist_ok=True)
-    first, _, last = options.seeds.partition("-")
     for ratio in [float(part) for part in options.ratios.split(",")]:
-        for seed in range(int(first), int(last or first) + 1):
+        for seed in seeds_of(options.seeds):
             for name in options.tables.split(","):
                 for way in ("coupled", "decoupled"):
                     key = (name, way, None if way == "coupled" else ratio, seed)
-                    if key not in {(r["table"], r["way"], r["ratio"], r["seed"]) for r in read_runs()}:
+                    if key not in {(r["table"], r["way"], r["ratio"], r["seed"]) for r in read_runs(RUNS)}:
                         line = run(name, way, ratio, seed)
-                        with RUNS.open("a") as file:
-                            file.write(json.dumps(line) + "\n")
+                        keep_run(RUNS, line)
                         print(*key, line["curve"][-1], f"{line['seconds']} s", flush=True)
 
 

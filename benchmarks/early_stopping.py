@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 from _paths import adrs_at, median_cost_to
 from _report import of_frame, page, section, setting, title
+from _runs import keep_run, read_runs, seeds_of
 from profile_digits import read_journal
 from pymoo.optimize import minimize
 
@@ -165,11 +166,6 @@ def lost(digits: Digits, problem: ArchitectureProblem, stopped: list[int]) -> in
     return sum(key in front for key in digits.space.keys(problem.store.X[stopped])) if stopped else 0
 
 
-def read_runs() -> list[dict[str, Any]]:
-    """What has been run."""
-    return [json.loads(line) for line in RUNS.read_text().splitlines()] if RUNS.is_file() else []
-
-
 def tables(runs: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """ADRS by cost, the cost of equal ADRS, and what was stopped."""
     whole = {r["seed"]: r for r in runs if r["way"] == "whole"}
@@ -215,7 +211,7 @@ def tables(runs: list[dict[str, Any]]) -> tuple[pd.DataFrame, pd.DataFrame, pd.D
 
 def write_report() -> None:
     """``runs.csv`` and ``report.md`` from all runs."""
-    runs = read_runs()
+    runs = read_runs(RUNS)
     quality, saved, what = tables(runs)
     lines = [
         {"way": r["way"], "seed": r["seed"]} | dict(zip(("cost", "complete", "stopped", "adrs"), point, strict=True))
@@ -260,13 +256,11 @@ def main() -> None:
         return
     OUT.mkdir(parents=True, exist_ok=True)
     digits = Digits(options.curves)
-    first, _, last = options.seeds.partition("-")
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(options.seeds):
         for way in options.ways.split(","):
-            if (way, seed) not in {(r["way"], r["seed"]) for r in read_runs()}:
+            if (way, seed) not in {(r["way"], r["seed"]) for r in read_runs(RUNS)}:
                 line = run(digits, way, seed)
-                with RUNS.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
+                keep_run(RUNS, line)
                 print(way, seed, line["curve"][-1], f"lost {line['lost']}, {line['seconds']} s", flush=True)
 
 

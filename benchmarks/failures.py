@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from _made_up import FAILURES, SPACES, World, failing, make_world
 from _report import of_frame, page, section, setting, title
+from _runs import seeds_of
 from pymoo.optimize import minimize
 
 from rapid_moo import RAPID, ArchitectureProblem, adrs
@@ -172,9 +173,8 @@ def main() -> None:
         for line in args.out.read_text(encoding="utf-8").splitlines():
             item = json.loads(line)
             done.add(tuple(item[k] for k in ("method", "space", "failure", "share", "objectives", "seed")))
-    first, _, last = args.seeds.partition("-")
     shares = [float(share) for share in args.shares.split(",")]
-    seeds = range(int(first), int(last or first) + 1)
+    seeds = seeds_of(args.seeds)
     for key in keys(args.method.split(","), args.kinds.split(","), shares, args.objectives.split(","), seeds):
         if key not in done:
             result = run(key)

@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _report import of_frame, page, setting, title
+from _runs import seeds_of
 from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.algorithm import Algorithm
 from pymoo.optimize import minimize
@@ -355,8 +356,7 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     lines = args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
     done = {(item["space"], item["method"], item["seed"]) for item in map(json.loads, lines)}
-    first, _, last = args.seeds.partition("-")
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(args.seeds):
         for name in args.spaces.split(","):
             for method in args.methods.split(","):
                 if (name, method, seed) not in done:

@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 from _made_up import OBJECTIVES, SPACES, World, make_world
 from _report import of_frame, page, setting, title
+from _runs import seeds_of
 
 from rapid_moo._provenance import provenance
 from rapid_moo._util import IntArray
@@ -156,8 +157,7 @@ def main() -> None:
         for line in args.out.read_text(encoding="utf-8").splitlines():
             item = json.loads(line)
             done.add((item["space"], item["noise"], item["way"], item["seed"]))
-    first, _, last = args.seeds.partition("-")
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(args.seeds):
         for noise in map(float, args.noises.split(",")):
             for way in args.ways.split(","):
                 key = SPACES[seed % len(SPACES)], noise, way, seed

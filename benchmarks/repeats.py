@@ -25,6 +25,7 @@ import pandas as pd
 from _made_up import SPACES as DECIDED_ON
 from _made_up import make_world
 from _report import of_frame, page, section, setting, title
+from _runs import seeds_of
 from made_up import SPACES as MADE_UP
 
 from rapid_moo import Objective, SearchSpace
@@ -227,8 +228,7 @@ def main() -> None:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     lines = args.out.read_text(encoding="utf-8").splitlines() if args.out.exists() else []
     done = {(item["space"], item["noise"], item["way"], item["seed"]) for item in map(json.loads, lines)}
-    first, _, last = args.seeds.partition("-")
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(args.seeds):
         for name in args.spaces.split(","):
             for noise in map(float, args.noises.split(",")):
                 for way in args.ways.split(","):

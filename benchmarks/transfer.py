@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from _runs import seeds_of
 from scipy.stats import rankdata
 from sklearn.linear_model import RidgeCV
 
@@ -161,11 +162,11 @@ def study(args: argparse.Namespace) -> None:
         if not others:
             names = [s.name for s in sources]
             raise InputError(f"{target.name}: expected a source that is another device, got {names}")
-    first, last = args.seeds
     print(f"space {space.name}; sources {', '.join(s.name for s in sources)}; versions {provenance()}")
+    first, last = args.seeds[0], args.seeds[-1]
     print(f"{args.samples} measurements, at most {args.rows} rows of each source, seeds {first} to {last}")
     results: dict[str, list[list[float]]] = {target.name: [] for target in targets}
-    for seed in range(first, last + 1):
+    for seed in args.seeds:
         fitted, taken = _fit_sources(space, sources, args.rows, seed)
         for number, target in enumerate(targets):
             rng = np.random.default_rng([seed, number])
@@ -226,11 +227,6 @@ def _fit_sources(
     return fitted, taken
 
 
-def _seeds(span: str) -> tuple[int, int]:
-    first, _, last = span.partition("-")
-    return int(first), int(last or first)
-
-
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -239,7 +235,7 @@ def main() -> None:
     parser.add_argument("--target", type=Path, required=True, help="the file whose devices are predicted")
     parser.add_argument("--samples", type=int, default=10, help="measurements of the target")
     parser.add_argument("--rows", type=int, default=900, help="rows of each source at most")
-    parser.add_argument("--seeds", type=_seeds, default=(0, 4), help="first and last, such as 0-4")
+    parser.add_argument("--seeds", type=seeds_of, default=range(5), help="first and last, such as 0-4")
     parser.add_argument("--devices", nargs="*", default=[], help="target devices; all of them by default")
     parser.add_argument("--source-devices", nargs="*", default=[], help="source devices; all of them by default")
     parser.add_argument("--space", help="the architectures' space; recognised by default")

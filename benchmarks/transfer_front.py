@@ -36,6 +36,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _report import of_frame, page, section, setting, title
+from _runs import seeds_of
 from transfer import read_devices
 
 from rapid_moo import RAPID
@@ -144,7 +145,7 @@ def run(args: argparse.Namespace) -> None:
     if args.out.exists():
         done = {_key(json.loads(line)) for line in args.out.read_text(encoding="utf-8").splitlines()}
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    for seed in range(args.seeds[0], args.seeds[1] + 1):
+    for seed in args.seeds:
         for target in args.targets or names:
             if target not in tables:
                 raise InputError(f"--targets: expected some of {names}, got {target!r}")
@@ -206,7 +207,7 @@ def mislead(args: argparse.Namespace) -> None:
         done = {_told(json.loads(line)) for line in out.read_text(encoding="utf-8").splitlines()}
     out.parent.mkdir(parents=True, exist_ok=True)
     marks = list(range(FIRST_MARK, budget + 1))
-    for seed in range(args.seeds[0], args.seeds[1] + 1):
+    for seed in args.seeds:
         for target in targets:
             if target not in tables:
                 raise InputError(f"--targets: expected some of {names}, got {target!r}")
@@ -379,11 +380,6 @@ def _by_target(both: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _seeds(text: str) -> tuple[int, int]:
-    first, _, last = text.partition("-")
-    return int(first), int(last or first)
-
-
 def main() -> None:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -395,7 +391,7 @@ def main() -> None:
     parser.add_argument("--costs", default="", help="of the first objective and of each other, such as 1,0.01")
     parser.add_argument("--share", type=float, default=0.05)
     parser.add_argument("--third", action="store_true", help="end runs with a prior at a third of the budget")
-    parser.add_argument("--seeds", type=_seeds, default=(0, 0), help="first and last, such as 0-4")
+    parser.add_argument("--seeds", type=seeds_of, default=range(1), help="first and last, such as 0-4")
     parser.add_argument("--rows", type=int, default=400, help="misleading: architectures of the source (default 400)")
     parser.add_argument("--budget", type=int, help="of both searches, in architectures (misleading: default 100)")
     parser.add_argument("--out", type=Path, default=OUT / "runs.jsonl")

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from _report import of_frame, page, setting, title
+from _runs import seeds_of
 from pymoo.core.termination import NoTermination
 
 from rapid_moo import RAPID, adrs, get_problem
@@ -212,9 +213,8 @@ def main() -> None:
         for line in args.out.read_text(encoding="utf-8").splitlines():
             item = json.loads(line)
             done.add((item["table"], item["places"], item["sigma"], item["seed"]))
-    first, _, last = args.seeds.partition("-")
     sigmas = [float(sigma) for sigma in args.sigmas.split(",")]
-    for seed in range(int(first), int(last or first) + 1):
+    for seed in seeds_of(args.seeds):
         for table in args.tables.split(","):
             for places in map(int, args.workers.split(",")):
                 # One worker's evaluations do not depend on how long they take.
