@@ -267,13 +267,15 @@ class TestReports:
 
     @pytest.mark.parametrize("how", ["while another was handled", "in a group"])
     def test_so_does_all_that_is_shown_behind_it(self, how):
+        def fail(error):
+            mine = KeyError("mine")
+            raise ExceptionGroup("several", [error, mine]) if how == "in a group" else mine
+
         def measure(a, report):
             try:
                 report(1, {"loss": 1.0})
             except InputError as error:
-                if how == "in a group":
-                    raise ExceptionGroup("several", [error, KeyError("mine")])  # noqa: B904
-                raise KeyError("mine")  # noqa: B904
+                fail(error)
 
         outcome = Attempt(measure, NAMES)({"g": 1})
         assert "mine" in outcome.trace

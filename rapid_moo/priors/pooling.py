@@ -118,7 +118,7 @@ def pooled(space: SearchSpace, sources: list[Source], X: IntArray, y: FloatArray
     for source in sources:
         logarithmic = source.logarithmic and bool((y > 0.0).all())
         own = np.log(y) if logarithmic else y
-        told, std = source.tell(X, logarithmic)
+        told, std = source.posterior(X, logarithmic)
         line = fitted_line(told, std, own)
         fresh = np.array([key not in known for key in space.keys(source.X)], dtype=np.bool_)
         agrees = line.gain > EVIDENCE and line.noise <= abs(line.slope) * source.missed(logarithmic)

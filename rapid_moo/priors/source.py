@@ -101,7 +101,7 @@ class Source:
         missed = float(np.sqrt(self.error)) * self._std
         return missed if logarithmic or not self.logarithmic else missed * self._raw_mean
 
-    def tell(self, X: ArrayLike, logarithmic: bool = True) -> tuple[FloatArray, FloatArray]:
+    def posterior(self, X: ArrayLike, logarithmic: bool = True) -> tuple[FloatArray, FloatArray]:
         """What it says of architectures, in the unit of :meth:`measured`, and how uncertain it is of that.
 
         Returns
