@@ -21,7 +21,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from _runs import seeds_of
 
 from rapid_moo import Objective
 from rapid_moo._util import FloatArray, IntArray
@@ -369,7 +368,8 @@ def main() -> None:
         (options.out / "report.md").write_text(report(runs))
         return
     done = {(run["kind"], run["seed"]) for run in runs}
-    for kind, seed in keys(options.kinds.split(","), seeds_of(options.seeds)):
+    first, _, last = options.seeds.partition("-")
+    for kind, seed in keys(options.kinds.split(","), range(int(first), int(last or first) + 1)):
         if (kind, seed) not in done:
             kinds = found(kind, seed)
             with path.open("a") as file:
