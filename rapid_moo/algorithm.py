@@ -41,13 +41,13 @@ from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
 from rapid_moo.learning import Learner
 from rapid_moo.objectives import to_minimised
+from rapid_moo.opening import INFORMED_SAMPLE, informed_sample, told_of_all
 from rapid_moo.pareto import front_indices, front_range
 from rapid_moo.predictors import PredictorSet, Spec
 from rapid_moo.priors import Prior, Priors
 from rapid_moo.repeating import Measured, Repeating, mixed_batch
 from rapid_moo.result import RunResult
 from rapid_moo.spending import Spending, UnderWay
-from rapid_moo.stopping import FEWEST
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, TunerResult
@@ -88,9 +88,8 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     Parameters
     ----------
     n_initial : int, optional
-        Size of the first sample. By default 16, of fewer rows the choice is poor; but 12 where costs are stated and
-        trainings report on their way: from so many whole curves on the next ones need not be whole. What is known
-        beforehand counts towards it.
+        Size of the first sample. By default 12, or 5 where priors tell of every objective (see
+        :mod:`rapid_moo.opening`), and one less than the budget at most. What is known beforehand counts towards it.
     batch_size : int, optional
         Architectures evaluated per round; :func:`default_batch_size` otherwise, a schedule that does not depend on the
         budget.
@@ -110,8 +109,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         is at 48 evaluations: fewer do not tell many configurations apart, and until then one of four Gaussian processes
         serves (:func:`~rapid_moo.tuning.early_specs`).
     sampling : {"designed", "random"}, Population or array-like of shape (n, n_var)
-        The first sample: representatives of the space (see :mod:`rapid_moo.design`), random ones, or as pymoo has it
-        individuals (evaluated ones are learnt from and cost nothing) or variables of one's own.
+        The first sample: representatives of the space (see :mod:`rapid_moo.design`) or, where priors tell of every
+        objective, of what is known elsewhere; random ones; or as pymoo has it individuals (evaluated ones are learnt
+        from and cost nothing) or variables of one's own.
     decoupled : bool
         Whether cheap objectives may be measured first where costs are stated and the budget is one of cost, see
         :mod:`rapid_moo.decoupling`. Then an architecture is also chosen by what is left to pay of it: one whose dear
@@ -204,7 +204,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self.tuner, self.specs = tuner or default_tuner(), specs
         self.search, self.candidates, self.retune = search, candidates, retune
         self.decoupled, self.stopping = decoupled, stopping
-        self._may_report = False
         self.wanted: BoolArray | None = None
         self.stops: dict[bytes, Stops] = {}
         single = isinstance(priors, str | Path | Prior | ArchitectureTable | pd.DataFrame)
@@ -218,6 +217,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._priced = False
         self._decoupling: Decoupling | None = None
         self._repeating: Repeating | None = None
+        self._informed = False
         self._latest: Batch | None = None
         self._expected: dict[bytes, FloatArray] = {}
 
@@ -261,8 +261,6 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             self.priors.take_over(self.view.store, self.view.members if self.view.restricted else None)
         self.bill = Bill(self.view.store)
         self.bill.take_free()
-        measured = self.view.native and getattr(problem.source, "table", None) is None
-        self._may_report = self.n_initial is None and measured and problem.costs_stated
         by_evaluations = np.isfinite(getattr(self.termination, "n_max_evals", None) or np.inf)
         self._priced = self.decoupled and self.view.native and problem.costs_stated and not by_evaluations
         if self._priced:
@@ -270,17 +268,21 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._repeating = Repeating.of(problem) if self.view.native else None
         if self.specs is not None and len(self.specs) != len(self.view.objectives):
             raise InputError(f"specs: expected {len(self.view.objectives)}, one per objective, got {len(self.specs)}")
-        self.learner = self._make_learner()
-        self.chooser = Chooser(self.view, self.learner, self.acquisition, self.random_state, self._priced)
         self._under_way = UnderWay(self.view.space.n_var)
         self._spending = self._may_spend()
+        default = self.n_initial is None and isinstance(self.sampling, str) and self.sampling == "designed"
+        self._informed = default and told_of_all(self.view, self.priors)
+        self.learner = self._make_learner()
+        self.chooser = Chooser(self.view, self.learner, self.acquisition, self.random_state, self._priced)
         self._given = self._read_sampling()
 
     @property
     def first_sample(self) -> int:
-        """Size of the first sample, as far as it is known: whether trainings report shows when the first one does."""
-        size = min(self.n_initial or FIRST_SAMPLE, self.view.n_members)
-        return min(size, FEWEST) if self._may_report and self.stopping and self.view.store.has_curves else size
+        """Size of the first sample; by default it leaves something of the budget to be chosen."""
+        if self.n_initial is not None:
+            return min(self.n_initial, self.view.n_members)
+        size = INFORMED_SAMPLE if self._informed else FIRST_SAMPLE
+        return int(min(size, max(2.0, self._spending.most - 1.0), self.view.n_members))
 
     def _make_learner(self, **settings: Any) -> Learner:
         return Learner(
@@ -464,12 +466,13 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         self._spending, self.stops = self._may_spend(limit, cost), {}
         X = self._next(known, size)
         X, again, repeated = self._repeat(X, known)
-        screening = self._screen(X, known, size)
+        most = min((n for n in (size, limit) if n is not None), default=None)
+        screening = self._screen(X, known, most)
         parts, masks = screening.X, screening.wanted
         X = self.view.new_only(X, screening.waiting)
         self._latest = None
-        if size is not None:
-            X = X[: max(0, size - len(parts) - len(again))]
+        if most is not None:
+            X = X[: max(0, most - len(parts) - len(again))]
         for key, x in zip(self.view.space.keys(X), X, strict=True):
             self._under_way.whole[key] = x
         for key, x, mask in zip(self.view.space.keys(parts), parts, masks, strict=True):
@@ -554,23 +557,33 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
             n = self._spending.affordable(min(len(self._given), wanted or len(self._given)))
             given, self._given = self._given[:n], self._given[n:]
             return given
-        begun_or_done = len(known) - int(known.open.sum()) + len(known.pending)
-        wanted_first = self.first_sample
-        if self._may_report and begun_or_done < FEWEST:
-            # These may show that no more are needed.
-            wanted_first = min(wanted_first, FEWEST)
-        missing, begun = wanted_first - begun_or_done, known.X[known.open]
+        begun_or_done = self._n_usable(known) - int(known.open.sum()) + len(known.pending)
+        missing, begun = self.first_sample - begun_or_done, known.X[known.open]
         if self._priced and 1 <= missing <= len(begun) and self._spending.limit is None:
-            X = designed_sample(self.view.space, begun, missing, self.random_state)
+            X = self._of_begun(known, missing)
             return X[np.cumsum(self.view.shares(X)) <= self._spending.whole_left()]
         size = self._spending.affordable(missing)
         if size < 1:
             return known.pending[:0]
-        sampling = self.sampling if isinstance(self.sampling, str) else "designed"
         if len(begun) >= size:
             # Known in part: the rest of them is worth more than strangers.
-            return designed_sample(self.view.space, begun, size, self.random_state)
+            return self._of_begun(known, size)
+        if self._informed and len(found := informed_sample(self.view, self.priors, known, size, self.random_state)):
+            return found
+        sampling = self.sampling if isinstance(self.sampling, str) else "designed"
         return self.view.first_sample(size, sampling, self.random_state, known.settled)
+
+    def _n_usable(self, known: Knowledge) -> int:
+        """How many architectures are known, without those that came known in part and cannot be measured."""
+        store = self.view.store
+        rows = self.bill.rows[store.tried[self.bill.rows]]
+        return len(known) - int((store.free[rows] & known.failed).sum())
+
+    def _of_begun(self, known: Knowledge, n: int) -> IntArray:
+        """A part of the first sample: of what is known in part."""
+        if self._informed:
+            return informed_sample(self.view, self.priors, known, n, self.random_state)
+        return designed_sample(self.view.space, known.X[known.open], n, self.random_state)
 
     def _another_sample(self, known: Knowledge, size: int | None) -> IntArray:
         """More of the space at random, where all that was evaluated failed."""

@@ -212,6 +212,11 @@ def screened(
     seed = drawn_seed(rng)
     outlook = Outlook(draws, batch.known, under_way, order[:horizon], wanted, costs, price, seed, batch.broken)
     picked = outlook.best(order, n_chosen, cost)
+    if not len(picked):
+        # A training that turns out to be beyond a bound is lost, whatever else it was to save.
+        risk = np.asarray(broken.any(axis=2))[:, :n_chosen].mean(axis=0) * price
+        picked = np.flatnonzero(wanted[:n_chosen].any(axis=1) & (risk > costs[:n_chosen]))
+        picked = picked[np.cumsum(costs[picked]) <= cost]
     picked = picked[: len(picked) if size is None else size]
     rows = pool[picked]
     return Screening(batch.X[rows], wanted[picked], batch.X[rows[picked < n_chosen]])

@@ -22,8 +22,8 @@ from rapid_moo.errors import InputError
 from rapid_moo.space import SearchSpace
 
 SAMPLINGS = ("designed", "random")
-FIRST_SAMPLE = 16
-"""Size of a run's first sample unless told; fewer rows are too few to choose by."""
+FIRST_SAMPLE = 12
+"""Size of a run's first sample unless told: with fewer rows batches are chosen too boldly for what comes after."""
 POOL = 2_000
 
 

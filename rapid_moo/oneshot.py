@@ -66,7 +66,7 @@ class OneShotRAPID(RAPID):
             self._front_size = len(batch)
             if self.parts == 1:
                 return batch
-        left = self.first_sample + self._front_size - len(known)
+        left = self.first_sample + self._front_size - self._n_usable(known)
         parts_left = self.parts - (self._rounds - 1)
         part = self._spending.affordable(math.ceil(left / max(parts_left, 1)))
         return self._batch(proposals, part, known) if part else proposals[:0]

@@ -143,11 +143,6 @@ class Rows:
         """Rows of which an objective was stopped and has no value, shape (n,)."""
         return np.asarray(self.stopped_objectives.any(axis=1))
 
-    @property
-    def has_curves(self) -> bool:
-        """Whether any measurement has reported on its way."""
-        return any(self._curves)
-
     def curve(self, row: int, objective: str) -> Curve:
         """Steps and raw values that the last measurement of an objective reported on its way; empty if it did not."""
         return self._curves[row].get(objective, ())

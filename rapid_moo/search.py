@@ -350,7 +350,6 @@ class Search:
         told = [Prior.parse(text, settings.same) for text in settings.priors]
         # Read at once: what is wrong with a prior is found before anything is searched.
         self._priors: Any = Priors(table.space, table.objectives, told) if told else ()
-        self._n_partial = len(table.partial[0]) if table.partial is not None else 0
         self.seconds = {"sample": 0.0, "tune": 0.0, "fit": 0.0, "search": 0.0, "report": 0.0}
 
     def _budget(self, sampled: int) -> float:
@@ -413,6 +412,7 @@ class Search:
         by_cost = self.problem.costs_stated
         termination: Any = CostBudget(self.budget) if by_cost else ("n_eval", self.budget)
         algorithm.setup(self.problem, termination=termination, seed=self.settings.seed)
+        self.n_train = algorithm.first_sample
         while algorithm.has_next():
             algorithm.next()
             if progress is not None:
@@ -442,7 +442,6 @@ class Search:
         """RAPID as the settings want it: iterating, or one-shot."""
         settings = self.settings
         common: dict[str, Any] = {
-            "n_initial": self.n_train + self._n_partial,
             "tuner": self.tuner,
             "specs": self._specs(),
             "search": settings.algorithm,
@@ -452,7 +451,7 @@ class Search:
         if not settings.oneshot:
             return RAPID(**common)
         verified = max(1, round(VERIFIED_SHARE * self.n_train))
-        return OneShotRAPID(parts=VERIFIED_PARTS, batch_size=verified, **common)
+        return OneShotRAPID(self.n_train, parts=VERIFIED_PARTS, batch_size=verified, **common)
 
     def _report(
         self,

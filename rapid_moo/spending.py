@@ -5,6 +5,7 @@ What was asked for and not told counts as spent, so that no budget is exceeded, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -128,12 +129,24 @@ class Spending:
         # What was given as a whole teaches as much as if it had been paid for.
         return n - float(shares[~known.open & (shares < 1.0 - EPSILON)].sum())
 
-    def affordable(self, size: int) -> int:
-        """At most what the budget leaves, so that it is never exceeded."""
+    @property
+    def most(self) -> float:
+        """How many whole evaluations the run's budget pays for; infinite without one."""
+        found = self._most_evaluations
+        if isinstance(self.termination, CostBudget) and self.view.price > 0.0:
+            found = min(found, self.termination.limit / self.view.price * (1.0 + EPSILON))
+        return found
+
+    @property
+    def _most_evaluations(self) -> float:
         # Counted here and not by the evaluator, which ask-and-tell does without.
         budget = getattr(self.termination, "n_max_evals", None)
+        return math.inf if budget is None else float(budget)
+
+    def affordable(self, size: int) -> int:
+        """At most what the budget leaves, so that it is never exceeded."""
         left = size if self.limit is None else min(size, self.limit)
-        if budget is not None and np.isfinite(budget):
+        if math.isfinite(budget := self._most_evaluations):
             left = min(left, int(budget) - len(self.bill) - len(self.under_way.whole) - len(self.under_way.again))
         if (cost := self.cost_left()) is not None and np.isfinite(cost) and self.view.price > 0.0:
             left = int(min(left, cost / self.view.price * (1.0 + EPSILON)))  # the quotient may be beyond any int

@@ -169,4 +169,4 @@ def test_each_says_what_it_is(result, tmp_path):
         assert title in one._repr_html_()
         assert told in one._repr_html_()
         assert len(repr(one)) < 600
-    assert repr(RAPID()) == "<RAPID: first sample 16>"
+    assert repr(RAPID()) == "<RAPID: first sample 12>"

@@ -594,14 +594,14 @@ def measure(architecture: dict[str, int]) -> dict[str, float]:
 def test_a_study_keeps_its_priors_and_goes_on_with_them(tmp_path: Path) -> None:
     priors = [Prior(table(1, some(40)), same="error")]
     whole = Study(tmp_path / "whole", SPACE, measure, objectives=OBJECTIVES, priors=priors)
-    whole.run(budget=22)
+    whole.run(budget=23)
     parts = Study(tmp_path / "parts", SPACE, measure, objectives=OBJECTIVES, priors=priors)
-    parts.run(budget=18)
+    parts.run(budget=19)
     assert (tmp_path / "parts" / "priors.json").exists()
     again = Study(tmp_path / "parts", measure=measure)
     assert again.priors.count("latency") == 1
-    again.run(budget=22)
-    assert again.status().begun == whole.status().begun == 22
+    again.run(budget=23)
+    assert again.status().begun == whole.status().begun == 23
     np.testing.assert_array_equal(again.store.X, whole.store.X)
     (tmp_path / "parts" / "priors.json").write_text('{"latency": 3}')
     with pytest.raises(StudyError, match=r"priors\.json: damaged"):

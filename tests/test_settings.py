@@ -40,9 +40,9 @@ def started():
 @pytest.mark.parametrize(
     ("found", "expected", "page", "stated"),
     [
-        (lambda: design.FIRST_SAMPLE, 16, "rapid.md", "**First sample**: 16 architectures"),
-        (lambda: started().first_sample, 16, "rapid.md", "**First sample**: 16 architectures"),
-        (lambda: default(OneShotRAPID, "n_initial"), 16, "rapid.md", "**First sample**: 16 architectures"),
+        (lambda: design.FIRST_SAMPLE, 12, "rapid.md", "**First sample**: 12 architectures"),
+        (lambda: started().first_sample, 12, "rapid.md", "**First sample**: 12 architectures"),
+        (lambda: default(OneShotRAPID, "n_initial"), 12, "rapid.md", "**First sample**: 12 architectures"),
         (lambda: design.POOL, 2_000, "rapid.md", "the space (2,000 of its candidates)"),
         (lambda: learning.FIRST_TUNING, 48, "rapid.md", "at 48 evaluations and whenever their number has doubled"),
         (lambda: default(RAPID, "retune"), 2.0, "rapid.md", "at 48 evaluations and whenever their number has doubled"),

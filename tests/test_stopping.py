@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pymoo.core.termination import NoTermination
 from pymoo.optimize import minimize
 from pymoo.parallelization.starmap import StarmapParallelization
 
@@ -430,33 +429,13 @@ class TestRuns:
             assert store.paid[row, 0] == curve[-1][0] / STEPS
 
     @pytest.mark.parametrize(
-        ("options", "expected"), [({}, FEWEST), ({"n_initial": 20}, 20), ({"stopping": False}, 16)]
+        ("options", "expected"), [({}, FEWEST), ({"n_initial": 20}, 20), ({"stopping": False}, FEWEST)]
     )
     def test_the_first_sample_runs_to_its_end(self, options, expected):
         result, found = run(cost=30.0, **options)
         trained = np.flatnonzero(found.store.paid[:, 0] > 0)
         assert result.algorithm.first_sample == expected
         assert found.store.complete[np.sort(trained)[:expected]].all()
-
-    @pytest.mark.parametrize("stated", [True, False])
-    def test_the_first_sample_is_the_usual_one_where_stopping_saves_nothing(self, stated):
-        """Without costs nothing is gained by stopping; with them it shows whether trainings report."""
-
-        def plain(architecture):
-            return {"accuracy": final(architecture)}
-
-        goals = GOALS if stated else tuple(Objective(o.name, o.direction, o.unit) for o in GOALS)
-        measure = {"accuracy": plain if stated else train, "latency": time_it}
-        found, asked = ArchitectureProblem(space(), measure=measure, objectives=goals), []
-        algorithm = RAPID(specs=SPECS, decoupled=False)
-        algorithm.setup(found, termination=NoTermination(), seed=1)
-        for _ in range(3):
-            infills = algorithm.ask()
-            algorithm.evaluator.eval(found, infills, algorithm=algorithm)
-            asked.append(len(infills))
-            algorithm.tell(infills=infills)
-        assert algorithm.first_sample == 16
-        assert asked == ([FEWEST, 16 - FEWEST, 2] if stated else [16, 2, 2])
 
     def test_nothing_is_proposed_twice(self):
         calls = []

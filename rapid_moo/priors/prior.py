@@ -347,20 +347,21 @@ class Priors:
         """
         if not 0 < sum(len(X) for _, X, _ in self.hints.get(name, ())) <= MOST_POOLED:
             return None
-        return pooled(self.space, self._sources_of(name), X, y)
+        return pooled(self.space, self.sources(name), X, y)
 
     def __call__(self, name: str, X: ArrayLike, logarithmic: bool = False) -> FloatArray:
         """Columns of an objective, shape (n, n_columns).
 
         The mean of all sources, and the deviation of each, so small that all of them together vary as much as one.
         """
-        known = np.column_stack([source.predict(X, logarithmic) for source in self._sources_of(name)])
+        known = np.column_stack([source.predict(X, logarithmic) for source in self.sources(name)])
         if known.shape[1] == 1:
             return known
         mean = known.mean(axis=1, keepdims=True)
         return np.hstack([mean, (known - mean) / np.sqrt(known.shape[1])])
 
-    def _sources_of(self, name: str) -> list[Source]:
+    def sources(self, name: str) -> list[Source]:
+        """What each hint of an objective says, made smooth."""
         if name not in self._sources:
             self._sources[name] = [Source(self.space, *hint[1:], hint[0], k) for k, hint in enumerate(self.hints[name])]
         return self._sources[name]

@@ -402,7 +402,9 @@ class Study(Shown):
         return trials[0] if n is None else trials
 
     def _first_sample_missing(self) -> bool:
-        return int(self.store.tried.sum() + self.store.pending.sum()) < self.algorithm.first_sample
+        store = self.store
+        begun = store.complete | store.stopped | (store.failed & ~store.free) | store.pending
+        return int(begun.sum()) < self.algorithm.first_sample
 
     def tell(self, trial: Trial | Mapping[str, Any] | int, values: Mapping[str, Any], reason: str = "") -> None:
         """What was measured of an architecture, whole or in part; the rest may follow.

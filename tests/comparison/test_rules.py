@@ -502,12 +502,12 @@ def test_rapid_wants_parts_where_costs_are_stated_and_everything_elsewhere():
         method = get_method("rapid")(ArchitectureProblem(space, ArchitectureTable.build(space, goals, X, raw)), 40, 0)
         asked = method.ask()
         wanted[stated] = method.wanted
-        assert len(asked) == 16
+        assert len(asked) == 12
         # Only where the budget is one of cost does it measure in part.
         assert method._algorithm.decoupled
         assert (method._algorithm._decoupling is not None) == stated
     assert wanted[False] is None
-    assert wanted[True].shape == (16, 2)
+    assert wanted[True].shape == (12, 2)
 
 
 class TestOwnAlgorithms:
