@@ -40,7 +40,7 @@ from rapid_moo.design import FIRST_SAMPLE, SAMPLINGS, designed_sample
 from rapid_moo.display import RAPIDOutput
 from rapid_moo.errors import InputError
 from rapid_moo.learning import Learner
-from rapid_moo.objectives import to_minimised
+from rapid_moo.objectives import plausible, to_minimised
 from rapid_moo.opening import INFORMED_SAMPLE, informed_sample, told_of_all
 from rapid_moo.pareto import front_indices, front_range
 from rapid_moo.predictors import PredictorSet, Spec
@@ -349,7 +349,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _initialize_advance(self, infills: Population | None = None, **kwargs: Any) -> None:
         before = self.bill.rows
-        self.pop = Population.merge(self.view.population(before), self._told(infills))
+        # pymoo has put what is told now in its place.
+        self.pop = self.view.population(before)
+        self.pop = Population.merge(self.pop, self._told(infills))
 
     def _infill(self) -> Population:
         X = self.propose()
@@ -393,7 +395,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """Told individuals, now in the store and on the bill; a failed one is infinite, one known in part left out."""
         if infills is None or len(infills) == 0:
             return Population.empty()
-        store = self.view.store
+        store, before = self.view.store, set(self.bill.rows.tolist())
         rows = self.view.take_in(infills, screening={key: mask for key, (_, mask) in self._under_way.parts.items()})
         keys = self.view.space.keys(store.X[rows])
         again = np.array([key in self._under_way.again for key in keys], dtype=np.bool_)
@@ -404,7 +406,16 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if again.any():
             self._renew(infills[again], rows[again])
         whole = np.array([store.settled(row) for row in rows.tolist()], dtype=np.bool_) & ~again
+        if len(np.unique(rows)) < len(rows) or not before.isdisjoint(rows.tolist()):
+            whole &= self._first_told(rows)
         return infills if whole.all() else infills[whole]
+
+    def _first_told(self, rows: IntArray) -> BoolArray:
+        """Which told rows of the store are not in the population yet, each once: a front has no architecture twice."""
+        known = self.pop if self.pop is not None else Population.empty()
+        seen = set(self.view.store.find(self.view.genotypes(known.get("X"))).tolist()) if len(known) else set()
+        found = np.isin(rows, list(seen), invert=True)
+        return found & np.isin(np.arange(len(rows)), np.unique(rows, return_index=True)[1])
 
     def _renew(self, told: Population, rows: IntArray) -> None:
         """Give individuals of what was measured again the means of all that was measured."""
@@ -426,7 +437,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
 
     def _post_advance(self) -> None:
         termination = self.termination
-        if not isinstance(termination, DefaultTermination) or np.isfinite(self.pop.get("F")).all(axis=1).any():
+        if not isinstance(termination, DefaultTermination) or len(self._succeeded()):
             super()._post_advance()
             return
         # pymoo's default asks how the front moves, and there is none yet: its limits alone count.
@@ -490,7 +501,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         """What stays of a batch, and what is measured again in place of the rest, see :mod:`rapid_moo.repeating`."""
         nothing = X, X[:0], np.empty((0, len(self.view.objectives)), dtype=np.bool_)
         repeating, batch = self._repeating, self._latest
-        if repeating is None or batch is None or not len(X):
+        if repeating is None or batch is None or not len(X) or not known.feasible.any():
             return nothing
         store = self.view.store
         tried = self.bill.rows[store.tried[self.bill.rows]]
@@ -646,7 +657,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         obtained = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(infills), -1)
         keys = self.view.space.keys(self.view.genotypes(infills.get("X")))
         expected = [self._expected.pop(key, None) for key in keys]
-        done = np.isfinite(obtained).all(axis=1) & np.array([item is not None for item in expected], dtype=np.bool_)
+        done = plausible(obtained).all(axis=1) & np.array([item is not None for item in expected], dtype=np.bool_)
         known = self._succeeded()
         if not len(known) or not done.any():
             return None

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rapid_moo._util import FloatArray, shown
+from rapid_moo._util import BoolArray, FloatArray, shown
 from rapid_moo.errors import InputError
 
 DIRECTIONS = ("min", "max")
@@ -131,6 +131,14 @@ def to_raw(minimised: ArrayLike, objectives: Sequence[Objective]) -> FloatArray:
 _PART = re.compile(
     r"\s*(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^,]*?))\s*:\s*(?P<direction>[^:,]*?)\s*(?:,|$)"
 )
+
+
+def plausible(values: ArrayLike) -> BoolArray:
+    """Which values can have been measured: finite, and at most ``LARGEST`` in size; of the shape of ``values``.
+
+    Penalties such as the largest float stand for failures, and no sum of their squares is finite.
+    """
+    return np.asarray(np.abs(np.asarray(values, dtype=np.float64)) <= LARGEST)
 
 
 def parse_objectives(text: str) -> tuple[Objective, ...]:

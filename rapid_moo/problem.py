@@ -29,7 +29,7 @@ from rapid_moo.frames import described_frame
 from rapid_moo.genes import check_genes
 from rapid_moo.indicators import adrs
 from rapid_moo.measure import Bug, Guard, Outcome
-from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.objectives import Objective, plausible, to_minimised
 from rapid_moo.pareto import front_points
 from rapid_moo.sources import CallAll, MeasureSource, PredictedSource, Profiler, TableSource, as_source, check_fits
 from rapid_moo.space import SearchSpace
@@ -243,7 +243,7 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
                 if store.is_free(row):
                     # What was known in part and is measured after all is billed.
                     store.start(row, "table")
-                new = np.flatnonzero(part & np.isfinite(line) & ~store.settled_objectives(row)).tolist()
+                new = np.flatnonzero(part & plausible(line) & ~store.settled_objectives(row)).tolist()
                 # A table holds the mean of all repeats: it stands for each of them.
                 for i in range(max([self.objectives[k].times for k in new], default=1), 0, -1):
                     values = {names[k]: float(line[k]) for k in new if self.objectives[k].times >= i}

@@ -19,7 +19,7 @@ from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import FloatArray, IntArray, Seed, as_generator, check_ratio, unique_rows
 from rapid_moo.errors import InputError
 from rapid_moo.frames import described_frame
-from rapid_moo.objectives import Objective, to_minimised
+from rapid_moo.objectives import LARGEST, Objective, plausible, to_minimised
 from rapid_moo.pareto import front_indices, front_points
 from rapid_moo.space import SearchSpace
 
@@ -94,7 +94,7 @@ class ArchitectureTable(Shown):
         Raises
         ------
         InputError
-            If shapes do not fit, a value is NaN or infinite, or there is no row.
+            If shapes do not fit, a value is NaN, infinite or beyond 1e30 in size, or there is no row.
         """
         repaired = space.repair(X)
         values = np.array(raw, dtype=np.float64)
@@ -104,10 +104,11 @@ class ArchitectureTable(Shown):
             )
         if len(values) == 0:
             raise InputError(f"{name}: expected at least one architecture, got none")
-        if not np.isfinite(values).all():
-            row, column = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        if not plausible(values).all():
+            row, column = (int(i) for i in np.argwhere(~plausible(values))[0])
             raise InputError(
-                f"{name}: row {row}: expected a finite {objectives[column].name}, got {values[row, column]}"
+                f"{name}: row {row}: expected a finite {objectives[column].name} of at most {LARGEST:g} in size,"
+                f" got {values[row, column]}"
             )
         first, inverse = unique_rows(repaired)
         means = _means(values, first, inverse)

@@ -12,14 +12,14 @@ from pymoo.core.population import Population
 from pymoo.core.problem import Problem
 from pymoo.core.variable import Binary, Choice, Integer
 
-from rapid_moo._util import BoolArray, FloatArray, IntArray, unique_rows
+from rapid_moo._util import BoolArray, FloatArray, IntArray, shown, unique_rows
 from rapid_moo.bill import Bill
 from rapid_moo.constraints import Constraint
 from rapid_moo.costs import CHEAP, EPSILON
 from rapid_moo.curves import Curve
 from rapid_moo.design import designed_sample
 from rapid_moo.errors import InputError
-from rapid_moo.objectives import Objective, signs, to_minimised, to_raw
+from rapid_moo.objectives import LARGEST, Objective, plausible, signs, to_minimised, to_raw
 from rapid_moo.predictors import PredictorSet
 from rapid_moo.predictors.predictor_set import features_of
 from rapid_moo.problem import ArchitectureProblem
@@ -38,6 +38,7 @@ POOL = 5_000
 DRAWS = 200
 LEAST_SHARE = 1e-6
 """Of a whole evaluation that any measurement counts as, even one that costs nothing."""
+NO_VALUE = f"expected a finite number of at most {LARGEST:g} in size"
 EQUAL = 1e-4
 """How far from 0 pymoo lets an equality constraint be."""
 
@@ -261,10 +262,40 @@ class SpaceView:
 
     # ------------------------------------------------------------------- border
     def genotypes(self, x: Any) -> IntArray:
-        """Variables of the problem as repaired genotypes."""
+        """Variables of the problem as repaired genotypes.
+
+        Raises
+        ------
+        InputError
+            If they are none of the problem's.
+        """
         if self.mixed:
             return np.array([self.space.from_dict(_plain(item, self.problem.vars)) for item in x], dtype=np.int64)
-        return self.candidates_at(x if self.native else np.asarray(x, dtype=np.float64) - np.ceil(self.problem.xl))
+        return self.candidates_at(x if self.native else self._whole(x) - np.ceil(self.problem.xl))
+
+    def _whole(self, x: Any, *, exact: bool = False) -> FloatArray:
+        """Variables of a foreign problem of integers, rounded, shape (n, n_var); with ``exact`` they must be integers.
+
+        Errors speak of the problem's values: its codes are ours alone.
+        """
+        genes = self.space.genes
+        try:
+            values = np.asarray(x, dtype=np.float64)
+        except (TypeError, ValueError):
+            raise InputError(f"problem: expected rows of {len(genes)} integers, got {shown(x)}") from None
+        if values.ndim != 2 or values.shape[1] != len(genes):
+            raise InputError(f"problem: expected variables of shape (n, {len(genes)}), got {values.shape}")
+        found = np.rint(values)
+        right = (found >= np.ceil(self.problem.xl)) & (found <= np.floor(self.problem.xu))
+        if exact:
+            right &= found == values
+        if not right.all():
+            row, k = (int(i) for i in np.argwhere(~right)[0])
+            wanted = f"an integer in {genes[k].choices[0]}..{genes[k].choices[-1]}"
+            raise InputError(
+                f"problem: row {row}, variable {genes[k].name!r}: expected {wanted}, got {values[row, k]:g}"
+            )
+        return found
 
     def variables(self, X: IntArray) -> Any:
         """Genotypes as variables of the problem."""
@@ -293,6 +324,9 @@ class SpaceView:
         With ``free`` they were known beforehand and are not billed. ``screening`` says of which architectures only some
         objectives were asked for: the others have not failed where there is no value.
         """
+        if not self.native and not self.mixed:
+            # What was measured between two integers is the value of neither.
+            self._whole(infills.get("X"), exact=True)
         X = self.genotypes(infills.get("X"))
         values = self._told_values(infills)
         rows = self.store.find(X)
@@ -316,13 +350,14 @@ class SpaceView:
                 for name, width in (("G", self.problem.n_ieq_constr), ("H", self.problem.n_eq_constr))
                 if width
             ]
-        return np.hstack(parts)
+        found = np.hstack(parts)
+        return np.where(plausible(found), found, np.nan)
 
     def complete_told(self, infills: Population, rows: IntArray) -> None:
         """Give told individuals what the store knows of them: a failed one is infinite and feasible nowhere."""
         known = self.population(rows)
         told = np.asarray(infills.get("F"), dtype=np.float64).reshape(len(infills), -1)
-        failed = ~np.isfinite(told).all(axis=1, keepdims=True)
+        failed = ~plausible(told).all(axis=1, keepdims=True)
         infills.set("F", np.where(failed, np.inf, told))
         for name, width in (("G", self.problem.n_ieq_constr), ("H", self.problem.n_eq_constr)):
             if width:
@@ -338,7 +373,7 @@ class SpaceView:
         known = {name: value for name, value, on in lines if on and np.isfinite(value)}
         wanted = [True] * len(lines) if asked is None else asked.tolist()
         missing = {
-            name: "no finite value"
+            name: NO_VALUE
             for (name, _, on), want in zip(lines, wanted, strict=True)
             if on and want and name not in known
         }
@@ -352,7 +387,7 @@ class SpaceView:
         lines = zip(self.store.objectives, line.tolist(), self.store.again_of(row), strict=True)
         told = {name: value for name, value, on in lines if on}
         known = {name: value for name, value in told.items() if np.isfinite(value)}
-        self.store.tell(row, known, {name: "no finite value" for name in told if name not in known})
+        self.store.tell(row, known, {name: NO_VALUE for name in told if name not in known})
 
     def population(self, rows: IntArray) -> Population:
         """Rows of the store as evaluated individuals."""
@@ -576,11 +611,24 @@ def _plain(individual: Any, variables: Any) -> dict[str, Any]:
     """An individual's variables as choices of the space: an option's position in place of the option."""
     found = {}
     for name, variable in _items(variables):
-        value = individual[name]
+        try:
+            value = individual[name]
+        except (LookupError, TypeError):
+            raise InputError(f"problem: variable {name!r}: expected a value of it, got {shown(individual)}") from None
         if isinstance(variable, Choice):
             value = _option_code(value, _options(variable), name)
+        elif not _is_whole(value):
+            wanted = "true or false" if isinstance(variable, Binary) else "an integer"
+            raise InputError(f"problem: variable {name!r}: expected {wanted}, got {shown(value)}")
         found[str(name)] = bool(value) if isinstance(variable, Binary) else int(value)
     return found
+
+
+def _is_whole(value: Any) -> bool:
+    try:
+        return bool(float(value) == np.rint(float(value)) and np.isfinite(float(value)))
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _typed(architecture: dict[str, Any], variables: Any) -> dict[Any, Any]:

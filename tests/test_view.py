@@ -201,6 +201,35 @@ class TestIntegerBounds:
             minimize(Integers(), RAPID(sampling=np.array(x)), ("n_eval", 8), seed=1)
 
     @pytest.mark.parametrize(
+        ("x", "message"),
+        [
+            ([[-3, 0, 0, 9]], r"row 0, variable 'x4': expected an integer in -3\.\.4, got 9"),
+            ([[0, 0, 0, 0], [0, 0.5, 0, 0]], r"row 1, variable 'x2': expected an integer in -3\.\.4, got 0\.5"),
+            ([[0, 0, 0]], r"expected variables of shape \(n, 4\), got \(1, 3\)"),
+            ([["a", "b", "c", "d"]], "expected rows of 4 integers, got array"),
+        ],
+    )
+    def test_values_of_none_of_them_are_not_told(self, x, message):
+        algorithm = RAPID().setup(Integers(-3, 4), termination=("n_eval", 20), seed=1)
+        with pytest.raises(InputError, match=message):
+            algorithm.tell(infills=Population.new(X=np.array(x), F=np.ones((len(x), 2))))
+        assert len(algorithm.view.store) == 0
+
+    @pytest.mark.parametrize(
+        ("item", "message"),
+        [
+            ({"depth": 2.5, "bias": True}, "variable 'depth': expected an integer, got 2.5"),
+            ({"depth": "a", "bias": True}, "variable 'depth': expected an integer, got 'a'"),
+            ({"depth": 2, "bias": "no"}, "variable 'bias': expected true or false, got 'no'"),
+            ({"depth": 2}, "variable 'bias': expected a value of it, got {'depth': 2}"),
+        ],
+    )
+    def test_nor_are_mixed_variables(self, item, message):
+        problem = Mixed({name: VARIABLES[name] for name in ("depth", "bias")})
+        with pytest.raises(InputError, match=message):
+            minimize(problem, RAPID(sampling=[item]), ("n_eval", 8), seed=1)
+
+    @pytest.mark.parametrize(
         ("sampling", "problem"),
         [(IntegerRandomSampling(), Integers()), (BinaryRandomSampling(), Integers(0, 1, 8, bool))],
         ids=["integers", "booleans"],
@@ -211,6 +240,31 @@ class TestIntegerBounds:
 
 
 class TestFailures:
+    @pytest.mark.parametrize("penalty", [1e31, 1e200, -1e300, np.finfo(float).max, -np.inf])
+    def test_are_penalties_as_well(self, penalty):
+        def run(value):
+            class Penal(Integers):
+                def _evaluate(self, x, out, *args, **kwargs):
+                    super()._evaluate(x, out)
+                    out["F"][x[:, 0] > 2, 1] = value
+
+            return minimize(Penal(), RAPID(specs=[RIDGE] * 2), ("n_eval", 30), seed=1)
+
+        result, wanted = run(penalty), run(np.nan)
+        np.testing.assert_array_equal(result.X, wanted.X)
+        np.testing.assert_array_equal(result.pop.get("F"), wanted.pop.get("F"))
+        assert np.isinf(result.pop.get("F")).any()
+
+    def test_of_a_constraint_may_be_penalties_as_well(self):
+        class Penal(Integers):
+            def _evaluate(self, x, out, *args, **kwargs):
+                super()._evaluate(x, out)
+                out["G"] = np.where(x[:, :1] > 2, 1e300, -1.0)
+
+        result = minimize(Penal(n_ieq_constr=1), RAPID(specs=[RIDGE] * 2), ("n_eval", 30), seed=1)
+        assert (result.X[:, 0] <= 2).all()
+        assert len(result.pop) == 30
+
     def test_never_enter_a_result(self):
         problem = Integers(fail=lambda x: x[:, 0] > 2)
         result = minimize(problem, RAPID(specs=[RIDGE] * 2), ("n_eval", 50), seed=1)
@@ -289,6 +343,19 @@ class TestAskAndTell:
         algorithm.tell(twice)
         assert len(algorithm.bill) == 4
         assert (algorithm.view.store.repeats == 1).all()
+
+    def test_stand_in_the_population_once(self):
+        algorithm = RAPID(n_initial=4, specs=[RIDGE] * 2).setup(Integers(), termination=("n_eval", 12), seed=1)
+        while algorithm.has_next():
+            infills = algorithm.evaluator.eval(algorithm.problem, algorithm.ask())
+            algorithm.tell(Population.merge(infills, copy.deepcopy(infills)))
+            other = copy.deepcopy(infills[:1])
+            other[0].F = np.array([-9.0, -9.0])
+            algorithm.tell(other)
+        result = algorithm.result()
+        assert len(algorithm.pop) == len(np.unique(algorithm.pop.get("X"), axis=0)) == 12
+        assert len(np.unique(result.X, axis=0)) == len(result.X)
+        assert (result.F >= 0).all()
 
 
 @pytest.fixture(scope="module")
