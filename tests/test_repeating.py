@@ -328,6 +328,18 @@ class TestRuns:
         assert sum(bench.calls.values()) == 50
         assert len(problem.store) == 48
 
+    def test_nothing_is_measured_again_while_nothing_meets_a_bound(self):
+        # Five repeats have told the noise before the bound is stated.
+        first = problem_of(Bench())
+        search(first, 40)
+        bench = Bench()
+        problem = ArchitectureProblem(
+            bench.space, measure=bench, objectives=GOALS, constraints="latency <= 0", store=first.store
+        )
+        result = search(problem, 20)
+        assert len(result.algorithm.bill) == 20
+        assert set(bench.calls.values()) == {1}
+
     def test_nothing_is_measured_again_unless_that_is_said(self):
         bench = Bench()
         search(problem_of(bench, [replace(goal, repeats=1) for goal in GOALS]), 40)

@@ -14,6 +14,7 @@ from typing import TextIO, cast
 from rapid_moo._util import one_line
 from rapid_moo.cli.common import (
     EXIT_BAD_INPUT,
+    EXIT_FAILED,
     EXIT_INTERRUPTED,
     LONGEST,
     Notes,
@@ -196,7 +197,7 @@ def _add_tuner(parser: argparse.ArgumentParser, budget: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code.
 
-    0 is success, 1 a mistake in the user's measure, 2 bad input, 130 Ctrl-C. No control character of a file or server
+    0 is success, 1 a mistake in the user's own code, 2 bad input, 130 Ctrl-C. No control character of a file or server
     reaches the terminal.
     """
     given = sys.argv[1:] if arguments is None else list(arguments)
@@ -224,7 +225,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         complain("interrupted")
         return EXIT_INTERRUPTED
+    except Exception as error:
+        if (told := _users_bug(error)) is None:
+            raise
+        complain(told, None)
+        return EXIT_FAILED
     return code
+
+
+def _users_bug(error: Exception) -> str | None:
+    """The user's own traceback, where his code has raised; None where the package itself has."""
+    # What measures is loaded late: most commands do without.
+    from rapid_moo.measure import is_users, user_trace
+
+    return user_trace(error).rstrip() if is_users(error) else None
 
 
 def _log(verbose: bool) -> None:

@@ -25,7 +25,7 @@ from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, writab
 from rapid_moo.costs import affordable, cost_text, costs_stated, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
-from rapid_moo.measure import Command, user_trace
+from rapid_moo.measure import Command, is_users, user_trace
 from rapid_moo.objectives import Objective, parse_objectives, with_repeats
 from rapid_moo.preferences import preferred_point
 from rapid_moo.priors import Prior
@@ -115,6 +115,8 @@ def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
     except RapidMooError:
         raise
     except Exception as error:  # the user's own function of the genes
+        if not is_users(error):
+            raise
         complain(f"{user_trace(error).rstrip()}\nAfter mending it go on with: rapid-moo run {study.folder}", None)
         return EXIT_FAILED
     if not options.confirm:

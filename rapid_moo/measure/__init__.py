@@ -10,7 +10,7 @@ error is after three of thirty steps, and gives True where the rest is not worth
 command says the same by a line, see :mod:`rapid_moo.measure.commands`.
 """
 
-from rapid_moo.measure.attempts import Attempt, Coded, Packed, as_attempts, measure_times, user_trace
+from rapid_moo.measure.attempts import Attempt, Coded, Packed, as_attempts, is_users, measure_times, user_trace
 from rapid_moo.measure.commands import Command, CommandFailedError, parse_output
 from rapid_moo.measure.guard import FIRST_RAISED, SAME_RAISED, Bug, Guard
 from rapid_moo.measure.outcomes import Architecture, Outcome, as_float, as_number, read_result, shortened, together
@@ -32,6 +32,7 @@ __all__ = [
     "as_attempts",
     "as_float",
     "as_number",
+    "is_users",
     "measure_times",
     "parse_output",
     "read_result",

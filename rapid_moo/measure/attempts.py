@@ -7,6 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from sysconfig import get_path
 from typing import Any
 
 import numpy as np
@@ -239,6 +240,16 @@ def user_trace(error: BaseException) -> str:
 
 def _users_frames(told: traceback.TracebackException) -> list[traceback.FrameSummary]:
     return [frame for frame in told.stack if not _is_ours(frame.filename)]
+
+
+def is_users(error: BaseException) -> bool:
+    """Whether an error went through the user's own code, and not through this package and installed ones alone."""
+    files = [frame.filename for frame in traceback.extract_tb(error.__traceback__)]
+    return any(not (_is_ours(file) or file.startswith("<frozen ") or _is_installed(file)) for file in files)
+
+
+def _is_installed(file: str) -> bool:
+    return any(Path(file).is_relative_to(get_path(kind)) for kind in ("stdlib", "platstdlib", "purelib", "platlib"))
 
 
 def _told(error: BaseException) -> str:

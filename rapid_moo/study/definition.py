@@ -201,6 +201,12 @@ class Definition:
         budget: float | None = self.content["settings"].get("budget")
         return budget
 
+    @property
+    def changed(self) -> bool:
+        """Whether it says something else than the folder's ``study.json``, or there is none yet."""
+        path = self.folder / DEFINITION
+        return not path.exists() or _without_head(read_definition(self.folder)) != self.content
+
     def keep_budget(self, budget: float) -> None:
         """Write down what a run is meant for."""
         self.content["settings"]["budget"] = budget
@@ -208,11 +214,10 @@ class Definition:
 
     def write(self) -> None:
         """Write ``study.json`` where it says something else."""
-        path = self.folder / DEFINITION
-        if not path.exists() or _without_head(read_definition(self.folder)) != self.content:
+        if self.changed:
             self.folder.mkdir(parents=True, exist_ok=True)
             head = {"application": APPLICATION, "format": FORMAT}
-            write_text(path, json.dumps({**head, **self.content}, indent=2) + "\n")
+            write_text(self.folder / DEFINITION, json.dumps({**head, **self.content}, indent=2) + "\n")
 
     def complete_measure(self, objectives: Sequence[Objective]) -> Any:
         """The measure as a problem takes it; one that says what is missing where there is none.

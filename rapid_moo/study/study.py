@@ -163,7 +163,7 @@ class Study(Shown):
         RAPID(**self.definition.options)
         self.priors = self._read_priors(priors)
         self.problem = self._problem(None)
-        if self.definition.new:
+        if self.definition.changed:
             self._try_functions()
         source: Any = self.problem.source
         self._room.check(source.attempts if self.measure is not None else None)

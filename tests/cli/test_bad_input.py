@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
 from rapid_moo import data
 from rapid_moo.cli import main
+from rapid_moo.study.engine import Engine
 
 GRID = [(i, j) for i in range(6) for j in range(6)]
 GOOD = "vector,a,b,c\n" + "".join(f'"[{i}, {j}]",{(i - 2) ** 2 + j},{i * i},{(j - 3) ** 2}\n' for i, j in GRID)
@@ -332,3 +334,40 @@ def test_bounds_that_leave_nothing_are_refused_before_a_study_is_written(tmp_pat
     new = ["run", "space.toml", "--measure", "work.py:measure", "--budget", "3", "--out", "new"]
     assert "no architecture of" in fails(capsys, *new, "--constraint", "depth <= 1")
     assert not (tmp_path / "new").exists()
+    # Nor are they written into a study that has begun.
+    assert main(new) == 0
+    capsys.readouterr()
+    before = (tmp_path / "new" / "study.json").read_bytes()
+    assert "no architecture of" in fails(capsys, "run", "new", "--constraint", "depth <= 1")
+    assert (tmp_path / "new" / "study.json").read_bytes() == before
+
+
+class TestAnErrorInAStudy:
+    """Of the user's own code is shown as his to mend; one of the package itself is not."""
+
+    def begun(self, folder, count):
+        (folder / "space.toml").write_text(
+            'computed = { y = "work.py:count" }\n[genes]\ndepth = [2, 4, 8]\n'
+            '[objectives]\nx = { direction = "min" }\ny = { direction = "min" }\n'
+        )
+        (folder / "work.py").write_text(
+            "import numpy as np\n\n\ndef measure(genes):\n    return {'x': 1.0}\n\n\n"
+            f"def count(genes):\n    return {count}\n"
+        )
+        return main(["run", "space.toml", "--measure", "work.py:measure", "--budget", "3", "--out", "new"])
+
+    def test_of_the_package(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(Engine, "run", partial(int, "x"))
+        with pytest.raises(TypeError, match="int"):
+            self.begun(tmp_path, "genes['depth']")
+        assert "mending" not in capsys.readouterr().err
+
+    def test_of_the_user(self, tmp_path, capsys, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        assert self.begun(tmp_path, "np.empty(0).max()") == 1
+        told = capsys.readouterr().err
+        assert "in count" in told
+        assert "zero-size array" in told
+        assert "rapid_moo" not in told
+        assert not (tmp_path / "new").exists()
