@@ -19,13 +19,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from rapid_moo._util import one_line, write_text
-from rapid_moo.cli.common import command_line, complain, writable
+from rapid_moo.cli.common import EXIT_FAILED, command_line, complain, writable
 from rapid_moo.cli.dataset import read_costly
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
 from rapid_moo.comparison.facts import quality_facts
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.registry import available_methods
 from rapid_moo.comparison.report import comparison_report
+from rapid_moo.comparison.study import RunError
 from rapid_moo.comparison.tables import ORACLE_FILE, RESULT_FILES, bill_column, read_results
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.progress import Progress
@@ -54,8 +55,16 @@ def compare(options: Namespace) -> int:
             client=client,
             redo=_names(options.redo),
         )
-        with _Bar(study) as bar:
-            results = study.run(progress=bar.show)
+        try:
+            with _Bar(study) as bar:
+                results = study.run(progress=bar.show)
+        except RunError as error:
+            if not (traces := getattr(error, "__notes__", [])):
+                raise
+            for trace in traces:
+                complain(trace, None)
+            complain(f"error: {error}")
+            return EXIT_FAILED
     print(summary_text(table, results, read_results([options.out], ORACLE_FILE)))
     written = [*RESULT_FILES, *_report(options.out)]
     print(f"\nWritten to {options.out}: {', '.join(written)}, comparison.json, runs/")

@@ -297,6 +297,16 @@ def by_cost(table: ArchitectureTable) -> bool:
     return costs_stated(table.objectives, [objective.name for objective in table.space.computed])
 
 
+def _genotypes(asked: Any, n_var: int) -> IntArray:
+    """What a method asks for; of no rows where it has nothing more to ask for."""
+    X = np.asarray(asked)
+    if X.shape == (0,):
+        return np.empty((0, n_var), dtype=np.int64)
+    if X.ndim != 2 or X.shape[1] != n_var or X.dtype.kind not in "biuf":
+        raise InputError(f"ask: expected genotypes of shape (n, {n_var}), got {shown(asked)}")
+    return X
+
+
 class _Stopwatch:
     """Cumulative wall and CPU time of the optimizer alone."""
 
@@ -348,7 +358,7 @@ def run_method(table: ArchitectureTable, method: type[Method], budget: float, se
     ended = "budget"
     while not bill.full:
         with watch:
-            X = np.asarray(optimizer.ask())
+            X = _genotypes(optimizer.ask(), problem.n_var)
             wanted = optimizer.wanted
         if len(X) == 0:
             ended = "finished"

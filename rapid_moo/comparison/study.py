@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
@@ -56,6 +55,7 @@ from rapid_moo.comparison.tables import (
 )
 from rapid_moo.costs import EPSILON, affordable, cost_text
 from rapid_moo.errors import InputError, RapidMooError
+from rapid_moo.measure import is_users, user_trace
 from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.report import Report
 from rapid_moo.table import ArchitectureTable
@@ -70,7 +70,15 @@ WRITTEN = (".csv", ".json", ".md", ".html", ".png")
 
 
 class RunError(RapidMooError, RuntimeError):
-    """A method failed in some runs; the others are kept."""
+    """A method failed in some runs; the others are kept. Its notes are tracebacks of the user's own methods."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run has no record: in one line, and where the user's own method raised also his traceback."""
+
+    told: str
+    trace: str = ""
 
 
 @dataclass(frozen=True)
@@ -170,21 +178,27 @@ class Comparison(Shown):
         tasks = self.tasks()
         done = {task.file: record for task in tasks if (record := self._recorded(task)) is not None}
         missing = [task for task in tasks if task.file not in done]
-        failures = []
+        failures: list[str] = []
+        traces: dict[str, str] = {}
         try:
-            for task, record, failure in self._records(missing):
-                if record is None:
-                    failures.append(f"{task.method.name}, seed {task.seed}: {failure}")
+            for task, made in self._records(missing):
+                if isinstance(made, Failure):
+                    failures.append(f"{task.method.name}, seed {task.seed}: {made.told}")
                     logger.warning("run failed: %s", failures[-1])
+                    if made.trace:
+                        traces.setdefault(task.method.name, made.trace)
                     continue
-                write_text(self._path(task), json.dumps(record.to_dict()) + "\n")
-                done[task.file] = record
+                write_text(self._path(task), json.dumps(made.to_dict()) + "\n")
+                done[task.file] = made
                 if progress is not None:
-                    progress(Progress(len(done), len(tasks), self._final_adrs(record), record))
+                    progress(Progress(len(done), len(tasks), self._final_adrs(made), made))
         finally:
             results = self._write([(task, done[task.file]) for task in tasks if task.file in done])
         if failures:
-            raise RunError(f"{len(failures)} of {len(tasks)} runs failed (the others are kept): {failures[0]}")
+            error = RunError(f"{len(failures)} of {len(tasks)} runs failed (the others are kept): {failures[0]}")
+            for trace in traces.values():
+                error.add_note(trace)
+            raise error
         return results
 
     def tasks(self) -> list[Task]:
@@ -295,7 +309,7 @@ class Comparison(Shown):
         )
         return record if same and enough else None
 
-    def _records(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, RunRecord | None, str]]:
+    def _records(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, RunRecord | Failure]]:
         """Outcomes of tasks as they come."""
         n_jobs = self.n_jobs if self.n_jobs > 0 else max(1, (os.cpu_count() or 1) + 1 + self.n_jobs)
         n_jobs = min(n_jobs, len(tasks))
@@ -304,7 +318,7 @@ class Comparison(Shown):
             yield from self._in_processes(tasks, self.client.get_executor(pure=False), max(1, threads))
         elif n_jobs <= 1:
             for task in tasks:
-                yield task, *_attempt(self.table, task)
+                yield task, _attempt(self.table, task)
         else:
             # What is sent holds what a main script defines: workers need not run the script again.
             with ProcessWorkers(n_jobs, name="compare", main=False) as workers:
@@ -316,10 +330,10 @@ class Comparison(Shown):
 
     def _in_processes(
         self, tasks: Sequence[Task], executor: Executor, n_workers: int
-    ) -> Iterator[tuple[Task, RunRecord | None, str]]:
+    ) -> Iterator[tuple[Task, RunRecord | Failure]]:
         """Outcomes of an executor's work; no more is sent than its workers will soon begin."""
         attempt, waiting = informed(_attempt), list(tasks[::-1])
-        pending: dict[Future[tuple[RunRecord | None, str]], Task] = {}
+        pending: dict[Future[RunRecord | Failure], Task] = {}
         try:
             while waiting or pending:
                 while waiting and len(pending) < 2 * n_workers:
@@ -327,18 +341,16 @@ class Comparison(Shown):
                     pending[executor.submit(_unpacked, cloudpickle.dumps((attempt, self.table, task)))] = task
                 for future in wait(pending, return_when=FIRST_COMPLETED).done:
                     try:
-                        record, failure = future.result()
+                        made = future.result()
                     except RapidMooError as error:  # the worker was killed, or could not load the method
-                        record, failure = None, f"{type(error).__name__}: {error}"
-                    yield pending.pop(future), record, failure
+                        made = Failure(f"{type(error).__name__}: {error}")
+                    yield pending.pop(future), made
         finally:
             for future in pending:
                 future.cancel()
 
     def _final_adrs(self, record: RunRecord) -> float:
         F = self.table.F[record.complete[0]]
-        if not len(F):
-            return math.inf
         return float(trajectory(self.table.front, F, [len(F)])["adrs"].iloc[0])
 
     # ----------------------------------------------------------------- results
@@ -407,20 +419,22 @@ class Comparison(Shown):
         return with_cost(columns) if by_cost(self.table) else columns
 
 
-def _attempt(table: ArchitectureTable, task: Task) -> tuple[RunRecord | None, str]:
+def _attempt(table: ArchitectureTable, task: Task) -> RunRecord | Failure:
     """A run, or what went wrong: one failing run must not end the others."""
     try:
-        return run_method(table, task.method, task.count, task.seed), ""
-    except Exception as error:  # whatever a method raises
+        record = run_method(table, task.method, task.count, task.seed)
+    except (Exception, SystemExit) as error:  # whatever a method raises
         logger.debug("run failed", exc_info=True)
-        return None, f"{type(error).__name__}: {error}"
+        told = f"{type(error).__name__}: {error}"
+        return Failure(told, user_trace(error).rstrip() if is_users(error) else "")
+    return record if len(record.complete[0]) else Failure("no architecture was measured completely")
 
 
-def _unpacked(content: bytes) -> tuple[RunRecord | None, str]:
+def _unpacked(content: bytes) -> RunRecord | Failure:
     """A run in a worker."""
     attempt, table, task = cloudpickle.loads(content)
-    outcome: tuple[RunRecord | None, str] = attempt(table, task)
-    return outcome
+    made: RunRecord | Failure = attempt(table, task)
+    return made
 
 
 def _distinct(methods: Sequence[type[Method]]) -> tuple[type[Method], ...]:

@@ -254,6 +254,58 @@ def test_one_failing_run_does_not_end_the_others(table, tmp_path):
     assert len(pd.read_csv(tmp_path / "results.csv")) == 5
 
 
+class Asks(Method):
+    """Asks for something that is no list of genotypes, or ends the program."""
+
+    name = "asks"
+    what = None
+
+    def ask(self):
+        if self.what is SystemExit:
+            raise SystemExit(3)
+        return self.what
+
+    def tell(self, X, F):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        (None, r"InputError: ask: expected genotypes of shape \(n, 7\), got None"),
+        ([["a", "b", "c", "d"]], r"ask: expected genotypes of shape \(n, 7\), got \[\['a'"),
+        ([0, 1, 2, 3], r"ask: expected genotypes of shape \(n, 7\), got \[0, 1, 2, 3\]"),
+        ([], "no architecture was measured completely"),
+        (SystemExit, "SystemExit: 3"),
+    ],
+)
+def test_a_method_that_asks_for_nothing_of_use_does_not_end_the_others(table, tmp_path, monkeypatch, what, told):
+    monkeypatch.setattr(Asks, "what", what)
+    with pytest.raises(RuntimeError, match=f"1 of 2 runs failed .* asks, seed 0: .*{told}"):
+        Comparison(table, [Asks, "random"], [50], 1, tmp_path).run()
+    assert pd.read_csv(tmp_path / "results.csv")["method"].tolist() == ["random"]
+    assert not (tmp_path / "runs" / table.name / "asks").exists()
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_bug_in_a_method_of_ones_own_is_shown_with_its_traceback(tmp_path, monkeypatch, capsys, jobs):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "own_methods.py").write_text(
+        "from rapid_moo.comparison import Method\n\n\nclass Buggy(Method):\n    name = 'buggy'\n\n"
+        "    def ask(self):\n        return self.problem.table.X[:5]\n\n"
+        "    def tell(self, X, F):\n        raise KeyError('as planned')\n"
+    )
+    given = ["compare", "digits", "--methods", "random,own_methods:Buggy", "--budgets", "20", "--seeds", "2"]
+    assert main([*given, "--n-jobs", str(jobs), "--out", "out"]) == 1
+    told = capsys.readouterr().err
+    # Once for a method, and without the frames of the package.
+    assert told.count("raise KeyError('as planned')") == 1
+    assert "rapid_moo/comparison" not in told
+    assert told.splitlines()[-1].startswith("error: 2 of 4 runs failed (the others are kept): buggy, seed")
+    assert len(read_results([tmp_path / "out"])) == 2
+
+
 class QuickRapid(IteratedRAPID):
     name = "quick"
 
