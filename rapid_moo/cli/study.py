@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import re
 import shlex
 import shutil
 import sys
@@ -37,8 +38,8 @@ from rapid_moo.report.rendering import text
 from rapid_moo.space import Gene, SearchSpace
 from rapid_moo.store import Store
 from rapid_moo.study.definition import read_definition
-from rapid_moo.study.folder import DEFINITION, EXPECTED, choice_text, holder, read_measured
-from rapid_moo.study.forms import as_space, objective_from_dict
+from rapid_moo.study.folder import DEFINITION, EVALUATIONS, EXPECTED, FRONT, choice_text, holder, read_measured
+from rapid_moo.study.forms import as_space, objective_from_dict, space_from_dict
 from rapid_moo.study.places import MOST_PLACES
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.report import Renewal
@@ -170,13 +171,15 @@ def _study(options: Namespace, executor: Any) -> Study:
             stated = _with_measurements([*known, *more], options, computed)
         _weights(options.prefer, [*known, *more])
         _check_budget(options.budget, [*known, *(stated or ())], computed)
+        if options.known:
+            _check_known(options.known, space_from_dict(read_definition(target)["space"]), [*known, *more])
         return Study(target, constraints=constraints, objectives=stated, **shared)
     space, objectives, written, reference = _space(options.target)
     if options.objectives:
         objectives = parse_objectives(options.objectives)
     computed = [objective.name for objective in space.computed]
     objectives = _with_measurements(objectives, options, computed)
-    out = writable(options.out or Path("runs") / space.name)
+    out = writable(options.out or Path("runs") / _as_folder(space.name))
     held = read_definition(out)["objectives"] if (out / DEFINITION).exists() else []
     _check_budget(options.budget, [*objectives, *map(objective_from_dict, held)], computed)
     if kept := [item["name"] for item in held if item["name"] not in {o.name for o in objectives}]:
@@ -186,8 +189,7 @@ def _study(options: Namespace, executor: Any) -> Study:
     if shared["measure"] is None and not (out / DEFINITION).exists():
         raise InputError(f"--measure: expected what measures an architecture of {space.name}, got none")
     _weights(options.prefer, objectives)
-    for path in options.known:
-        read_measured(path, Store(space, [objective.name for objective in objectives]))
+    _check_known(options.known, space, objectives)
     return Study(
         out,
         space,
@@ -198,6 +200,12 @@ def _study(options: Namespace, executor: Any) -> Study:
     )
 
 
+def _as_folder(name: str) -> str:
+    """A space's name as that of one folder below ``runs``, whatever is in it."""
+    kept = re.sub(r"[^\w .,+@=()-]+", "-", name).strip(" .-")
+    return kept or "study"
+
+
 def _with_measurements(
     objectives: Sequence[Objective], options: Namespace, computed: Sequence[str]
 ) -> Sequence[Objective]:
@@ -205,6 +213,12 @@ def _with_measurements(
     if options.costs is not None:
         objectives = with_costs(objectives, options.costs, computed)
     return with_repeats(objectives, options.repeats, computed) if options.repeats is not None else objectives
+
+
+def _check_known(files: Sequence[Path], space: SearchSpace, objectives: Sequence[Objective]) -> None:
+    """Refuse files of what was measured before anything is written."""
+    for file in files:
+        read_measured(file, Store(space, [objective.name for objective in objectives]))
 
 
 def _check_budget(budget: float | None, objectives: Sequence[Objective], computed: Sequence[str]) -> None:
@@ -381,8 +395,8 @@ def _report(study: Study, weights: Sequence[float] | None) -> str:
         told = {key: _label(genes[key], value) if key in genes else _short(value) for key, value in chosen.items()}
         blocks += [Heading(f"Front (measured), {status.front_size} architectures"), *_front(study), *_noise(study)]
         blocks += [Heading(name), Pairs(tuple((key, str(value)) for key, value in told.items()))]
-    where = f"Everything is in {study.folder}: evaluations.csv, front.csv, {EXPECTED}, {PAGE_FILE}"
-    return f"{text(blocks)}\n\n{where}"
+    written = [name for name in (EVALUATIONS, FRONT, EXPECTED, PAGE_FILE) if (study.folder / name).exists()]
+    return f"{text(blocks)}\n\nEverything is in {study.folder}: {', '.join(written)}"
 
 
 def _noise(study: Study) -> Iterator[Block]:

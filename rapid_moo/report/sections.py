@@ -121,7 +121,9 @@ def _front(report: Report) -> Section | None:
         return None
     rows = front_rows(report)
     if not rows:
-        return Section("front", "Front", (Paragraph("No front yet: no architecture is known with every objective."),))
+        whole = any(None not in values for values in facts.raw)
+        why = "none that has every objective meets all bounds" if whole else "none has every objective"
+        return Section("front", "Front", (Paragraph(f"No front yet: of the architectures known, {why}."),))
     blocks: list[Block] = []
     if report.reference is not None:
         blocks.append(Paragraph(f"Judged by {FRONTS[report.reference.kind]} ({report.reference.size:,} points)."))

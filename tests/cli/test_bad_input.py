@@ -340,6 +340,28 @@ def test_bounds_that_leave_nothing_are_refused_before_a_study_is_written(tmp_pat
     before = (tmp_path / "new" / "study.json").read_bytes()
     assert "no architecture of" in fails(capsys, "run", "new", "--constraint", "depth <= 1")
     assert (tmp_path / "new" / "study.json").read_bytes() == before
+    # Neither is anything else that comes with a file that cannot be read.
+    (tmp_path / "known.csv").write_text("depth,x\n2,1\n")
+    refused = ["run", "new", "--constraint", "depth <= 2", "--known", "known.csv"]
+    assert "found no column 'op'" in fails(capsys, *refused)
+    assert (tmp_path / "new" / "study.json").read_bytes() == before
+
+
+def test_a_space_of_any_name_gets_one_folder_below_runs(tmp_path, capsys, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "work.py").write_text("def measure(genes):\n    return {'x': float('nan')}\n")
+    for name, folder in (("../evil", "evil"), ("a/<b>é", "a-b-é"), ("..", "study"), ("tower 2.1", "tower 2.1")):
+        (tmp_path / "space.toml").write_text(
+            f'name = "{name}"\n[genes]\ndepth = [2, 4]\n[objectives]\nx = {{ direction = "min" }}\n'
+        )
+        assert main(["run", "../space.toml", "--measure", "../work.py:measure", "--budget", "1"]) == 0
+        # Nothing succeeded: there is no expected front to speak of.
+        told = capsys.readouterr().out.splitlines()[-1]
+        assert told == f"Everything is in runs/{folder}: evaluations.csv, front.csv, report.html"
+        assert (tmp_path / "here" / "runs" / folder / "study.json").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "space.toml", "work.py"]
+    assert len(list((tmp_path / "here" / "runs").iterdir())) == 4
 
 
 class TestAnErrorInAStudy:

@@ -91,6 +91,18 @@ def test_the_front_is_that_of_what_is_known_and_feasible():
     assert rows.tolist() == list(range(40))
 
 
+@pytest.mark.parametrize(
+    ("bound", "why"), [(False, "none has every objective"), (True, "none that has every objective meets all bounds")]
+)
+def test_without_a_front_it_is_said_why(report, bound, why):
+    facts = report.architectures
+    n = len(facts)
+    raw = facts.raw if bound else [[None, *values[1:]] for values in facts.raw]
+    without = replace(facts, raw=raw, feasible=[False] * n, on_front=[False] * n)
+    told = to_markdown(replace(report, architectures=without, picks=()))
+    assert f"No front yet: of the architectures known, {why}." in " ".join(told.split())
+
+
 def test_of_very_many_the_front_stays():
     space = GridSpace("large", [Gene(f"g{k}", tuple(range(10))) for k in range(6)], GOALS)
     X = space.sample(MOST_LISTED + 500, 0)
