@@ -45,6 +45,7 @@ from rapid_moo.opening import INFORMED_SAMPLE, informed_sample, told_of_all
 from rapid_moo.pareto import front_indices, front_range
 from rapid_moo.predictors import PredictorSet, Spec
 from rapid_moo.priors import Prior, Priors
+from rapid_moo.priors.pooling import FEWEST_OWN
 from rapid_moo.repeating import Measured, Repeating, mixed_batch
 from rapid_moo.result import RunResult
 from rapid_moo.spending import Spending, UnderWay
@@ -548,7 +549,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if len(first):
             return first[: size if size is not None else len(first)]
         if not known.complete.any():
-            return self._another_sample(known, size)
+            return self._another_sample(known, size or self.batch_size or self.first_sample)
+        if len(known.pending) and known.complete.sum() < FEWEST_OWN:
+            return self._another_sample(known, size or 1)
         self._rounds += 1
         assert self.learner is not None
         self.learner.learn(known, drawn_seed(self.random_state))
@@ -579,7 +582,7 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if len(begun) >= size:
             # Known in part: the rest of them is worth more than strangers.
             return self._of_begun(known, size)
-        if self._informed and len(found := informed_sample(self.view, self.priors, known, size, self.random_state)):
+        if self._informed and len(found := self._recommended(known, size)):
             return found
         sampling = self.sampling if isinstance(self.sampling, str) else "designed"
         return self.view.first_sample(size, sampling, self.random_state, known.settled)
@@ -593,19 +596,23 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
     def _of_begun(self, known: Knowledge, n: int) -> IntArray:
         """A part of the first sample: of what is known in part."""
         if self._informed:
-            return informed_sample(self.view, self.priors, known, n, self.random_state)
+            return self._recommended(known, n)
         return designed_sample(self.view.space, known.X[known.open], n, self.random_state)
 
-    def _another_sample(self, known: Knowledge, size: int | None) -> IntArray:
-        """More of the space at random, where all that was evaluated failed."""
-        if len(known):
-            logger.warning("none of %d evaluations succeeded: another sample", len(known))
-        size = self._spending.affordable(size or self.batch_size or self.first_sample)
+    def _another_sample(self, known: Knowledge, size: int) -> IntArray:
+        """More of the space: where all that was evaluated failed, or places are free while hardly anything is known."""
+        failed, size = int(known.failed.sum()), self._spending.affordable(size)
+        if failed and not known.complete.any():
+            logger.warning("none of %d evaluations succeeded: another sample", failed)
+        elif self._informed and size and len(found := self._recommended(known, size)):
+            return found
         settled = known.settled
-        pool = self.view.first_sample(
-            min(size + len(settled), self.view.n_members), "random", self.random_state, settled
-        )
-        return pool[:size]
+        n = min(size + len(settled), self.view.n_members)
+        return self.view.first_sample(n, "random", self.random_state, settled)[:size]
+
+    def _recommended(self, known: Knowledge, n: int) -> IntArray:
+        """What priors recommend to begin with."""
+        return informed_sample(self.view, self.priors, known, n, self.random_state)
 
     def _select(self, proposals: IntArray, known: Knowledge, size: int | None) -> IntArray:
         """Which of the proposals are evaluated."""

@@ -177,6 +177,47 @@ class TestWhoIsInIt:
         assert (started(priors).propose() == started(priors).propose()).all()
 
 
+class TestManyWorkers:
+    """Who has more places than the first sample has architectures does not learn from one or two of them."""
+
+    def tell(self, algorithm, X):
+        for row, x in zip(algorithm.view.store.find(X).tolist(), X, strict=True):
+            values = table(1).raw[table(1).find(x[None])[0]]
+            algorithm.view.store.tell(row, dict(zip(("error", "latency"), values.tolist(), strict=True)))
+
+    @pytest.mark.parametrize("told", [True, False])
+    def test_get_more_of_the_sample_until_five_are_known(self, told, caplog):
+        rows = some(60)
+        algorithm = started([Prior(table(0, rows), same="error")] if told else [])
+        store = algorithm.view.store
+        X = algorithm.propose()
+        store.ask(X)
+        elsewhere = set(SPACE.keys(EVERYONE[rows]))
+        for n in (0, 1, 4):
+            self.tell(algorithm, X[store.pending[store.find(X)]][: n - int(store.complete.sum())] if n else X[:0])
+            algorithm.follow()
+            more = algorithm.propose(2) if not n else algorithm.propose()
+            store.ask(more)
+            assert len(more) == (1 if n else 2)
+            assert algorithm.predictors is None
+            assert all(key in elsewhere for key in SPACE.keys(more)) == told
+        self.tell(algorithm, X[store.pending[store.find(X)]][:1])
+        algorithm.follow()
+        assert len(algorithm.propose())
+        assert algorithm.predictors is not None
+        # Nothing has failed, and what others know is no evaluation.
+        assert "succeeded" not in caplog.text
+
+    def test_within_the_budget(self):
+        algorithm = started([Prior(table(0, some(60)))], termination=("n_eval", 6))
+        store = algorithm.view.store
+        X = algorithm.propose()
+        store.ask(X)
+        self.tell(algorithm, X[:1])
+        algorithm.follow()
+        assert [len(algorithm.propose()) for _ in range(3)] == [1, 0, 0]
+
+
 def test_what_was_given_in_part_and_cannot_be_measured_is_no_part_of_the_sample() -> None:
     whole = table(1)
     raw = whole.raw.copy()
