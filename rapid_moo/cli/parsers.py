@@ -69,13 +69,18 @@ def add_compare(commands_of: Any) -> None:
     add_dataset(parser)
     add_costs(parser)
     parser.add_argument(
-        "--methods", required=True, metavar="A,B|all", help=f"some of {', '.join(method_names())}; or module:Class"
+        "--methods",
+        required=True,
+        metavar="A,B|all",
+        help=f"some of {', '.join(method_names())}; or module:Name of a class or pymoo algorithm",
     )
     parser.add_argument("--budgets", default="0.02,0.05,0.15", metavar="B,...", help="(default 0.02,0.05,0.15)")
     parser.add_argument("--seeds", type=whole, default=10, metavar="N", help="seeds 0 to N-1 (default 10)")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where records and results go")
     parser.add_argument("--n-jobs", type=jobs, default=1, metavar="N", help="runs at the same time (default 1)")
-    parser.add_argument("--redo", default="", metavar="A,B", help="make the runs of these methods again")
+    parser.add_argument(
+        "--redo", default="", metavar="A,B", help="make the runs of these methods again (names or addresses)"
+    )
     parser.add_argument("--dask", metavar="ADDRESS", help="make the runs on the Dask scheduler at this address")
     parser.set_defaults(run=later("compare", "compare"))
 

@@ -18,7 +18,7 @@ from rapid_moo.comparison.statistics import (
     speedups,
     tally,
 )
-from rapid_moo.comparison.tables import MADE, bill_column
+from rapid_moo.comparison.tables import CODE, MADE, bill_column
 from rapid_moo.report.facts import MEDIANS, ComparisonFacts
 from rapid_moo.table import share_count
 
@@ -196,10 +196,11 @@ def _overheads(results: pd.DataFrame) -> list[Mapping[str, Any]]:
 
 def _made(results: pd.DataFrame) -> list[Mapping[str, Any]]:
     """What the runs were made with, as they say it themselves; the machine that reports is not told."""
-    runs = results.drop_duplicates(["dataset", "method", "seed", *MADE])
+    names = [*MADE, CODE]
+    runs = results.drop_duplicates(["dataset", "method", "seed", *names])
     return [
-        {"runs": len(group), "methods": sorted(set(group["method"])), **dict(zip(MADE, made, strict=True))}
-        for made, group in runs.groupby(MADE)
+        {"runs": len(group), "methods": sorted(set(group["method"])), **dict(zip(names, made, strict=True))}
+        for made, group in runs.groupby(names)
     ]
 
 

@@ -41,6 +41,8 @@ class Method(ABC):
     name: ClassVar[str] = ""
     anytime: ClassVar[bool] = True
     overruns: ClassVar[bool] = False
+    # The pymoo algorithm, or what makes it, that the method was made of.
+    _origin: ClassVar[Any] = None
 
     def __init__(self, problem: ArchitectureProblem, budget: int, seed: int) -> None:
         self.problem, self.budget, self.seed = problem, budget, seed

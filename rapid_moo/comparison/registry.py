@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from typing import Any
 
 from rapid_moo._util import same_definition
 from rapid_moo.comparison.method import Method
@@ -43,7 +44,7 @@ def register_method(method: type[Method]) -> type[Method]:
         If it is no concrete :class:`Method`, has no name, or the name is taken by another definition; the same one
         again (a notebook's cell) replaces the first.
     """
-    method = _checked(method)
+    method = checked_method(method)
     taken = _REGISTERED.get(method.name)
     if taken is not None and not same_definition(taken, method):
         raise InputError(f"method {method.name!r}: expected a new name, got one that is registered")
@@ -51,7 +52,7 @@ def register_method(method: type[Method]) -> type[Method]:
     return method
 
 
-def _checked(method: object) -> type[Method]:
+def checked_method(method: object) -> type[Method]:
     """Refuse what cannot be run, or would be taken for another method or for another folder."""
     if not (isinstance(method, type) and issubclass(method, Method)) or inspect.isabstract(method):
         raise InputError(f"method: expected a subclass of Method with ask and tell, got {method!r}")
@@ -60,9 +61,15 @@ def _checked(method: object) -> type[Method]:
             f"method {method.__name__}: expected a name without comma, colon or slash and no dot in front,"
             f" got {method.name!r}"
         )
-    if method.name in _BUILT_IN:
+    built_in = f"{_PACKAGE}.{_BUILT_IN.get(method.name, '')}"
+    if is_built_in(method.name) and f"{method.__module__}:{method.__qualname__}" != built_in:
         raise InputError(f"method {method.name!r}: expected a new name, got that of a built-in method")
     return method
+
+
+def is_built_in(name: str) -> bool:
+    """Whether a name is that of a method of this package."""
+    return name in _BUILT_IN
 
 
 def method_names() -> list[str]:
@@ -71,12 +78,13 @@ def method_names() -> list[str]:
 
 
 def get_method(name: str) -> type[Method]:
-    """A method by name, or by ``package.module:Class``.
+    """A method by name, or by the address ``package.module:Name`` of a class or of a pymoo algorithm.
 
     Raises
     ------
     InputError
-        If there is no such method.
+        If there is no such method, or what is there is neither a :class:`Method` nor a pymoo algorithm: a class, an
+        instance, or a function of the problem that makes one.
     MissingExtraError
         If it needs an optional dependency that is not installed.
     """
@@ -88,17 +96,29 @@ def get_method(name: str) -> type[Method]:
         return found
     if ":" in name:
         return _imported(name)
-    raise InputError(f"method: expected one of {', '.join(method_names())} or package.module:Class, got {name!r}")
+    raise InputError(f"method: expected one of {', '.join(method_names())} or package.module:Name, got {name!r}")
+
+
+def find_method(method: Any) -> type[Method]:
+    """A method by name or address, or of a class or pymoo algorithm; raises as :func:`get_method`."""
+    if isinstance(method, str):
+        return get_method(method)
+    # What a method of pymoo's algorithms imports takes a second: names alone do not need it.
+    from rapid_moo.comparison.methods._pymoo import as_method
+
+    return checked_method(as_method(method))
 
 
 def _imported(path: str) -> type[Method]:
     module, _, attribute = path.partition(":")
     try:
-        method = getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except Exception as error:  # whatever the module raises
         told = f"{type(error).__name__}: {error}"
-        raise InputError(f"method {path!r}: expected an importable package.module:Class, got {told}") from error
-    return _checked(method)
+        raise InputError(f"method {path!r}: expected an importable package.module:Name, got {told}") from error
+    if isinstance(found, str):
+        raise InputError(f"method {path!r}: expected a Method or a pymoo algorithm, got {found!r}")
+    return find_method(found)
 
 
 def available_methods() -> tuple[list[type[Method]], list[str]]:

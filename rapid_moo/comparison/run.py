@@ -34,7 +34,7 @@ from rapid_moo.table import ArchitectureTable
 PATIENCE = 200
 _LISTS = ("rows", "asked", "seconds", "cpu_seconds", "prices", "measured")
 _KINDS = (
-    (("dataset", "fingerprint", "method", "ended"), str),
+    (("dataset", "fingerprint", "method", "ended", "code"), str),
     (("seed", "proposals", "rows", "asked", "measured"), int),
     (("budget", "seconds", "cpu_seconds", "prices"), int | float),
     (("settings", "made"), dict),
@@ -72,6 +72,9 @@ class RunRecord:
         recorded before these were kept.
     prices : tuple of float
         What each objective costs; empty where no costs are stated.
+    code : str
+        Hash of the method's code, see :func:`rapid_moo.comparison.code.code_of`; empty for a built-in method, and where
+        the run was recorded before it was kept.
     measured : tuple of int
         What was measured of each of ``rows``: the k-th bit stands for the k-th objective. Empty where no costs are
         stated, since everything is measured then.
@@ -92,11 +95,12 @@ class RunRecord:
     made: Mapping[str, str] = field(default_factory=dict)
     prices: tuple[float, ...] = ()
     measured: tuple[int, ...] = ()
+    code: str = ""
 
     def to_dict(self) -> dict[str, Any]:
-        """JSON form; what concerns costs only where they are stated."""
-        content = asdict(self)
-        return content if self.prices else {k: v for k, v in content.items() if k not in ("prices", "measured")}
+        """JSON form; what concerns costs only where they are stated, the code only where there is a hash of it."""
+        left_out = {*(() if self.prices else ("prices", "measured")), *(() if self.code else ("code",))}
+        return {key: value for key, value in asdict(self).items() if key not in left_out}
 
     @property
     def complete(self) -> tuple[IntArray, IntArray, FloatArray]:

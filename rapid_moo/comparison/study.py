@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,11 @@ import pandas as pd
 from rapid_moo._provenance import provenance
 from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import LARGEST_SEED, check_jobs, shown, write_text
+from rapid_moo.comparison.code import code_of
 from rapid_moo.comparison.method import Method
-from rapid_moo.comparison.methods._pymoo import as_method
+from rapid_moo.comparison.methods._pymoo import check_algorithm
 from rapid_moo.comparison.oracle import oracle_trajectory
-from rapid_moo.comparison.registry import get_method
+from rapid_moo.comparison.registry import find_method
 from rapid_moo.comparison.report import comparison_report
 from rapid_moo.comparison.run import (
     RunRecord,
@@ -38,6 +40,7 @@ from rapid_moo.comparison.run import (
     total_cost,
 )
 from rapid_moo.comparison.tables import (
+    CODE,
     COLUMNS,
     COST,
     KEYS,
@@ -56,6 +59,7 @@ from rapid_moo.comparison.tables import (
 from rapid_moo.costs import EPSILON, affordable, cost_text
 from rapid_moo.errors import InputError, RapidMooError
 from rapid_moo.measure import is_users, user_trace
+from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.report import Report
 from rapid_moo.table import ArchitectureTable
@@ -105,8 +109,8 @@ class Comparison(Shown):
     table : ArchitectureTable
         What is searched, and whose front judges.
     methods : sequence of str, type of Method, or pymoo algorithms
-        Names (see :func:`rapid_moo.comparison.method_names`), classes, or any pymoo algorithm: a class, an instance, or
-        a function of the problem that makes one.
+        Names (see :func:`rapid_moo.comparison.method_names`), addresses ``package.module:Name``, classes, or any pymoo
+        algorithm: a class, an instance, or a function of the problem that makes one.
     budgets : sequence of float or int
         Shares of the table in (0, 1), or numbers of unique evaluations above 1. Where an objective's cost is stated,
         shares of what the whole table costs, or amounts of cost above 1.
@@ -119,8 +123,9 @@ class Comparison(Shown):
         results do not depend on it.
     client : distributed.Client, optional
         A Dask client that makes the runs instead.
-    redo : sequence of str
-        Methods whose records are ignored.
+    redo : sequence of str, type of Method, or pymoo algorithms
+        Methods whose records are ignored. Records of a method whose code has changed are ignored in any case, see
+        :mod:`rapid_moo.comparison.code`.
     """
 
     def __init__(
@@ -136,15 +141,29 @@ class Comparison(Shown):
         redo: Sequence[str] = (),
     ) -> None:
         self.table = sorted_table(table)
-        self.methods = _distinct([get_method(m) if isinstance(m, str) else as_method(m) for m in methods])
+        self.methods = _distinct([find_method(method) for method in methods])
+        problem = ArchitectureProblem(self.table.space, self.table)
+        for method in self.methods:
+            check_algorithm(method, problem)
         self.budgets = tuple(sorted({_budget(b, table) for b in budgets}))
         self.seeds = _seeds(seeds)
-        self.out, self.n_jobs, self.client, self.redo = Path(out), check_jobs(n_jobs), client, frozenset(redo)
+        self.out, self.n_jobs, self.client = Path(out), check_jobs(n_jobs), client
         if not self.budgets:
             raise InputError("budgets: expected at least one, got none")
-        unknown = self.redo - {method.name for method in self.methods}
-        if unknown:
-            raise InputError(f"redo: expected some of the compared methods, got {', '.join(sorted(unknown))}")
+        self.redo = frozenset(self._named("redo", method) for method in redo)
+        self._changed: Counter[str] = Counter()
+        self._codes = {method.name: code_of(method) for method in self.methods}
+
+    def _named(self, what: str, method: Any) -> str:
+        """The name of one of the compared methods, which is told in any form that they are told in."""
+        names = [known.name for known in self.methods]
+        if method in names:
+            return str(method)
+        if not isinstance(method, str) or ":" in method:
+            found = find_method(method).name
+            if found in names:
+                return found
+        raise InputError(f"{what}: expected one of the compared methods {', '.join(names)}, got {shown(method)}")
 
     def _shown(self) -> tuple[str, Lines]:
         tasks = self.tasks()
@@ -177,6 +196,7 @@ class Comparison(Shown):
         write_text(self.out / SETTINGS_FILE, json.dumps(settings, indent=2) + "\n")
         tasks = self.tasks()
         done = {task.file: record for task in tasks if (record := self._recorded(task)) is not None}
+        self._tell_changes()
         missing = [task for task in tasks if task.file not in done]
         failures: list[str] = []
         traces: dict[str, str] = {}
@@ -188,6 +208,7 @@ class Comparison(Shown):
                     if made.trace:
                         traces.setdefault(task.method.name, made.trace)
                     continue
+                made = replace(made, code=self._codes[task.method.name])
                 write_text(self._path(task), json.dumps(made.to_dict()) + "\n")
                 done[task.file] = made
                 if progress is not None:
@@ -307,7 +328,19 @@ class Comparison(Shown):
         enough = record.budget == task.count or (
             task.method.anytime and (record.budget > task.count or record.ended != "budget")
         )
+        if same and enough and record.code != self._codes[task.method.name]:
+            self._changed[task.method.name] += 1
+            return None
         return record if same and enough else None
+
+    def _tell_changes(self) -> None:
+        """Say which records are of other code, so that nobody wonders why they are made again."""
+        for name, n in self._changed.items():
+            logger.warning(
+                "%s: %d record%s of other code than it has now, made again as with --redo %s",
+                *(name, n, " is" if n == 1 else "s are", name),
+            )
+        self._changed.clear()
 
     def _records(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, RunRecord | Failure]]:
         """Outcomes of tasks as they come."""
@@ -368,15 +401,25 @@ class Comparison(Shown):
             frames[1].reindex(columns=self._columns(TRAJECTORY_COLUMNS)),
         )
         redone = pd.DataFrame({"dataset": self.table.name, "method": sorted(self.redo)}, dtype=str)
-        merge_csv(self.out / RESULTS_FILE, results, [results[KEYS], redone])
+        stale = self._stale()
+        merge_csv(self.out / RESULTS_FILE, results, [results[KEYS], redone, stale])
         replaced = replaced_trajectories(paths, [m.name for m in self.methods if m.anytime])
-        merge_csv(self.out / TRAJECTORIES_FILE, paths, [*replaced, redone])
+        merge_csv(self.out / TRAJECTORIES_FILE, paths, [*replaced, redone, stale])
         oracle = oracle_trajectory(self.table)
         if by_cost(self.table):
             oracle[COST] = oracle["evaluations"] * full_price(self.table)
             oracle = oracle[with_cost(COLUMNS[ORACLE_FILE])]
         merge_csv(self.out / ORACLE_FILE, oracle, [oracle[["dataset"]]])
         return results.reset_index(drop=True)
+
+    def _stale(self) -> pd.DataFrame:
+        """Runs in the results that are of other code of the compared methods; never beside those of today's."""
+        columns = ["dataset", "method", "seed"]
+        if not (self.out / RESULTS_FILE).is_file():
+            return pd.DataFrame(columns=columns)
+        known = read_results([self.out])
+        mine = known[(known["dataset"] == self.table.name) & known["method"].isin(list(self._codes))]
+        return mine.loc[mine[CODE] != mine["method"].map(self._codes), columns].drop_duplicates()
 
     def _drawn(self) -> set[tuple[str, int]]:
         """Method and seed of the trajectories of this table that the folder holds."""
@@ -400,7 +443,7 @@ class Comparison(Shown):
         frame["cpu_seconds"] = [record.cpu_seconds[i] for i in batch]
         frame[COST] = costs[index]
         made = {name: str(record.made.get(name, "")) for name in MADE}
-        frame = frame.assign(dataset=self.table.name, method=task.method.name, seed=task.seed, **made)
+        frame = frame.assign(dataset=self.table.name, method=task.method.name, seed=task.seed, **made, code=record.code)
         chosen = frame.set_index("evaluations").loc[list(ends.values())].reset_index().assign(budget=list(ends))
         # What was spent within a budget may be more than at the last architecture that it completed.
         within = {b: spent[spent <= self.count(b) * (1.0 + EPSILON)][-1:] for b in task.budgets}

@@ -22,9 +22,11 @@ RESULT_FILES = (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE)
 KEYS = ["dataset", "method", "seed", "budget"]
 MADE = ["commit", "versions", "machine"]
 """What a run was made with; empty in rows of files that were written before it was kept."""
-RESULT_COLUMNS = ["dataset", "method", "seed", "evaluations", "budget", *QUALITIES, "seconds", *MADE]
+CODE = "code"
+"""Hash of a method's code; empty for a built-in method, and in rows that were written before it was kept."""
+RESULT_COLUMNS = ["dataset", "method", "seed", "evaluations", "budget", *QUALITIES, "seconds", *MADE, CODE]
 TRAJECTORY_COLUMNS = [*KEYS, "evaluations", *QUALITIES, "seconds", "cpu_seconds"]
-TEXTS = frozenset(["dataset", "method", *MADE])
+TEXTS = frozenset(["dataset", "method", *MADE, CODE])
 WHOLE = frozenset(["seed", "evaluations", "front_size", "rows"])
 LARGEST = 1e30
 COLUMNS = {
@@ -91,7 +93,8 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         frame = pd.read_csv(io.StringIO(content.decode()), dtype=str, keep_default_na=False, on_bad_lines="error")
     except (OSError, EOFError, zlib.error, ValueError, pd.errors.ParserError) as error:
         raise InputError(f"{path}: expected a file of 'rapid-moo compare', got: {error}") from error
-    frame = frame.assign(**{name: "" for name in MADE if name in columns and name not in frame.columns})
+    later = [name for name in (*MADE, CODE) if name in columns and name not in frame.columns]
+    frame = frame.assign(**dict.fromkeys(later, ""))
     if (COST in frame.columns) != (COST in columns) and {*frame.columns} - {COST} == {*columns} - {COST}:
         which = "with a cost, since costs are stated" if COST in columns else "without a cost, since none is stated"
         raise InputError(f"{path}: expected results {which}; choose another folder")
@@ -109,7 +112,7 @@ def _read(path: Path, columns: Sequence[str]) -> pd.DataFrame:
 
 def _rule(name: str, cells: pd.Series[str]) -> tuple[str, BoolArray]:
     """What a column's cells must be, and which of them are."""
-    if name in MADE:
+    if name in (*MADE, CODE):
         return "any text", np.ones(len(cells), dtype=np.bool_)
     if name in TEXTS:
         # The names become those of files.

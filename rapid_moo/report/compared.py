@@ -204,11 +204,27 @@ def _overhead_blocks(facts: ComparisonFacts) -> list[Block]:
 
 def _made_blocks(facts: ComparisonFacts) -> list[Block]:
     keys = ("commit", "versions", "machine")
+    codes: dict[str, set[str]] = {}
+    for line in facts.made:
+        for name in line["methods"]:
+            codes.setdefault(name, set()).add(line.get("code", ""))
+    # Built-in methods have no code of their own.
+    own = any(code for several in codes.values() for code in several)
     rows = (
-        [line["runs"], ", ".join(line["methods"]), *(line[key] or "not recorded" for key in keys)]
+        [
+            line["runs"],
+            ", ".join(line["methods"]),
+            *([line.get("code", "")] if own else []),
+            *(line[key] or "not recorded" for key in keys),
+        ]
         for line in facts.made
     )
-    return [Heading("What the runs were made with"), table(["runs", "methods", *keys], rows, {0})]
+    columns = ["runs", "methods", *(["code"] if own else []), *keys]
+    blocks: list[Block] = [Heading("What the runs were made with"), table(columns, rows, {0})]
+    if mixed := [name for name, several in codes.items() if len(several) > 1]:
+        told = f"Runs of {', '.join(mixed)} are of different code on different tables: make the older ones again."
+        blocks.insert(1, Paragraph(told))
+    return blocks
 
 
 # ----------------------------------------------------------------- small pieces

@@ -149,7 +149,7 @@ def test_any_number_of_workers_gives_the_same_results(table, tmp_path):
         out = tmp_path / str(n_jobs)
         Comparison(table, ["random", "nsga2", "mo-rea"], [0.01, 60], 2, out, n_jobs=n_jobs).run()
         results = pd.read_csv(out / "results.csv", dtype=str)
-        assert list(results.columns) == [*STABLE, "seconds", *MADE]
+        assert list(results.columns) == [*STABLE, "seconds", *MADE, "code"]
         paths = pd.read_csv(out / "trajectories.csv", dtype=str).drop(columns=["seconds", "cpu_seconds"])
         # Seconds are measured, everything else must be the same text.
         files.append((results[STABLE].to_csv(), paths.to_csv()))
@@ -404,11 +404,14 @@ BAD = [
     (["--methods", "magic"], "'magic'"),
     (["--methods", "random,random"], "random, random"),
     (["--methods", "no.such:Thing"], "no.such"),
-    (["--methods", "json:dumps"], "a subclass of Method"),
+    (["--methods", "json:dumps"], "'dumps': expected a pymoo algorithm, got TypeError"),
+    (["--methods", "json:decoder"], "expected a Method or a pymoo algorithm"),
+    (["--methods", "json:JSONDecoder"], "expected a Method or a pymoo algorithm"),
     (["--methods", "rapid_moo.comparison:Method"], "a subclass of Method with ask and tell"),
     (["--methods", ":Thing"], "':Thing'"),
     (["--methods", "..up:Thing"], "'..up:Thing'"),
-    (["--redo", "nsga2"], "nsga2"),
+    (["--redo", "nsga2"], "one of the compared methods random, got 'nsga2'"),
+    (["--redo", "no.such:Thing"], "no.such"),
     (["--memory", "flops"], "flops"),
     (["--dataset", "nowhere.csv"], "nowhere.csv"),
 ]

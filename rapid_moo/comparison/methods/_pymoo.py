@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import re
 from abc import abstractmethod
 from functools import partial
 from math import comb
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import numpy as np
 from pymoo.core.algorithm import Algorithm
@@ -81,10 +83,14 @@ class EvolutionaryMethod(AnytimePymooMethod):
         return max(4, min(self.pop_size, len(self.members) // 2))
 
 
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
 def as_method(algorithm: Any) -> type[Method]:
     """A method from any pymoo algorithm: a class, an instance, or a function of the problem that makes one.
 
-    A class that takes them gets genotype operators; an instance runs as it is, copied for each run.
+    A class that takes them gets genotype operators; an instance runs as it is, copied for each run. What makes no
+    algorithm shows when it is asked for one, see :func:`check_algorithm`.
 
     Raises
     ------
@@ -101,7 +107,8 @@ def as_method(algorithm: Any) -> type[Method]:
         make, name = algorithm, getattr(algorithm, "__name__", "algorithm").strip("<>")
     else:
         raise InputError(f"method: expected a Method or a pymoo algorithm, got {algorithm!r}")
-    settings = {"algorithm": shortened(repr(algorithm) if not isinstance(algorithm, Algorithm) else name, 120)}
+    told = name if isinstance(algorithm, Algorithm) else _ADDRESS.sub("", repr(algorithm))
+    settings = {"algorithm": shortened(told, 120), "_origin": algorithm}
 
     def _make(self: PymooMethod) -> Algorithm:
         made = make(self.problem)
@@ -110,6 +117,19 @@ def as_method(algorithm: Any) -> type[Method]:
         return made
 
     return type(f"{name}Method", (AnytimePymooMethod,), {"name": name, "_make": _make, **settings})
+
+
+def check_algorithm(method: type[Method], problem: ArchitectureProblem) -> None:
+    """Refuse a method of :func:`as_method` that makes no algorithm for a problem, before anything is run."""
+    if method._origin is None or not issubclass(method, PymooMethod):
+        return
+    try:
+        method._make(cast("PymooMethod", SimpleNamespace(problem=problem)))
+    except InputError:
+        raise
+    except Exception as error:  # whatever a function raises that makes none
+        told = f"{type(error).__name__}: {error}"
+        raise InputError(f"method {method.name!r}: expected a pymoo algorithm, got {told}") from error
 
 
 def _with_operators(algorithm: type[Algorithm], problem: ArchitectureProblem) -> Algorithm:
