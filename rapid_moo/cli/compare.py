@@ -22,7 +22,7 @@ from rapid_moo._util import one_line, write_text
 from rapid_moo.cli.common import EXIT_FAILED, command_line, complain, writable
 from rapid_moo.cli.dataset import read_costly
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
-from rapid_moo.comparison.facts import quality_facts
+from rapid_moo.comparison.facts import quality_facts, record_facts
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.registry import available_methods
 from rapid_moo.comparison.report import comparison_report
@@ -54,6 +54,7 @@ def compare(options: Namespace) -> int:
             n_jobs=options.n_jobs,
             client=client,
             redo=_names(options.redo),
+            reference=options.reference,
         )
         try:
             with _Bar(study) as bar:
@@ -65,7 +66,10 @@ def compare(options: Namespace) -> int:
                 complain(trace, None)
             complain(f"error: {error}")
             return EXIT_FAILED
-    print(summary_text(table, results, read_results([options.out], ORACLE_FILE)))
+    told = comparison_report(options.out).comparison
+    record = told.record if told is not None else None
+    reference = record["method"] if record is not None else None
+    print(summary_text(table, results, read_results([options.out], ORACLE_FILE), reference))
     written = [*RESULT_FILES, *_report(options.out)]
     print(f"\nWritten to {options.out}: {', '.join(written)}, comparison.json, runs/")
     return 0
@@ -85,15 +89,20 @@ def _report(out: Path) -> list[str]:
         return written
 
 
-def summary_text(table: ArchitectureTable, results: pd.DataFrame, oracle: pd.DataFrame) -> str:
-    """Median quality by method and budget, best first."""
+def summary_text(
+    table: ArchitectureTable, results: pd.DataFrame, oracle: pd.DataFrame, reference: str | None = None
+) -> str:
+    """Median quality by method and budget, best first, and what the reference won and lost."""
     seeds = results["seed"].nunique()
     told = (
         f"{table.name}: {len(table):,} architectures, {table.front_kind} front of {len(table.front)} points."
         f" Medians over {seeds} seed{'' if seeds == 1 else 's'}."
     )
-    qualities = [quality_facts(results, oracle, budget) for budget in sorted(set(results["budget"]))]
-    return text(summary_blocks(told, qualities, bill_column(results)))
+    budgets, methods = sorted(set(results["budget"])), set(results["method"])
+    qualities = [quality_facts(results, oracle, budget) for budget in budgets]
+    judged = reference is not None and reference in methods and len(methods) > 1
+    record = record_facts(results, reference, budgets) if reference is not None and judged else None
+    return text(summary_blocks(told, qualities, bill_column(results), record))
 
 
 class _Bar:

@@ -79,6 +79,12 @@ def add_compare(commands_of: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where records and results go")
     parser.add_argument("--n-jobs", type=jobs, default=1, metavar="N", help="runs at the same time (default 1)")
     parser.add_argument(
+        "--reference",
+        metavar="METHOD",
+        help="whose wins and losses are tested (default: rapid where it is there, else the first of your own, else the"
+        " first)",
+    )
+    parser.add_argument(
         "--redo", default="", metavar="A,B", help="make the runs of these methods again (names or addresses)"
     )
     parser.add_argument("--dask", metavar="ADDRESS", help="make the runs on the Dask scheduler at this address")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import comb
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from rapid_moo.comparison.registry import default_reference
 from rapid_moo.comparison.statistics import (
     LEVEL,
     at_budget,
@@ -15,6 +17,8 @@ from rapid_moo.comparison.statistics import (
     median_evaluations,
     overheads,
     ranks_where_possible,
+    seeds_needed,
+    smallest_p,
     speedups,
     tally,
 )
@@ -30,7 +34,7 @@ def comparison_facts(
     results: pd.DataFrame,
     trajectories: pd.DataFrame,
     oracle: pd.DataFrame,
-    method: str = "rapid",
+    method: str | None = None,
     targets: Sequence[float] = TARGETS,
 ) -> ComparisonFacts:
     """All but the curves.
@@ -39,23 +43,25 @@ def comparison_facts(
     ----------
     results, trajectories, oracle : DataFrame
         As in the result files, of one or several datasets.
-    method : str
-        The method whose wins and losses are told.
+    method : str, optional
+        The method whose wins and losses are told, see :func:`rapid_moo.comparison.registry.default_reference`.
     targets : sequence of float
         ADRS to reach.
     """
     budgets = sorted(set(results["budget"]))
-    there = method in set(results["method"])
+    names = sorted(set(results["method"]))
+    method = default_reference(names) if method is None and names else method
+    there = method in names and len(names) > 1
     medians = median_evaluations(trajectories, targets)
     return ComparisonFacts(
         tables=tuple(sorted(set(results["dataset"]))),
-        methods=tuple(sorted(set(results["method"]))),
+        methods=tuple(names),
         seeds=int(results["seed"].nunique()),
         spent=bill_column(results),
         quality=tuple(quality_facts(results, oracle, budget) for budget in budgets),
-        record=_record(results, method, budgets) if there else None,
+        record=record_facts(results, method, budgets) if method is not None and there else None,
         targets=tuple(_target(medians, oracle, target) for target in targets),
-        speedups=_speedups(medians, method) if there else None,
+        speedups=_speedups(medians, method) if method is not None and there else None,
         overheads=tuple(_overheads(results)),
         made=tuple(_made(results)),
     )
@@ -101,8 +107,13 @@ def _by_dataset(part: pd.DataFrame, name: str) -> pd.DataFrame:
     return part.pivot_table(index="method", columns="dataset", values=name, aggfunc="median")
 
 
-def _record(results: pd.DataFrame, method: str, budgets: Sequence[float]) -> dict[str, Any]:
-    """The method's record against each rival, and every case in which a rival's median is better."""
+def record_facts(results: pd.DataFrame, method: str, budgets: Sequence[float]) -> dict[str, Any]:
+    """The method's record against each rival, and every case in which a rival's median is better.
+
+    ``too_few`` says where the runs are too few for any difference to be significant: ``cases`` of ``all`` tables and
+    budgets, ``seeds`` and ``methods`` there, the smallest ``p`` after the correction, and how many seeds are
+    ``needed``; None where it is nowhere so.
+    """
     records = {quality: tally(results, method, budgets, quality) for quality in JUDGED}
     counts = records[JUDGED[0]]["comparisons"]
     ends = ("won", "won_clearly", "lost", "lost_clearly")
@@ -118,7 +129,27 @@ def _record(results: pd.DataFrame, method: str, budgets: Sequence[float]) -> dic
     for quality in JUDGED:
         names = {"dataset": "table", method: "own", "rival_value": "other", "p_holm": "p"}
         lost[quality] = losses(results, method, budgets, quality).rename(columns=names).to_dict("records")
-    return {"method": method, "level": LEVEL, "rivals": rivals, "losses": lost}
+    few = _too_few(results, method, budgets)
+    return {"method": method, "level": LEVEL, "rivals": rivals, "losses": lost, "too_few": few}
+
+
+def _too_few(results: pd.DataFrame, method: str, budgets: Sequence[float]) -> dict[str, Any] | None:
+    found, cases = [], 0
+    for budget in budgets:
+        for _, part in at_budget(results, budget).groupby("dataset"):
+            runs = part.groupby("method").size().to_dict()
+            own = runs.pop(method, 0)
+            if not own or not runs:
+                continue
+            cases += 1
+            tests = comb(len(runs) + 1, 2)
+            p = min(1.0, tests * min(smallest_p(own, n) for n in runs.values()))
+            if p >= LEVEL:
+                seeds = max(own, *runs.values())
+                found.append({"needed": seeds_needed(tests), "seeds": seeds, "methods": len(runs) + 1, "p": p})
+    if not found:
+        return None
+    return {"cases": len(found), "all": cases, **max(found, key=lambda case: (case["needed"], -case["seeds"]))}
 
 
 def _target(medians: pd.DataFrame, oracle: pd.DataFrame, target: float) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from rapid_moo._util import same_definition
@@ -97,6 +98,15 @@ def get_method(name: str) -> type[Method]:
     if ":" in name:
         return _imported(name)
     raise InputError(f"method: expected one of {', '.join(method_names())} or package.module:Name, got {name!r}")
+
+
+def default_reference(names: Sequence[str]) -> str:
+    """The method whose wins and losses are told where nobody says which.
+
+    RAPID where it is there; else the first method of the user's own, since it is what he compares; else the first.
+    """
+    own = [name for name in names if not is_built_in(name)]
+    return "rapid" if "rapid" in names else [*own, *names][0]
 
 
 def find_method(method: Any) -> type[Method]:

@@ -13,6 +13,7 @@ import pandas as pd
 from rapid_moo._util import FloatArray
 from rapid_moo.comparison.facts import comparison_facts
 from rapid_moo.comparison.figures import drawn_methods, quality_values, quartiles
+from rapid_moo.comparison.registry import default_reference
 from rapid_moo.comparison.tables import COST, ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, bill_column, read_results
 from rapid_moo.errors import InputError
 from rapid_moo.report import Report
@@ -42,6 +43,12 @@ def comparison_report(folder: Path | str, command: str = "") -> Report:
     results, paths, oracle = (read_results([path], name) for name in (RESULTS_FILE, TRAJECTORIES_FILE, ORACLE_FILE))
     settings = _settings(path / SETTINGS_FILE)
     names = sorted(set(results["dataset"]))
+    compared = set(results["method"])
+    named = methods if isinstance(methods := settings.get("methods"), dict) else {}
+    # In the order in which they were named.
+    order = [*filter(compared.__contains__, named), *sorted(compared.difference(named))]
+    told = settings.get("reference")
+    reference = told if isinstance(told, str) and told in compared else default_reference(order) if order else None
     curves = tuple(curve for name in names for curve in _curves(results, paths, oracle, name))
     return Report(
         kind="comparison",
@@ -49,7 +56,7 @@ def comparison_report(folder: Path | str, command: str = "") -> Report:
         created=now(),
         command=command,
         objectives=tuple(_objective(text) for text in settings.get("objectives", ())),
-        comparison=replace(comparison_facts(results, paths, oracle), curves=curves),
+        comparison=replace(comparison_facts(results, paths, oracle, reference), curves=curves),
         settings={key: settings[key] for key in ("dataset", "rows", "front_kind", "methods") if key in settings},
         versions=environment(),
         fingerprint=", ".join(f"{name} {text}" for name, text in settings.get("fingerprints", {}).items()),

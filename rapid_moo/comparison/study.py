@@ -126,6 +126,9 @@ class Comparison(Shown):
     redo : sequence of str, type of Method, or pymoo algorithms
         Methods whose records are ignored. Records of a method whose code has changed are ignored in any case, see
         :mod:`rapid_moo.comparison.code`.
+    reference : str, type of Method, or pymoo algorithm, optional
+        The method whose wins and losses against each rival the report tells. By default the one that was told before in
+        this folder; else RAPID where it is there, else the first method of the user's own, else the first.
     """
 
     def __init__(
@@ -138,7 +141,8 @@ class Comparison(Shown):
         *,
         n_jobs: int = 1,
         client: Any = None,
-        redo: Sequence[str] = (),
+        redo: Sequence[Any] = (),
+        reference: Any = None,
     ) -> None:
         self.table = sorted_table(table)
         self.methods = _distinct([find_method(method) for method in methods])
@@ -151,6 +155,7 @@ class Comparison(Shown):
         if not self.budgets:
             raise InputError("budgets: expected at least one, got none")
         self.redo = frozenset(self._named("redo", method) for method in redo)
+        self.reference = None if reference is None else self._named("reference", reference)
         self._changed: Counter[str] = Counter()
         self._codes = {method.name: code_of(method) for method in self.methods}
 
@@ -273,21 +278,26 @@ class Comparison(Shown):
             "objectives": [f"{o.name}:{o.direction}" for o in self.table.objectives],
             **({"costs": {**known["costs"], self.table.name: self._costs}} if self._costs or known["costs"] else {}),
             "methods": {**known["methods"], **methods},
+            **({"reference": reference} if (reference := self.reference or known["reference"]) else {}),
             "made": provenance(),
         }
 
-    def _known_settings(self) -> dict[str, dict[str, Any]]:
+    def _known_settings(self) -> dict[str, Any]:
         path, keys = self.out / SETTINGS_FILE, ("fingerprints", "methods")
         if not path.is_file():
-            return {key: {} for key in (*keys, "costs")}
+            return {**{key: {} for key in (*keys, "costs")}, "reference": None}
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError) as error:
             raise InputError(f"{path}: expected the settings of a comparison, got: {error}") from error
         if not isinstance(content, dict) or not all(isinstance(content.get(key), dict) for key in keys):
             raise InputError(f"{path}: expected the settings of a comparison, got {shown(content)}")
-        costs = content.get("costs", {})
-        return {**{key: content[key] for key in keys}, "costs": costs if isinstance(costs, dict) else {}}
+        costs, reference = content.get("costs", {}), content.get("reference")
+        return {
+            **{key: content[key] for key in keys},
+            "costs": costs if isinstance(costs, dict) else {},
+            "reference": reference if isinstance(reference, str) else None,
+        }
 
     @property
     def _costs(self) -> dict[str, float]:

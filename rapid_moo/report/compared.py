@@ -83,11 +83,16 @@ def _single(lines: Sequence[Mapping[str, Any]], spent: str) -> Table:
     return _table(list(shown), zip(*shown.values(), strict=True))
 
 
-def summary_blocks(told: str, qualities: Iterable[Mapping[str, Any]], spent: str) -> list[Block]:
+def summary_blocks(
+    told: str, qualities: Iterable[Mapping[str, Any]], spent: str, record: Mapping[str, Any] | None = None
+) -> list[Block]:
     """What a comparison says of one table when it ends, at each budget; ``told`` is what is known beforehand."""
     blocks: list[Block] = [Paragraph((told, *marked(" Lowest ADRS first, **the best of a column** marked so.")))]
     for quality in qualities:
         blocks += [Heading(f"At a budget of {_budget(quality['budget'])}"), _single(quality["methods"], spent)]
+    if record is not None:
+        told = "Won and lost over the budgets by the median over seeds; in brackets those that differ significantly."
+        blocks += [Heading(f"{record['method']} against each rival"), Paragraph(told), *_against(record)]
     return blocks
 
 
@@ -99,16 +104,7 @@ def _record_blocks(record: Mapping[str, Any]) -> list[Block]:
         " billed beyond the budget is compared at the budget it was given. Methods that begin at random begin with the"
         " same architectures for a seed: at a budget of a first population they are one sample, compared several times."
     )
-    rows = (
-        [
-            line["rival"],
-            line["comparisons"],
-            *(f"{line[q][end]} ({line[q][f'{end}_clearly']})" for q in QUALITIES for end in ("won", "lost")),
-        ]
-        for line in record["rivals"]
-    )
-    names = ["rival", "comparisons", *(f"{label} {end}" for label in QUALITIES.values() for end in ("won", "lost"))]
-    blocks: list[Block] = [Heading(f"{method} against each rival"), Paragraph(told), _table(names, rows)]
+    blocks: list[Block] = [Heading(f"{method} against each rival"), Paragraph(told), *_against(record)]
     for quality, label in QUALITIES.items():
         if lost := record["losses"][quality]:
             names = ["table", "budget", "rival", f"{method}'s {label}", f"rival's {label}", "p (Holm)"]
@@ -124,6 +120,30 @@ def _record_blocks(record: Mapping[str, Any]) -> list[Block]:
             )
             blocks += [Heading(f"Where {method} loses by {label}"), table(names, rows, {1, 3, 4, 5})]
     return blocks
+
+
+def _against(record: Mapping[str, Any]) -> list[Block]:
+    """Wins and losses against each rival, behind a word on what so few seeds can show."""
+    rows = (
+        [
+            line["rival"],
+            line["comparisons"],
+            *(f"{line[q][end]} ({line[q][f'{end}_clearly']})" for q in QUALITIES for end in ("won", "lost")),
+        ]
+        for line in record["rivals"]
+    )
+    names = ["rival", "comparisons", *(f"{label} {end}" for label in QUALITIES.values() for end in ("won", "lost"))]
+    found = _table(names, rows)
+    few = record.get("too_few")
+    if few is None:
+        return [found]
+    where = "" if few["cases"] == few["all"] else f" in {few['cases']} of {few['all']} cases (tables and budgets)"
+    told = (
+        f"With {few['seeds']} seed{'' if few['seeds'] == 1 else 's'} and {few['methods']} methods no difference can be"
+        f" significant{where}: the smallest p that the test can give is {few['p']:.2g} after Holm's correction. At"
+        f" least {few['needed']} seeds of each method are needed."
+    )
+    return [Paragraph(told), found]
 
 
 def _target_blocks(facts: ComparisonFacts) -> list[Block]:

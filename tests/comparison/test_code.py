@@ -236,6 +236,6 @@ def test_what_makes_no_algorithm_is_refused_before_anything_is_run(tmp_path, sma
     def broken(problem):
         return problem.no_such_thing
 
-    with pytest.raises(InputError, match="method 'broken': expected a pymoo algorithm, got AttributeError: .*no_such"):
+    with pytest.raises(InputError, match=r"method 'broken': expected a pymoo algorithm, got AttributeError: .*no_such"):
         Comparison(small_table(), ["random", broken], [20], 1, tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -17,6 +17,7 @@ from rapid_moo import (
     RAPID,
     PredictorSpec,
     adrs,
+    get_problem,
     hypervolume,
     igd_plus,
 )
@@ -29,6 +30,7 @@ from rapid_moo.comparison import Comparison, Method, method_names, register_meth
 from rapid_moo.comparison.facts import comparison_facts
 from rapid_moo.comparison.methods.rapid import IteratedRAPID
 from rapid_moo.comparison.methods.rapid_oneshot import OneShotRAPID
+from rapid_moo.comparison.report import comparison_report
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.comparison.tables import MADE, RESULT_FILES, read_results
 from rapid_moo.errors import InputError
@@ -345,6 +347,36 @@ def test_a_users_method_works(table, tmp_path, monkeypatch, capsys):
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     assert "perfect" in capsys.readouterr().out
     assert pd.read_csv(tmp_path / "results.csv")["adrs"].min() == 0.0
+
+
+def test_wins_and_losses_without_rapid(tmp_path, monkeypatch, capsys):
+    from rapid_moo.comparison import registry
+
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    register_method(Perfect)
+    arguments = ["compare", "--dataset", "digits", "--methods", "random,nsga2,perfect", "--budgets", "20,40"]
+    arguments += ["--seeds", "3", "--out", str(tmp_path)]
+
+    def told(*options):
+        assert main([*arguments, *options]) == 0
+        out, report = capsys.readouterr().out, (tmp_path / "report.md").read_text()
+        for text in (out, report):
+            assert "With 3 seeds and 3 methods no difference can be significant" in text
+        return [
+            name for name in ("random", "nsga2", "perfect") if f"{name} against each rival" in out and name in report
+        ]
+
+    assert told() == ["perfect"]
+    assert "perfect needs" in (tmp_path / "report.md").read_text()
+    assert told("--reference", "nsga2") == ["nsga2"]
+    # The folder knows it from now on, and so does its report.
+    assert told() == ["nsga2"]
+    assert "## nsga2 against each rival" in markdown(comparison_blocks(comparison_report(tmp_path).comparison))
+    assert main([*arguments, "--reference", "rapid"]) == 2
+    assert "reference: expected one of the compared methods random, nsga2, perfect" in capsys.readouterr().err
+    comparison = Comparison(get_problem("digits").table, ["random", Perfect], [20], 3, tmp_path, reference=Perfect)
+    comparison.run()
+    assert comparison.report().comparison.record["method"] == "perfect"
 
 
 MODULE = """

@@ -11,6 +11,7 @@ from rapid_moo import adrs, get_problem
 from rapid_moo.comparison import figures, statistics
 from rapid_moo.comparison.facts import comparison_facts, quality_facts
 from rapid_moo.comparison.oracle import oracle_order, oracle_trajectory
+from rapid_moo.comparison.registry import default_reference
 from rapid_moo.comparison.tables import COLUMNS, ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, read_results
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.report import Report, read_report, to_markdown, to_text
@@ -312,3 +313,74 @@ def test_results_are_read_back_or_refused(tmp_path):
     (tmp_path / "b" / RESULTS_FILE).write_text("a,b\n")
     with pytest.raises(InputError, match="expected columns"):
         read_results([tmp_path / "b"])
+
+
+class TestFewSeeds:
+    """What three seeds cannot show is said, not left to be found out."""
+
+    @pytest.mark.parametrize(("n", "m"), [(1, 1), (2, 2), (3, 3), (3, 5), (4, 4), (8, 8), (9, 9), (10, 10), (3, 40)])
+    def test_no_samples_differ_more_clearly_than_the_smallest_p(self, n, m):
+        apart = [np.repeat([0.0, 1.0], [n, m]), np.arange(float(n + m)), np.r_[np.zeros(n), 1 + np.arange(float(m))]]
+        found = min(statistics._rank_sum(values[:n], values[n:]) for values in apart)
+        assert found == pytest.approx(statistics.smallest_p(n, m), rel=1e-9)
+
+    def test_small_samples_with_ties_are_tested_exactly(self):
+        a, b = np.array([1.0, 1.0, 1.0]), np.array([2.0, 2.0, 2.0])
+        assert stats.mannwhitneyu(a, b).pvalue < 0.05
+        assert statistics._rank_sum(a, b) == pytest.approx(0.1)
+        a, b = np.array([1.0, 2.0, 2.0, 5.0]), np.array([2.0, 3.0, 4.0])
+        how = stats.PermutationMethod(n_resamples=np.inf)
+        assert statistics._rank_sum(a, b) == pytest.approx(stats.mannwhitneyu(a, b, method=how).pvalue)
+
+    @pytest.mark.parametrize(("methods", "needed"), [(2, 4), (3, 5), (4, 5), (5, 6), (19, 8)])
+    def test_needed_are_the_fewest_that_can_be_significant(self, methods, needed):
+        tests = methods * (methods - 1) // 2
+        assert statistics.seeds_needed(tests) == needed
+        levels = {"one": {f"m{k}": 0.1 * (k + 1) for k in range(methods)}}
+        for seeds, clear in ((needed - 1, False), (needed, True)):
+            results = make_results(levels, seeds=seeds, budgets=(0.05,))
+            results["adrs"] = results["method"].str[1:].astype(int) + 0.01 * results["seed"]
+            assert (statistics.pairwise_tests(results, 0.05)["p_holm"] < statistics.LEVEL).any() == clear
+
+    def test_the_report_says_that_no_difference_can_be_significant(self):
+        results = make_results(LEVELS, seeds=3)
+        facts = comparison_facts(results, make_trajectories(results), make_oracle(LEVELS))
+        told = (
+            "With 3 seeds and 3 methods no difference can be significant: the smallest p that the test can give is 0.3"
+            " after Holm's correction. At least 5 seeds of each method are needed."
+        )
+        assert told in markdown(comparison_blocks(facts))
+        enough = make_results(LEVELS, seeds=5)
+        facts = comparison_facts(enough, make_trajectories(enough), make_oracle(LEVELS))
+        assert "can be significant" not in markdown(comparison_blocks(facts))
+
+    def test_where_only_some_tables_have_few_seeds_it_says_so(self):
+        results = make_results(LEVELS, seeds=5)
+        results = results[(results["dataset"] != "two") | (results["seed"] < 2)]
+        facts = comparison_facts(results, make_trajectories(results), make_oracle(LEVELS))
+        expected = {"cases": 2, "all": 6, "needed": 5, "seeds": 2, "methods": 3, "p": 1.0}
+        assert facts.record["too_few"] == expected
+        text = markdown(comparison_blocks(facts))
+        assert (
+            "With 2 seeds and 3 methods no difference can be significant in 2 of 6 cases (tables and budgets)" in text
+        )
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["nsga2", "random", "hill", "rapid"], "rapid"),
+        (["nsga2", "random", "hill", "climb"], "hill"),
+        (["nsga2", "random"], "nsga2"),
+        (["hill"], "hill"),
+    ],
+)
+def test_wins_and_losses_are_those_of_rapid_else_of_ones_own_method(names, expected):
+    assert default_reference(names) == expected
+    results = make_results({"one": {name: 0.1 * (k + 1) for k, name in enumerate(names)}})
+    record = comparison_facts(results, make_trajectories(results), make_oracle(["one"])).record
+    if len(names) == 1:
+        assert record is None
+        return
+    assert {line["rival"] for line in record["rivals"]} == {*names} - {record["method"]}
+    assert record["method"] == default_reference(sorted(names))
