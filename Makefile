@@ -34,6 +34,7 @@ notebooks: $(VENV)/.dev
 
 # The documentation site in runs/site/: warnings are errors, notebooks are run. EXECUTE=false leaves them without outputs.
 docs: $(VENV)/.dev
+	@test "$(EXECUTE)" != true || echo "The notebooks are run, which takes minutes; make docs EXECUTE=false leaves that out."
 	RAPID_MOO_EXECUTE=$(EXECUTE) NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --site-dir runs/site
 
 wheel: $(VENV)/.dev
