@@ -18,24 +18,26 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
-from rapid_moo._util import one_line, write_text
+from rapid_moo._util import one_line
 from rapid_moo.cli.common import EXIT_FAILED, command_line, complain, writable
 from rapid_moo.cli.dataset import read_costly
 from rapid_moo.comparison import Comparison, Method, RunRecord, get_method
 from rapid_moo.comparison.facts import quality_facts, record_facts
 from rapid_moo.comparison.figures import write_figures
 from rapid_moo.comparison.registry import available_methods
-from rapid_moo.comparison.report import comparison_report
+from rapid_moo.comparison.report import MARKDOWN_FILE
 from rapid_moo.comparison.study import RunError
 from rapid_moo.comparison.tables import ORACLE_FILE, RESULT_FILES, bill_column, read_results
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.progress import Progress
-from rapid_moo.report import PAGE_FILE, to_markdown, write_page
+from rapid_moo.report import PAGE_FILE, read_report
 from rapid_moo.report.compared import summary_blocks
 from rapid_moo.report.rendering import text
+from rapid_moo.study.status import duration
 from rapid_moo.table import ArchitectureTable
 
-REPORT_FILE = "report.md"
+QUIET_SECONDS = 10.0
+"""Between two lines of progress where standard error is no terminal."""
 
 
 def compare(options: Namespace) -> int:
@@ -58,7 +60,7 @@ def compare(options: Namespace) -> int:
         )
         try:
             with _Bar(study) as bar:
-                results = study.run(progress=bar.show)
+                results = study.run(progress=bar.show, command=command_line())
         except RunError as error:
             if not (traces := getattr(error, "__notes__", [])):
                 raise
@@ -66,27 +68,23 @@ def compare(options: Namespace) -> int:
                 complain(trace, None)
             complain(f"error: {error}")
             return EXIT_FAILED
-    told = comparison_report(options.out).comparison
+    told = read_report(options.out).comparison
     record = told.record if told is not None else None
     reference = record["method"] if record is not None else None
     print(summary_text(table, results, read_results([options.out], ORACLE_FILE), reference))
-    written = [*RESULT_FILES, *_report(options.out)]
+    written = [*RESULT_FILES, MARKDOWN_FILE, PAGE_FILE, *_figures(options.out)]
     print(f"\nWritten to {options.out}: {', '.join(written)}, comparison.json, runs/")
     return 0
 
 
-def _report(out: Path) -> list[str]:
-    """Write the report and, where they can be drawn, the figures of everything that a folder holds."""
+def _figures(out: Path) -> list[str]:
+    """Write the figures of everything that a folder holds, where they can be drawn."""
     results, trajectories, oracle = (read_results([out], name) for name in RESULT_FILES)
-    report = comparison_report(out, command_line()).as_written()
-    write_text(out / REPORT_FILE, to_markdown(report))
-    write_page(report, out)
-    written = [REPORT_FILE, PAGE_FILE]
     try:
-        return [*written, *write_figures(out, results, trajectories, oracle)]
+        return write_figures(out, results, trajectories, oracle)
     except MissingExtraError as error:
         complain(f"note: no figures: {error}")
-        return written
+        return []
 
 
 def summary_text(
@@ -106,15 +104,20 @@ def summary_text(
 
 
 class _Bar:
-    """Progress of a comparison on standard error: runs, rate, remaining time and the best result so far."""
+    """Progress of a comparison on standard error: a bar in a terminal, a line now and then elsewhere.
+
+    It tells runs, rate, remaining time and the best result so far.
+    """
 
     def __init__(self, study: Comparison) -> None:
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         times = (TimeElapsedColumn(), TimeRemainingColumn())
-        self._progress = Bar(*columns, *times, console=console, disable=not console.is_terminal)
+        self.interactive = console.is_terminal
+        self._progress = Bar(*columns, *times, console=console, disable=not self.interactive)
         self._task = self._progress.add_task("compare", total=len(study.tasks()))
-        self._start, self._evaluations = time.perf_counter(), 0
+        self._start, self._evaluations, self._runs = time.perf_counter(), 0, 0
+        self._last = self._start
         self._best = (float("inf"), "")
 
     def __enter__(self) -> _Bar:
@@ -128,20 +131,20 @@ class _Bar:
         """Take one more run into account."""
         record, adrs = cast("RunRecord", at.latest), at.adrs if at.adrs is not None else float("inf")
         self._evaluations += len(record.rows)
+        self._runs += 1
         self._best = min(self._best, (adrs, record.method))
-        rate = self._evaluations / max(time.perf_counter() - self._start, 1e-9)
-        self._progress.update(
-            self._task,
-            completed=at.done,
-            total=at.total,
-            description=f"{_name(record.method)} seed {record.seed}: ADRS {adrs:.4f}, best {self._best[0]:.4f}"
-            f" ({_name(self._best[1])}), {rate:.0f} evaluations/s",
+        now = time.perf_counter()
+        gone = max(now - self._start, 1e-9)
+        told = (
+            f"{one_line(record.method, 60)} seed {record.seed}: ADRS {adrs:.4f}, best {self._best[0]:.4f}"
+            f" ({one_line(self._best[1], 60)}), {self._evaluations / gone:.0f} evaluations/s"
         )
-
-
-def _name(method: str) -> str:
-    """A method's name in a bar."""
-    return escape(one_line(method, 60))
+        if self.interactive:
+            self._progress.update(self._task, completed=at.done, total=at.total, description=escape(told))
+        elif now - self._last >= QUIET_SECONDS:
+            self._last = now
+            left = (at.total or at.done) - at.done
+            complain(f"{at.done:g} of {at.total:g} runs, {told}, {duration(gone / self._runs * left)} to go")
 
 
 def _table(options: Namespace) -> ArchitectureTable:

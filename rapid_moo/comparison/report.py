@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rapid_moo._util import FloatArray
+from rapid_moo._util import FloatArray, write_text
 from rapid_moo.comparison.facts import comparison_facts
 from rapid_moo.comparison.figures import drawn_methods, quality_values, quartiles
 from rapid_moo.comparison.registry import default_reference
 from rapid_moo.comparison.tables import COST, ORACLE_FILE, RESULTS_FILE, TRAJECTORIES_FILE, bill_column, read_results
 from rapid_moo.errors import InputError
-from rapid_moo.report import Report
+from rapid_moo.report import Report, to_markdown, write_page
 from rapid_moo.report.facts import ObjectiveFacts
 from rapid_moo.report.making import environment, now
 
-SETTINGS_FILE = "comparison.json"
+SETTINGS_FILE, MARKDOWN_FILE = "comparison.json", "report.md"
 MOST_STEPS = 120
 
 
@@ -61,6 +61,13 @@ def comparison_report(folder: Path | str, command: str = "") -> Report:
         versions=environment(),
         fingerprint=", ".join(f"{name} {text}" for name, text in settings.get("fingerprints", {}).items()),
     )
+
+
+def write_report(folder: Path | str, command: str = "") -> None:
+    """Write ``report.md``, ``report.html`` and ``report.json`` of a comparison; raises as :func:`comparison_report`."""
+    report = comparison_report(folder, command).as_written()
+    write_text(Path(folder) / MARKDOWN_FILE, to_markdown(report))
+    write_page(report, folder)
 
 
 def _settings(path: Path) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from rapid_moo.comparison.method import Method
 from rapid_moo.comparison.methods._pymoo import check_algorithm
 from rapid_moo.comparison.oracle import oracle_trajectory
 from rapid_moo.comparison.registry import find_method
-from rapid_moo.comparison.report import comparison_report
+from rapid_moo.comparison.report import comparison_report, write_report
 from rapid_moo.comparison.run import (
     RunRecord,
     by_cost,
@@ -186,10 +186,23 @@ class Comparison(Shown):
         return comparison_report(self.out, command)
 
     # ----------------------------------------------------------------- running
-    def run(self, progress: ProgressCallback | None = None) -> pd.DataFrame:
-        """Make the runs that are missing, write the results and return them.
+    def run(self, progress: ProgressCallback | None = None, command: str = "") -> pd.DataFrame:
+        """Make the runs that are missing, write the results and their report, and return the results.
 
-        Whatever ends it early (Ctrl-C, a failing method), complete runs are kept and in the results.
+        Whatever ends it early (Ctrl-C, a failing method), complete runs are kept and in the results. ``report.html``
+        and ``report.md`` tell of everything that the folder holds, as ``rapid-moo report`` and :meth:`report` do.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Takes a :class:`~rapid_moo.progress.Progress` after each run.
+        command : str
+            What made the comparison, for the report.
+
+        Returns
+        -------
+        DataFrame
+            A row for each method, seed and budget, columns as in ``results.csv``.
 
         Raises
         ------
@@ -220,6 +233,8 @@ class Comparison(Shown):
                     progress(Progress(len(done), len(tasks), self._final_adrs(made), made))
         finally:
             results = self._write([(task, done[task.file]) for task in tasks if task.file in done])
+        if len(results):
+            write_report(self.out, command)
         if failures:
             error = RunError(f"{len(failures)} of {len(tasks)} runs failed (the others are kept): {failures[0]}")
             for trace in traces.values():

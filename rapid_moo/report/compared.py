@@ -37,7 +37,9 @@ def _setting(facts: ComparisonFacts) -> Paragraph:
     )
     return Paragraph(
         f"{methods}, {tables}, up to {seeds}. Every number counts {counted}; one-shot methods bill the"
-        " front that they verify on top of the budget."
+        " front that they verify on top of the budget. The oracle knows the truth and takes, one after the other, the"
+        " point of the front that lowers the ADRS most; it is not chosen by hypervolume, so a method may be ahead of it"
+        " there."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -34,6 +35,7 @@ from rapid_moo.comparison.report import comparison_report
 from rapid_moo.comparison.run import sorted_table
 from rapid_moo.comparison.tables import MADE, RESULT_FILES, read_results
 from rapid_moo.errors import InputError
+from rapid_moo.report import read_report, to_markdown
 from rapid_moo.report.compared import comparison_blocks
 from rapid_moo.report.rendering import markdown
 from rapid_moo.trajectory import log_steps, trajectory
@@ -347,6 +349,38 @@ def test_a_users_method_works(table, tmp_path, monkeypatch, capsys):
     assert main([*arguments, "--out", str(tmp_path)]) == 0
     assert "perfect" in capsys.readouterr().out
     assert pd.read_csv(tmp_path / "results.csv")["adrs"].min() == 0.0
+
+
+def test_python_leaves_the_report_that_the_command_leaves(tmp_path, small_table):
+    comparison = Comparison(small_table(), ["random", "nsga2"], [20], 2, tmp_path)
+    comparison.run(command="as told")
+    found = read_report(tmp_path)
+    assert found.command == "as told"
+    assert (tmp_path / "report.md").read_text() == to_markdown(found)
+    assert "random against each rival" in (tmp_path / "report.html").read_text()
+    assert (
+        "The oracle knows the truth and takes, one after the other, the point of the front that lowers"
+        in to_markdown(found)
+    )
+    # What a failing method leaves is told too.
+    with pytest.raises(RuntimeError, match="1 of 6 runs failed"):
+        Comparison(small_table(), ["random", "nsga2", Breaks], [20], 2, tmp_path).run(command="again")
+    assert read_report(tmp_path).command == "again"
+
+
+def test_progress_is_told_where_there_is_no_terminal(tmp_path, monkeypatch, capsys):
+    from rapid_moo.cli import compare
+
+    arguments = ["compare", "--dataset", "digits", "--methods", "random,nsga2", "--budgets", "20", "--seeds", "2"]
+    monkeypatch.setattr(compare, "QUIET_SECONDS", 1e9)
+    assert main([*arguments, "--out", str(tmp_path / "quick")]) == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(compare, "QUIET_SECONDS", 0.0)
+    assert main([*arguments, "--out", str(tmp_path / "slow")]) == 0
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(",")[0] for line in lines] == [f"{n} of 4 runs" for n in (1, 2, 3, 4)]
+    told = r"4 of 4 runs, nsga2 seed 1: ADRS 0\.\d{4}, best 0\.\d{4} \((random|nsga2)\), \d+ evaluations/s, 0 s to go"
+    assert re.fullmatch(told, lines[3])
 
 
 def test_wins_and_losses_without_rapid(tmp_path, monkeypatch, capsys):
