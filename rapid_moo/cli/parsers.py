@@ -39,7 +39,7 @@ examples:
   rapid-moo run my_space.py:Tower --measure my_space.py:measure --budget 60 --out runs/tower
   rapid-moo run runs/board                    after any end: goes on, everything it needs is in the folder
   rapid-moo run runs/board --budget 110       fifty more
-  rapid-moo run runs/board --confirm          measure the front again where that is worth it
+  rapid-moo run runs/board --confirm          measure the front again where that is worth it and the budget pays for it
   rapid-moo run digits --live --budget 60     the worked example: really trains and measures, in minutes
 
 A measure gets an architecture as a dict of genes (a command: as JSON on standard input) and gives a dict of objectives

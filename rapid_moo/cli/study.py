@@ -23,7 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rapid_moo._util import as_count, atomic_path, one_line, write_text
 from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, writable
-from rapid_moo.costs import affordable, cost_text, costs_stated, with_costs
+from rapid_moo.costs import affordable, cost_text, costs_stated, told_cost, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
 from rapid_moo.measure import Command, is_users, user_trace
@@ -85,11 +85,13 @@ def run_study(options: Namespace) -> int:
 
 def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
     status = study.status()
-    spent = status.cost if status.by_cost else status.begun
-    if options.budget is not None and spent >= options.budget and not options.retry:
-        told = f"a cost of {cost_text(spent)} is spent" if status.by_cost else f"{spent} evaluations are begun"
-        complain(f"note: {told} already; for more give a larger --budget")
-    page = Renewal(study, weights, f"rapid-moo run {shlex.quote(str(study.folder))}")
+    if options.confirm:
+        _tell_price(study, options.budget)
+    elif options.budget is not None and study.spent >= options.budget and not options.retry:
+        told = f"a cost of {cost_text(study.spent)} is" if status.by_cost else f"{study.spent} evaluations are"
+        complain(f"note: {told} spent already; for more give a larger --budget")
+    go_on = f"{_run_again(study)}{' --confirm' if options.confirm else ''}"
+    page = Renewal(study, weights, _run_again(study))
     try:
         with _Shown(study, options.budget) as shown:
 
@@ -108,22 +110,47 @@ def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
                     page.renew(now=True)
     except KeyboardInterrupt:
         print(_report(study, weights))
-        complain(f"\ninterrupted; go on with: rapid-moo run {study.folder}")
+        complain(f"\ninterrupted; go on with: {go_on}")
         return EXIT_INTERRUPTED
     except MeasureError as error:
-        complain(f"{error}\nAfter mending it go on with: rapid-moo run {study.folder}", None)
+        complain(f"{error}\nAfter mending it go on with: {go_on}", None)
         return EXIT_FAILED
     except RapidMooError:
         raise
     except Exception as error:  # the user's own function of the genes
         if not is_users(error):
             raise
-        complain(f"{user_trace(error).rstrip()}\nAfter mending it go on with: rapid-moo run {study.folder}", None)
+        complain(f"{user_trace(error).rstrip()}\nAfter mending it go on with: {go_on}", None)
         return EXIT_FAILED
     if not options.confirm:
         _tell_why_budget_is_left(study, status)
     print(_report(study, weights))
     return 0
+
+
+def _run_again(study: Study) -> str:
+    """What goes on with a study."""
+    return f"rapid-moo run {shlex.quote(str(study.folder))}"
+
+
+def _confirm_all(study: Study, price: float) -> str:
+    """The command that measures everything again that is worth it, with the budget that pays for it."""
+    return f"{_run_again(study)} --confirm --budget {told_cost(study.spent + price):.12g}"
+
+
+def _tell_price(study: Study, budget: float | None) -> None:
+    """Say what is worth measuring again, what it costs, and what pays for it where the budget does not."""
+    count, price = study.price_of_confirming()
+    if not count:
+        complain("note: nothing is worth measuring again")
+        return
+    total = budget if budget is not None else study.definition.budget
+    left = max(0.0, (total or 0.0) - study.spent)
+    by_cost = study.problem.costs_stated
+    costs = f"at a cost of {cost_text(price)}" if by_cost else f"in {price:.0f} evaluations"
+    goes = f"{cost_text(left)} of the budget is left" if by_cost else f"the budget has {left:.0f} left"
+    more = "" if affordable(price, left) else f"; for all of them: {_confirm_all(study, price)}"
+    complain(f"note: {count} architectures are worth measuring again, {costs}; {goes}{more}")
 
 
 def _tell_why_budget_is_left(study: Study, before: Status) -> None:
@@ -403,11 +430,12 @@ def _noise(study: Study) -> Iterator[Block]:
     found = study.expected()
     noisy = [f"{o.name} {noise:.3g}" for o, noise in zip(study.objectives, found.noise, strict=True) if noise > 0]
     if noisy:
+        count, price = study.price_of_confirming(found)
         both = len(set(found.front_rows.tolist()) & set(found.expected_front_rows.tolist()))
         yield Paragraph(
             f"One measurement is as uncertain as: {', '.join(noisy)}. Of the {len(found.front_rows)} architectures"
             f" above {both} are on the expected front of {len(found.expected_front_rows)} ({EXPECTED}),"
-            f" and {len(found.again)} are worth measuring again: rapid-moo run {study.folder} --confirm"
+            f" and {count} are worth measuring again{f': {_confirm_all(study, price)}' if count else ''}"
         )
 
 

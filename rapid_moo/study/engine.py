@@ -213,9 +213,12 @@ class Engine:
             if not self._wants_more() or self._left() <= 0:
                 return
             row = self._again.popleft() if self._again else None if only_again else self._next_row()
-            if row is None or (self.problem.costs_stated and not affordable(self._cost(row), self._left())):
+            if row is None:
                 return
-            self._begin(row, again=only_again)
+            if not self.problem.costs_stated or affordable(self._cost(row), self._left()):
+                self._begin(row, again=only_again)
+            elif not only_again:
+                return  # of what is measured again the next may be cheaper
 
     def _left(self) -> float:
         """What is left of the budget, what is under way counted as spent: evaluations, or cost where it is stated."""

@@ -259,7 +259,8 @@ class Study(Shown):
             Evaluations in all, earlier ones included and imports not; where costs are stated, their cost in all. That
             of the earlier run by default.
         confirm : bool
-            Measure again what is worth it of the front, instead of new architectures; without a budget each once.
+            Measure again what is worth it of the front, each once, instead of new architectures: the most open question
+            first, no further than the budget goes. See :meth:`price_of_confirming`.
         retry : bool
             Make the failed evaluations again; they are no longer billed until they are begun anew.
         progress : callable, optional
@@ -289,11 +290,11 @@ class Study(Shown):
             self.store.refresh()
             if retry:
                 self.store.requeue(np.flatnonzero(self.store.failed & ~self.store.pending).tolist(), forget=True)
-            again: dict[int, frozenset[str]] = self._worth_repeating() if confirm else {}
+            again: dict[int, frozenset[str]] = self._worth_repeating(self.expected()) if confirm else {}
             if confirm and not again:
                 return self.status()
-            total = self._total(budget, again)
-            self.definition.keep_budget(max(total, self._spent()))
+            total = self._total(budget)
+            self.definition.keep_budget(max(total, self.spent))
             pools, parts, owned = self._room.open(source.attempts, self.objectives, self.folder / files.LOGS)
             loop = engine(self.problem, self.algorithm, parts, pools, self._publisher(total, progress), self.timeout)
             self.store.hold_reserve()
@@ -318,13 +319,31 @@ class Study(Shown):
         columns = [self.store.objectives.index(name) for group in called for name in group]
         return float(self.problem.prices[columns].sum())
 
-    def _spent(self) -> float:
-        """What was spent so far: evaluations, or their cost where costs are stated."""
+    @property
+    def spent(self) -> float:
+        """What was spent so far, as a budget counts it: evaluations, or their cost where costs are stated."""
         return self.problem.cost() if self.problem.costs_stated else self.store.n_evaluations
 
-    def _worth_repeating(self) -> dict[int, frozenset[str]]:
+    def price_of_confirming(self, found: Expected | None = None) -> tuple[int, float]:
+        """How many architectures ``run(confirm=True)`` would measure again, and what all of them cost.
+
+        Parameters
+        ----------
+        found : Expected, optional
+            What :meth:`expected` says, where that is known already.
+
+        Returns
+        -------
+        count : int
+            Architectures that are worth it.
+        price : float
+            Evaluations, or their cost where costs are stated: a budget of ``study.spent + price`` pays for all.
+        """
+        again = self._worth_repeating(self.expected() if found is None else found)
+        return len(again), sum(self._repeat_cost(names) for names in again.values())
+
+    def _worth_repeating(self, found: Expected) -> dict[int, frozenset[str]]:
         """Rows worth measuring again, and in what: all that is noisy, or where costs are stated what is in doubt."""
-        found = self.expected()
         names = [objective.name for objective in self.objectives]
         noisy = frozenset(name for name, noise in zip(names, found.noise, strict=True) if noise > 0)
         rows = found.rows[found.again].tolist()
@@ -336,9 +355,7 @@ class Study(Shown):
             for row, line in zip(rows, doubts, strict=True)
         }
 
-    def _total(self, budget: float | None, again: Mapping[int, frozenset[str]]) -> float:
-        if budget is None and again:
-            return self._spent() + sum(self._repeat_cost(names) for names in again.values())
+    def _total(self, budget: float | None) -> float:
         total = budget if budget is not None else self.definition.budget
         if total is None:
             raise InputError("budget: expected the number of evaluations, got none")

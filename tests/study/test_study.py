@@ -557,7 +557,7 @@ def test_a_measure_without_a_name_says_so_when_it_is_pickled(tmp_path):
     assert copy.deepcopy(study.problem).store is study.store
 
 
-# ----------------------------------------------------------- bounds, confirming
+# ---------------------------------------------------------------------- bounds
 def test_bounds_known_beforehand_are_never_broken(tmp_path):
     seen = []
     study = begin(
@@ -570,24 +570,6 @@ def test_bounds_known_beforehand_are_never_broken(tmp_path):
     assert status.begun == 4
     assert study.front_frame()["latency"].max() <= 3.0
     assert study.best()["latency"] <= 3.0
-
-
-def test_confirm_measures_the_front_again(tmp_path):
-    rng = np.random.default_rng(1)
-
-    def noisy(architecture):
-        return {name: value + rng.normal(0.0, 0.5) for name, value in good(architecture).items()}
-
-    study = begin(tmp_path, noisy)
-    study.run(18)
-    before = study.status()
-    again = len(study.expected().again)
-    assert again > 0
-    after = study.run(confirm=True)
-    assert after.begun == before.begun + again
-    assert (after.done, study.store.repeats.max()) == (18, 2)
-    frame = pd.read_csv(tmp_path / "expected_front.csv")
-    assert {"expected_error", "unsure_error", "repeats_error", "measure_again"} <= set(frame.columns)
 
 
 # --------------------------------------------------------------------- exports
