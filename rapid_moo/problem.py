@@ -31,6 +31,7 @@ from rapid_moo.indicators import adrs
 from rapid_moo.measure import Bug, Guard, Outcome
 from rapid_moo.objectives import Objective, plausible, to_minimised
 from rapid_moo.pareto import front_points
+from rapid_moo.rows import BY_HAND
 from rapid_moo.sources import CallAll, MeasureSource, PredictedSource, Profiler, TableSource, as_source, check_fits
 from rapid_moo.space import SearchSpace
 from rapid_moo.store import Store
@@ -334,11 +335,17 @@ class ArchitectureProblem(Shown, Problem):  # type: ignore[misc]  # pymoo ships 
             )
         if guard is None:
             guard = self.source.guard if isinstance(self.source, MeasureSource) else Guard(0, 0)
+        outcome = replace(outcome, lacking=tuple(name for name in outcome.lacking if not self._has_come(name)))
         in_vain = guard.add(row, outcome)
         if not in_vain:
             return None
         self.store.requeue(in_vain, forget=True)
         return Bug(outcome, len(in_vain))
+
+    def _has_come(self, name: str) -> bool:
+        """Whether an objective was ever measured here or told by hand, so that its absence is no mistake."""
+        rows = np.flatnonzero(self.store.repeats[:, self.store.objectives.index(name)]).tolist()
+        return any(not self.store.is_free(row) or self.store.who(row) == BY_HAND for row in rows)
 
     def computed_values(self, row: int) -> dict[str, float]:
         """What the space computes of a row of the store and the store does not hold yet."""

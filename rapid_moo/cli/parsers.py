@@ -190,7 +190,8 @@ def _add_run(commands_of: Any) -> None:
         "--max-errors",
         default=f"{FIRST_RAISED},{SAME_RAISED}",
         metavar="FIRST,SAME",
-        help="stop when the first so many evaluations all raised, or so many in a row raised the same; 0 never"
+        help="stop when the first so many evaluations all raised or all lack the same objective, or so many in a row"
+        " raised the same; 0 never"
         f" (default {FIRST_RAISED},{SAME_RAISED})",
     )
     run.add_argument(

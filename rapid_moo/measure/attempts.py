@@ -16,7 +16,7 @@ from rapid_moo._util import IntArray
 from rapid_moo.curves import Stops
 from rapid_moo.errors import InputError
 from rapid_moo.measure.commands import UNSTARTED, Command, CommandFailedError
-from rapid_moo.measure.outcomes import CANNOT_RUN, Architecture, Outcome, read_result, shortened
+from rapid_moo.measure.outcomes import CANNOT_RUN, Architecture, Outcome, absent, read_result, shortened
 from rapid_moo.measure.reports import Reports, wants_reports
 from rapid_moo.space import SearchSpace
 
@@ -67,7 +67,8 @@ class Attempt:
             options = {"report": reports} if wants_reports(self.function) else {}
             result = self.function(dict(architecture), **options)
             values, reasons = read_result(result, self.names, self.known)
-            return Outcome(values, reasons, time.perf_counter() - start), result
+            lacking = absent(result, self.names)
+            return Outcome(values, reasons, time.perf_counter() - start, lacking=lacking), result
         except CommandFailedError as error:
             # A command that was killed is no mistake of its author's: the memory may have been too small.
             killed = error.code < -1

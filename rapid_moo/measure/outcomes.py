@@ -37,6 +37,8 @@ class Outcome:
         What was reported on the way, by objective: steps and raw values.
     stopped : dict
         Objectives that were stopped, and the share of the work that was done. They have a remark among the reasons.
+    lacking : tuple of str
+        Objectives that what was returned does not hold at all, not even as a NaN or None.
     """
 
     values: dict[str, float] = field(default_factory=dict)
@@ -47,6 +49,7 @@ class Outcome:
     error: Exception | None = None
     curves: dict[str, Curve] = field(default_factory=dict)
     stopped: dict[str, float] = field(default_factory=dict)
+    lacking: tuple[str, ...] = ()
 
     def __getstate__(self) -> dict[str, Any]:
         # An exception of the user's own may not survive the way between processes; its text does.
@@ -56,8 +59,9 @@ class Outcome:
 def together(outcomes: Sequence[Outcome]) -> Outcome:
     """Outcomes of several functions as one: all values, reasons and curves, and the first mistake."""
     raised = next((outcome for outcome in outcomes if outcome.mark), Outcome())
+    values = {name: value for outcome in outcomes for name, value in outcome.values.items()}
     return Outcome(
-        {name: value for outcome in outcomes for name, value in outcome.values.items()},
+        values,
         {name: text for outcome in outcomes for name, text in outcome.reasons.items()},
         sum(outcome.seconds for outcome in outcomes),
         raised.trace,
@@ -65,6 +69,7 @@ def together(outcomes: Sequence[Outcome]) -> Outcome:
         raised.error,
         {name: curve for outcome in outcomes for name, curve in outcome.curves.items()},
         {name: share for outcome in outcomes for name, share in outcome.stopped.items()},
+        tuple(dict.fromkeys(name for outcome in outcomes for name in outcome.lacking if name not in values)),
     )
 
 
@@ -102,6 +107,21 @@ def read_result(
     if extra and not reasons:
         reasons[""] = f"unexpected {shortened(', '.join(extra), 80)} left out"
     return values, reasons
+
+
+def absent(result: Any, names: Sequence[str]) -> tuple[str, ...]:
+    """Objectives that a measure's result says nothing of, not even that they failed; see :func:`read_result`."""
+    if isinstance(result, Mapping):
+        return tuple(name for name in names if name not in result)
+    if len(names) == 1:
+        try:
+            _any_float(result)
+        except ValueError:
+            return tuple(names)
+        except Exception:  # whatever a strange object raises, there is one
+            return ()
+        return ()
+    return tuple(names)
 
 
 def as_number(value: Any) -> float:

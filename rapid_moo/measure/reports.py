@@ -91,6 +91,7 @@ class Reports:
             # Whatever was returned: a measure that is told to stop may return anything.
             outcome.values = {name: value for name, value in outcome.values.items() if name not in self.diverged}
             outcome.reasons |= self.diverged
+            outcome.lacking = ()
             return outcome
         if not self.stopped:
             return outcome
@@ -100,6 +101,7 @@ class Reports:
         outcome.stopped = {name: share for name in self.names if name not in outcome.values}
         told = f"stopped at step {self.step} of {max(self.of, self.step)}"
         outcome.reasons = dict.fromkeys(outcome.stopped, told)
+        outcome.lacking = ()
         return outcome
 
 

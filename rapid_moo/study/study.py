@@ -96,7 +96,7 @@ class Study(Shown):
         Seconds that one call of the measure may take; needs processes.
     first_raised, same_raised : int
         The run stops with the measure's own traceback when the first so many evaluations all raised, or so many in a
-        row raised the same; 0 never.
+        row raised the same; it also stops when the first so many results all lack the same objective. 0 never.
     options : mapping, optional
         Of :class:`~rapid_moo.RAPID`, such as ``{"batch_size": 4}``.
     priors : sequence
@@ -280,7 +280,7 @@ class Study(Shown):
         KeyboardInterrupt
             After Ctrl-C: what ran may end first; a second one gives it up.
         Exception
-            The measure's own, if it has a bug; nothing is lost or billed then.
+            The measure's own, if it has a bug, or a MeasureError if it forgets an objective; nothing is lost then.
         """
         source: Any = self.problem.source
         if isinstance(source.attempts[0].function, MissingMeasure):

@@ -164,6 +164,106 @@ def test_a_bug_in_one_of_several_functions_is_found(tmp_path):
     assert mended.run(5).done == 5
 
 
+def test_an_objective_that_the_measure_forgets_stops_the_run(tmp_path):
+    calls = []
+
+    def forgetful(architecture):
+        calls.append(architecture)
+        return {"error": 10.0 / architecture["depth"]}
+
+    study = Study(tmp_path, toy(), forgetful, objectives=GOALS)
+    told = r"none of the first 5 results has 'latency': no value named 'latency' \(got error\); mend the measure"
+    with pytest.raises(MeasureError, match=told):
+        study.run(18)
+    status = study.status()
+    assert (len(calls), status.begun, status.failed, status.reasons) == (5, 0, 0, {})
+    # What was measured is kept; after mending everything is measured that the budget pays for.
+    assert np.isfinite(study.store.raw[:, 0]).sum() == 5
+    mended = Study(tmp_path, measure=good)
+    assert (mended.run(18).begun, mended.status().done) == (18, 18)
+
+
+FORGETFUL = {
+    "nothing": (lambda a: None, "none of the first 5 results has 'error', 'latency': expected a dict .* got None"),
+    "a number": (lambda a: 3.0, "got 3.0"),
+    "another name": (lambda a: {"error": 1.0, "latncy": 2.0}, "'latency' .got error, latncy"),
+    "two functions": ({"error": lambda a: 1.0, "latency": lambda a: {"latncy": 2.0}}, "has 'latency': .*got latncy"),
+    "no number": ({"error": lambda a: 1.0, "latency": lambda a: None}, "has 'latency': expected a number, got None"),
+}
+
+
+@pytest.mark.parametrize("kind", FORGETFUL)
+def test_whatever_comes_instead_of_an_objective_is_told(kind, tmp_path):
+    measure, told = FORGETFUL[kind]
+    with pytest.raises(MeasureError, match=told):
+        Study(tmp_path, toy(), measure, objectives=GOALS).run(18)
+
+
+NOT_FORGOTTEN = {
+    "nan": lambda a: {"error": 1.0, "latency": float("nan")},
+    "none": lambda a: {"error": 1.0, "latency": None},
+    "nan, one function": {"error": lambda a: 1.0, "latency": lambda a: float("nan")},
+}
+
+
+@pytest.mark.parametrize("kind", NOT_FORGOTTEN)
+def test_a_value_that_fails_is_not_forgotten(kind, tmp_path):
+    assert Study(tmp_path, toy(), NOT_FORGOTTEN[kind], objectives=GOALS).run(12).begun == 12
+
+
+def test_an_objective_that_came_once_fails_where_it_is_missing(tmp_path):
+    calls = []
+
+    def forgetful(architecture):
+        calls.append(architecture)
+        return {"error": 1.0} if len(calls) != 5 else good(architecture)
+
+    status = Study(tmp_path, toy(), forgetful, objectives=GOALS).run(18)
+    assert (status.begun, status.done, status.partial) == (18, 1, 17)
+    assert status.reasons == {"no value named 'latency' (got error)": 17}
+
+
+def test_an_objective_that_is_told_by_hand_may_be_left_out_by_the_measure(tmp_path):
+    study = Study(tmp_path, toy(), lambda a: {"error": 10.0 / a["depth"]}, objectives=GOALS, first_raised=0)
+    assert study.run(6).partial == 6
+    study.tell(1, {"latency": 3.0})
+    again = Study(tmp_path, measure=lambda a: {"error": 10.0 / a["depth"]})
+    assert (again.run(18).begun, again.status().partial, again.status().done) == (18, 17, 1)
+
+
+def test_values_known_beforehand_do_not_excuse_a_measure_that_forgets_them(tmp_path):
+    known = tmp_path / "known.csv"
+    known.write_text("depth,op,kernel,error,latency\n1,mlp,,10.1,1\n2,mlp,,5.1,2\n")
+    study = Study(tmp_path / "s", toy(), lambda a: {"error": 10.0 / a["depth"]}, objectives=GOALS)
+    study.import_known(known)
+    with pytest.raises(MeasureError, match="has 'latency'"):
+        study.run(18)
+
+
+def test_an_objective_that_is_added_and_forgotten_stops_the_run(tmp_path):
+    Study(tmp_path, toy(), lambda a: {"error": 10.0 / a["depth"]}, objectives=GOALS[:1]).run(7)
+    study = Study(tmp_path, measure=lambda a: {"error": 10.0 / a["depth"]}, objectives=GOALS)
+    with pytest.raises(MeasureError, match="none of the first 5 results has 'latency'"):
+        study.run(18)
+
+
+def test_what_was_stopped_or_raised_is_not_forgotten(tmp_path):
+    """Neither counts for the five: what raised says nothing of what is returned."""
+    calls = []
+
+    def measure(architecture):
+        calls.append(architecture)
+        if len(calls) % 2:
+            raise MemoryError(f"call {len(calls)}")
+        return {"error": 1.0}
+
+    study = Study(tmp_path, toy(), measure, objectives=GOALS)
+    with pytest.raises(MeasureError, match="none of the first 5 results"):
+        study.run(18)
+    assert len(calls) == 10
+    assert study.status().failed == 5
+
+
 def test_an_interrupt_of_the_measure_ends_the_run_and_asks_again(tmp_path):
     study = Study(tmp_path, toy(), raising(KeyboardInterrupt()), objectives=GOALS)
     with pytest.raises(KeyboardInterrupt):
@@ -360,6 +460,38 @@ def test_a_command_with_a_bug_stops_the_run_and_shows_its_standard_error(space_f
     assert main(["run", str(folder), "--measure", script("chatty")]) == 0
     assert Study(folder).status().done == 18
     assert "lerning_rate" in (folder / "logs" / "stderr.log").read_text()
+
+
+FORGETS = """
+import json, sys
+genes = json.load(sys.stdin)
+print(json.dumps({"error": 10.0 / genes["depth"]}))
+"""
+
+
+def test_a_command_that_forgets_an_objective_stops_the_run(space_file, tmp_path, capsys):
+    (tmp_path / "m.py").write_text(FORGETS)
+    command = f"{shlex.quote(sys.executable)} {shlex.quote(str(tmp_path / 'm.py'))}"
+    run = [
+        "run",
+        str(space_file),
+        "--measure",
+        command,
+        "--budget",
+        "18",
+        "--workers",
+        "2",
+        "--out",
+        str(tmp_path / "s"),
+    ]
+    assert main(run) == 1
+    told = capsys.readouterr().err
+    assert "measure: none of the first 5 results has 'latency': no value named 'latency' (got error)" in told
+    assert f"After mending it go on with: rapid-moo run {tmp_path / 's'}" in told
+    assert Study(tmp_path / "s").status().begun == 0
+    # Stated to be meant so, it goes on.
+    assert main([*run, "--max-errors", "0"]) == 0
+    assert Study(tmp_path / "s").status().partial == 18
 
 
 def test_a_command_that_goes_missing_stops_the_run_at_the_first_evaluation(space_file, tmp_path, capsys):
