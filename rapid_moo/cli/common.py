@@ -10,6 +10,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -122,6 +123,13 @@ def number(text: str, most: float, expected: str) -> float:
     if not 0 < value <= most:
         raise argparse.ArgumentTypeError(f"expected {expected}, got {text[:40]!r}")
     return value
+
+
+@dataclass(frozen=True)
+class More:
+    """A budget that is stated as so much more than what was spent: evaluations, or cost."""
+
+    amount: float
 
 
 def seconds(text: str) -> float:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rapid_moo.cli.common import jobs, number, positive, seconds, seed, whole
+from rapid_moo.cli.common import More, jobs, number, positive, seconds, seed, whole
 from rapid_moo.cli.dataset import add_costs, add_dataset, add_priors
 from rapid_moo.comparison.registry import method_names
 from rapid_moo.measure import FIRST_RAISED, SAME_RAISED
@@ -38,7 +38,7 @@ examples:
   rapid-moo run space.toml --measure "python measure.py" --budget 60 --workers 4 --out runs/board
   rapid-moo run my_space.py:Tower --measure my_space.py:measure --budget 60 --out runs/tower
   rapid-moo run runs/board                    after any end: goes on, everything it needs is in the folder
-  rapid-moo run runs/board --budget 110       fifty more
+  rapid-moo run runs/board --budget 110       until 110 are begun in all; --budget +50 begins fifty more
   rapid-moo run runs/board --confirm          measure the front again where that is worth it and the budget pays for it
   rapid-moo run digits --live --budget 60     the worked example: really trains and measures, in minutes
 
@@ -153,8 +153,9 @@ def _add_run(commands_of: Any) -> None:
     run.add_argument(
         "--budget",
         type=_budget,
-        metavar="N",
-        help="evaluations in all, earlier ones included; where costs are stated, what they may cost",
+        metavar="N|+N",
+        help="evaluations in all, earlier ones included, or +N more than were begun; where costs are stated, what they"
+        " may cost",
     )
     run.add_argument(
         "--costs",
@@ -201,8 +202,11 @@ def _add_run(commands_of: Any) -> None:
     run.set_defaults(run=later("study", "run_study"))
 
 
-def _budget(text: str) -> float:
-    """Evaluations, or an amount of cost."""
-    if text.isascii() and text.isdigit():
-        return positive(text)
-    return number(text, 2.0**53 - 1.0, "a positive number")
+def _budget(text: str) -> float | More:
+    """Evaluations, or an amount of cost; with a plus sign so much more than was spent."""
+    amount = text.removeprefix("+")
+    if amount.startswith("+"):
+        raise argparse.ArgumentTypeError(f"expected a positive number, got {text[:40]!r}")
+    whole_number = amount.isascii() and amount.isdigit()
+    value = positive(amount) if whole_number else number(amount, 2.0**53 - 1.0, "a positive number")
+    return More(value) if text.startswith("+") else value

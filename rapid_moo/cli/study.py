@@ -22,7 +22,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rapid_moo._util import as_count, atomic_path, one_line, write_text
-from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, complain, writable
+from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, More, complain, writable
 from rapid_moo.costs import affordable, cost_text, costs_stated, told_cost, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
@@ -73,6 +73,8 @@ def run_study(options: Namespace) -> int:
     _worker_kind(options)  # refused before a cluster is asked
     with _client(options.dask) as executor:
         study = _study(options, executor)
+        if isinstance(options.budget, More):
+            options.budget = study.spent + options.budget.amount
         weights = _weights(options.prefer, study.objectives)
         if options.known and (told := holder(study.folder)):
             raise StudyError(f"{study.folder}: {told} is running this study")
@@ -248,10 +250,10 @@ def _check_known(files: Sequence[Path], space: SearchSpace, objectives: Sequence
         read_measured(file, Store(space, [objective.name for objective in objectives]))
 
 
-def _check_budget(budget: float | None, objectives: Sequence[Objective], computed: Sequence[str]) -> None:
+def _check_budget(budget: float | More | None, objectives: Sequence[Objective], computed: Sequence[str]) -> None:
     """Refuse a budget before anything is written."""
     if budget is not None:
-        checked_budget(budget, costs_stated(objectives, computed))
+        checked_budget(budget.amount if isinstance(budget, More) else budget, costs_stated(objectives, computed))
 
 
 def _space(target: str) -> tuple[SearchSpace, Sequence[Objective], Sequence[str], Reference | None]:

@@ -59,6 +59,33 @@ def test_a_whole_number_of_evaluations_may_be_written_in_any_way(command, tmp_pa
     assert Study(tmp_path / "s").status().budget == 3
 
 
+def test_more_than_was_spent_may_be_stated_in_evaluations(command, tmp_path):
+    folder = tmp_path / "s"
+    assert main([*command, "--budget", "+3"]) == 0
+    assert main(["run", str(folder), "--budget", "+4"]) == 0
+    assert (Study(folder).status().begun, Study(folder).status().budget) == (7, 7)
+    assert main([*command, "--budget", "+2"]) == 0
+    assert (Study(folder).status().begun, Study(folder).status().budget) == (9, 9)
+
+
+def test_more_than_was_spent_may_be_stated_in_cost(command, tmp_path):
+    folder = tmp_path / "s"
+    assert main([*command, "--costs", "error:1,latency:0.5", "--budget", "5"]) == 0
+    assert Study(folder).spent == 4.5
+    assert main(["run", str(folder), "--budget", "+3.25"]) == 0
+    assert (Study(folder).spent, Study(folder).status().budget) == (7.5, 7.75)
+    # It is more than what was spent at the costs that hold now.
+    assert main(["run", str(folder), "--costs", "error:2,latency:0.5", "--budget", "+2.5"]) == 0
+    assert (Study(folder).spent, Study(folder).status().budget) == (15.0, 15.0)
+
+
+@pytest.mark.parametrize("budget", ["+", "++3", "+-3", "+0", "+nan", "-3", "+1.5"])
+def test_more_than_was_spent_must_be_a_budget(budget, command, tmp_path, capsys):
+    assert main([*command, f"--budget={budget}"]) == 2
+    assert "expected a positive" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()
+
+
 def test_a_budget_that_pays_for_nothing_says_so(command, capsys):
     priced = [*command, "--costs", "error:1,latency:0.5"]
     assert main([*priced, "--budget", "1.4"]) == 0
