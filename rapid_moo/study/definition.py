@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ from rapid_moo.objectives import Objective, distinct
 from rapid_moo.space import SearchSpace
 from rapid_moo.study.folder import DEFINITION, EVALUATIONS, LOGS, STORE
 from rapid_moo.study.forms import (
+    changes,
     difference,
     gene_from_dict,
     gene_to_dict,
@@ -33,6 +35,8 @@ from rapid_moo.study.forms import (
 )
 from rapid_moo.study.references import Reference
 from rapid_moo.study.spacefile import check_names, read_constraints
+
+logger = logging.getLogger(__name__)
 
 APPLICATION, FORMAT = "rapid-moo study", 1
 MOST_BUDGET = 1e60
@@ -176,6 +180,8 @@ class Definition:
                 f"{folder}: holds a study of another space: {what}; choose another folder for this one, which may"
                 f" take over what was measured (--known {folder / EVALUATIONS})"
             )
+        if known["space"].get("kind") == "registered" and space.name != known["space"]["name"]:
+            raise InputError(f"{folder}: holds a study of {known['space']['name']}, got {space.name}")
         begun_with = int(known["settings"]["seed"])
         if seed is not None and seed != begun_with:
             raise InputError(f"{folder}: holds a study with seed {begun_with}, got seed {seed}")
@@ -189,6 +195,8 @@ class Definition:
         changed = {
             "objectives": [objective_to_dict(objective) for objective in chosen],
             "constraints": [str(item) for item in written],
+            # Whoever gives a space under another name goes on under that one.
+            "space": {**known["space"], "name": space.name},
         }
         if measure is not None:
             changed["measure"] = measure_to_dict(found)
@@ -213,8 +221,11 @@ class Definition:
         self.write()
 
     def write(self) -> None:
-        """Write ``study.json`` where it says something else."""
+        """Write ``study.json`` where it says something else, and tell in one line what is not as it was."""
         if self.changed:
+            before = _without_head(read_definition(self.folder)) if (self.folder / DEFINITION).exists() else None
+            if before is not None and (told := changes(before, self.content)):
+                logger.warning("%s: changed: %s", self.folder, "; ".join(told))
             self.folder.mkdir(parents=True, exist_ok=True)
             head = {"application": APPLICATION, "format": FORMAT}
             write_text(self.folder / DEFINITION, json.dumps({**head, **self.content}, indent=2) + "\n")

@@ -120,6 +120,33 @@ def difference(stored: Sequence[Mapping[str, Any]], given: Sequence[Mapping[str,
     return "its genes are in another order"
 
 
+def changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """What two definitions of one study, as ``study.json`` has them, say differently, for people."""
+    old, new = ({item["name"]: item for item in content["objectives"]} for content in (before, now))
+    pairs = [
+        ("name", before["space"]["name"], now["space"]["name"]),
+        ("bounds", *(", ".join(content["constraints"]) or "none" for content in (before, now))),
+        ("measure", *(_measure_text(content.get("measure")) for content in (before, now))),
+    ]
+    for name in [name for name in old if name in new]:
+        both = old[name], new[name]
+        pairs.append((f"cost of {name}", *(item.get("cost", 1.0) for item in both)))
+        pairs.append((f"repeats of {name}", *(item.get("repeats", 1) for item in both)))
+    told = [f"{what} from {one} to {other}" for what, one, other in pairs if one != other]
+    return told + [f"{name} is a new objective" for name in new if name not in old]
+
+
+def _measure_text(content: Mapping[str, Any] | None) -> str:
+    """A measure of :func:`measure_to_dict` for people."""
+    if content is None:
+        return "none"
+    if "parts" in content:
+        return ", ".join(f"{names}={_measure_text(part)}" for names, part in content["parts"].items())
+    if "command" in content:
+        return f"{content['command']!r} in {content['folder']}"
+    return str(content.get("reference") or content.get("python"))
+
+
 def as_space(found: Any, where: str) -> SearchSpace:
     """A search space from what a reference names: the class, a function that makes one, or the space itself."""
     try:

@@ -148,6 +148,19 @@ def test_what_failed_in_part_is_counted_beside_what_failed(tmp_path):
     assert "2 done, 0 partial, 0 failed\n" in none.to_text()
 
 
+def test_a_bound_and_a_name_that_are_not_as_they_were_are_told(command, space_file, tmp_path, caplog):
+    assert main([*command, "--budget", "3", "--constraint", "latency <= 2"]) == 0
+    assert main(["run", str(tmp_path / "s"), "--budget", "4"]) == 0
+    assert caplog.messages == []
+    assert main(["run", str(tmp_path / "s"), "--budget", "4", "--constraint", "latency <= 1"]) == 0
+    assert caplog.messages == [f"{tmp_path / 's'}: changed: bounds from latency <= 2 to latency <= 1"]
+    caplog.clear()
+    space_file.write_text(space_file.read_text().replace('"toy"', '"tower"'))
+    assert main([*command, "--budget", "4"]) == 0
+    # The file states no bound, and holds.
+    assert caplog.messages == [f"{tmp_path / 's'}: changed: name from toy to tower; bounds from latency <= 1 to none"]
+
+
 def test_an_objective_that_is_listed_no_more_is_kept_and_told(command, space_file, capsys):
     assert main([*command, "--budget", "3"]) == 0
     text = space_file.read_text()

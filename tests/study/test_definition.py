@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from rapid_moo import Gene, GridSpace, Objective
 from rapid_moo.errors import InputError, StudyError
 from rapid_moo.measure import Command
+from rapid_moo.problems import get_space
 from rapid_moo.study.definition import Definition, MissingMeasure
 
 SPACE = GridSpace("toy", [Gene("depth", (1, 2, 3)), Gene("op", ("conv", "mlp"))])
@@ -67,6 +69,36 @@ def test_what_does_not_fit_is_refused_and_the_file_stays(tmp_path, given, told):
     with pytest.raises(InputError, match=told):
         Definition.of(tmp_path, **given)
     assert (tmp_path / "study.json").read_bytes() == before
+
+
+def test_what_is_given_anew_and_is_not_as_it_was_is_told_in_one_line(tmp_path, caplog):
+    begun(tmp_path, measure="python m.py", constraints=["latency <= 2"])
+    other = GridSpace("tower", SPACE.genes)
+    goals = [Objective("error", "min", cost=3600.0), Objective("latency", "min", repeats=2), Objective("memory", "min")]
+    given = {"measure": "python n.py", "constraints": ["latency <= 1", "depth <= 2"], "objectives": goals}
+    Definition.of(tmp_path, other, **given).write()
+    where = Path.cwd()
+    (told,) = caplog.messages
+    assert told == (
+        f"{tmp_path}: changed: name from toy to tower; bounds from latency <= 2 to latency <= 1, depth <= 2;"
+        f" measure from 'python m.py' in {where} to 'python n.py' in {where}; cost of error from 1.0 to 3600.0;"
+        " repeats of latency from 1 to 2; memory is a new objective"
+    )
+    assert Definition.of(tmp_path).space.name == "tower"
+    caplog.clear()
+    again = Definition.of(tmp_path, other, **given)
+    again.write()
+    again.keep_budget(12)
+    Definition.of(tmp_path).write()
+    assert caplog.messages == []
+    Definition.of(tmp_path, constraints=[]).write()
+    assert caplog.messages == [f"{tmp_path}: changed: bounds from latency <= 1, depth <= 2 to none"]
+
+
+def test_a_registered_space_of_another_name_is_another_space(tmp_path):
+    Definition.of(tmp_path, get_space("digits")).write()
+    with pytest.raises(InputError, match="holds a study of digits, got nets"):
+        Definition.of(tmp_path, GridSpace("nets", get_space("digits").genes, get_space("digits").objectives))
 
 
 def test_a_folder_with_evaluations_alone_is_left_alone(tmp_path):
