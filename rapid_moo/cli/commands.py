@@ -21,11 +21,11 @@ from rapid_moo.algorithm import default_tuner
 from rapid_moo.audit import audit as audit_table
 from rapid_moo.cli.common import command_line, complain, writable
 from rapid_moo.cli.dataset import dataset_name, dataset_words, read_costly, read_dataset, reading_of
+from rapid_moo.cli.preferring import weights_of
 from rapid_moo.errors import InputError, MissingExtraError
 from rapid_moo.objectives import to_minimised
 from rapid_moo.plot import write_front_figure
 from rapid_moo.predictors import prediction_metrics
-from rapid_moo.preferences import preferred_point
 from rapid_moo.problems import space_names
 from rapid_moo.problems.registry import audited_objectives, open_raw
 from rapid_moo.progress import Progress
@@ -190,7 +190,7 @@ def search(options: Namespace) -> int:
         priors=tuple(options.prior),
         same=names_of(options.same, "--same"),
     )
-    weights = _weights(options.prefer, table)
+    weights = weights_of(options.prefer, [objective.name for objective in table.objectives])
     out = writable(options.out or Path("runs") / f"{table.name}-{options.seed}")
     triplet = load_triplet(options.tuner) if options.tuner is not None else None
     run = Search(
@@ -223,18 +223,6 @@ def search(options: Namespace) -> int:
         complain(f"note: no picture: {error}")
     print(f"\nWritten to {out}: {', '.join(written)}")
     return 0
-
-
-def _weights(text: str | None, table: ArchitectureTable) -> list[float] | None:
-    if text is None:
-        return None
-    try:
-        weights = [float(part) for part in text.split(",")]
-        preferred_point(table.front, weights)
-    except ValueError as error:
-        names = ",".join(objective.name for objective in table.objectives)
-        raise InputError(f"--prefer: expected a weight >= 0 for each of {names}, not all 0, got {text!r}") from error
-    return weights
 
 
 @contextmanager

@@ -93,7 +93,7 @@ def add_compare(commands_of: Any) -> None:
 
 def add_study(commands_of: Any) -> None:
     """Add the commands of studies."""
-    init = commands_of.add_parser("init", help="write a commented search space, ready to edit")
+    init = commands_of.add_parser("init", help="write a commented search space and its measure.py, ready to edit")
     init.add_argument("file", type=Path, metavar="FILE.toml")
     init.set_defaults(run=later("study", "write_template"))
     _add_run(commands_of)
@@ -108,6 +108,7 @@ def add_study(commands_of: Any) -> None:
     status = commands_of.add_parser("status", help="where a study stands, also while it runs")
     status.add_argument("folder", type=Path, metavar="DIR")
     status.add_argument("--json", action="store_true", help="for programs")
+    _add_prefer(status)
     status.set_defaults(run=later("study", "show_status"))
     export = commands_of.add_parser("export", help="evaluations or front of a study, to standard output or a file")
     export.add_argument("folder", type=Path, metavar="DIR")
@@ -129,6 +130,7 @@ def add_report(commands_of: Any) -> None:
         default="html",
         help="html: FOLDER/report.html, written anew; markdown and text go to standard output",
     )
+    _add_prefer(parser)
     parser.set_defaults(run=later("report", "report"))
 
 
@@ -195,11 +197,18 @@ def _add_run(commands_of: Any) -> None:
         " raised the same; 0 never"
         f" (default {FIRST_RAISED},{SAME_RAISED})",
     )
-    run.add_argument(
-        "--prefer", metavar="W,W,..", help="weights of the objectives: also name the network that suits them"
-    )
+    _add_prefer(run)
     run.add_argument("--out", type=Path, metavar="DIR", help="the study's folder (default runs/NAME)")
     run.set_defaults(run=later("study", "run_study"))
+
+
+def _add_prefer(parser: argparse.ArgumentParser) -> None:
+    """Add the option to a command that shows a front."""
+    parser.add_argument(
+        "--prefer",
+        metavar="W,W,..",
+        help="weights of the objectives: also name the network of the front that suits them",
+    )
 
 
 def _budget(text: str) -> float | More:

@@ -23,12 +23,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from rapid_moo._util import as_count, atomic_path, one_line, write_text
 from rapid_moo.cli.common import EXIT_FAILED, EXIT_INTERRUPTED, More, complain, writable
+from rapid_moo.cli.preferring import weights_of
 from rapid_moo.costs import affordable, cost_text, costs_stated, told_cost, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
 from rapid_moo.measure import Command, is_users, user_trace
 from rapid_moo.objectives import Objective, parse_objectives, with_repeats
-from rapid_moo.preferences import preferred_point
 from rapid_moo.priors import Prior
 from rapid_moo.problems import get_space, space_names
 from rapid_moo.reading.options import names_of
@@ -43,27 +43,38 @@ from rapid_moo.study.forms import as_space, objective_from_dict, space_from_dict
 from rapid_moo.study.places import MOST_PLACES
 from rapid_moo.study.references import Reference, is_reference
 from rapid_moo.study.report import Renewal
-from rapid_moo.study.spacefile import TEMPLATE, read_space_file
+from rapid_moo.study.spacefile import MEASURE_TEMPLATE, TEMPLATE, read_space_file
 from rapid_moo.study.status import Status, duration, rate_text
 from rapid_moo.study.study import Study, checked_budget
 
 LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
 QUIET_SECONDS = 10.0
 SHOWN = 20
+TRIED = 12
+"""Evaluations of the first run of a template: of its pretended trainings few are enough to see how it works."""
 
 
 def write_template(options: Namespace) -> int:
-    """Write a commented space file; an existing file is never replaced."""
+    """Write a commented space file and a measure beside it that works with it; an existing file is never replaced."""
     path: Path = options.file
     if path.suffix != ".toml":
         raise InputError(f"{path}: expected a file name that ends in .toml")
     if path.exists():
         raise InputError(f"{path}: expected a new file, found one; nothing was changed")
     writable(path.parent)
-    write_text(path, TEMPLATE.format(file=path, name=path.stem))
-    print(
-        f'Written: {path}\nNext: rapid-moo run {path} --measure "python measure.py" --budget 60 --out runs/{path.stem}'
-    )
+    measure = path.with_name("measure.py")
+    out = Path("runs") / path.stem
+    python = next((name for name in ("python", "python3") if shutil.which(name)), sys.executable)
+    line = ["rapid-moo", "run", path, "--measure", shlex.join([python, str(measure)]), "--budget", TRIED, "--out", out]
+    command = shlex.join(map(str, line))
+    kept = measure.exists()
+    if not kept:
+        write_text(measure, MEASURE_TEMPLATE)
+    write_text(path, TEMPLATE.format(name=path.stem, command=command))
+    print(f"Written: {path}" if kept else f"Written: {path}, {measure}")
+    if kept:
+        print(f"{measure} is there already and was left as it is: it must give the objectives of {path}")
+    print(f"Next: {command}")
     return 0
 
 
@@ -340,15 +351,7 @@ def _max_errors(text: str) -> tuple[int, int]:
 
 
 def _weights(text: str | None, objectives: Sequence[Objective]) -> list[float] | None:
-    if text is None:
-        return None
-    names = ",".join(objective.name for objective in objectives)
-    try:
-        weights = [float(part) for part in text.split(",")]
-        preferred_point([[0.0] * len(objectives)], weights)
-    except ValueError as error:
-        raise InputError(f"--prefer: expected a weight >= 0 for each of {names}, not all 0, got {text!r}") from error
-    return weights
+    return weights_of(text, [objective.name for objective in objectives])
 
 
 @contextmanager
@@ -416,16 +419,20 @@ def _report(study: Study, weights: Sequence[float] | None) -> str:
     status = study.status()
     blocks: list[Block] = [Paragraph(line) for line in status.to_text().splitlines()]
     if status.front_size:
-        name = (
-            "Knee of the front" if weights is None else f"Preferred with weights {','.join(f'{w:g}' for w in weights)}"
-        )
-        chosen = study.best(weights)
-        genes = {gene.name: gene for gene in study.space.genes}
-        told = {key: _label(genes[key], value) if key in genes else _short(value) for key, value in chosen.items()}
         blocks += [Heading(f"Front (measured), {status.front_size} architectures"), *_front(study), *_noise(study)]
-        blocks += [Heading(name), Pairs(tuple((key, str(value)) for key, value in told.items()))]
+        blocks += _chosen(study, weights)
     written = [name for name in (EVALUATIONS, FRONT, EXPECTED, PAGE_FILE) if (study.folder / name).exists()]
     return f"{text(blocks)}\n\nEverything is in {study.folder}: {', '.join(written)}"
+
+
+def _chosen(study: Study, weights: Sequence[float] | None) -> Iterator[Block]:
+    """One network of the front: what the weights prefer, else the knee."""
+    told = "Knee of the front" if weights is None else f"Preferred with weights {','.join(f'{w:g}' for w in weights)}"
+    yield Heading(told)
+    genes = {gene.name: gene for gene in study.space.genes}
+    values = study.best(weights).items()
+    shown = [(key, _label(genes[key], value) if key in genes else _short(value)) for key, value in values]
+    yield Pairs(tuple((key, str(value)) for key, value in shown))
 
 
 def _noise(study: Study) -> Iterator[Block]:
@@ -502,10 +509,16 @@ def tell_study(options: Namespace) -> int:
 
 
 def show_status(options: Namespace) -> int:
-    """Print where a study stands."""
+    """Print where a study stands, and the network of its front that the weights prefer."""
     study = Study(options.folder)
+    weights = _weights(options.prefer, study.objectives)
     status = study.status()
-    print(json.dumps({"folder": str(study.folder), **status.to_dict()}, indent=2) if options.json else status.to_text())
+    preferred = weights is not None and status.front_size > 0
+    if options.json:
+        chosen = {} if weights is None else {"preferred": study.best(weights) if preferred else None}
+        print(json.dumps({"folder": str(study.folder), **status.to_dict(), **chosen}, indent=2))
+    else:
+        print(status.to_text() + (f"\n\n{text(list(_chosen(study, weights)))}" if preferred else ""))
     return 0
 
 

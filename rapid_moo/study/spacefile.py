@@ -16,7 +16,7 @@ from rapid_moo.space import GridSpace, SearchSpace
 from rapid_moo.study.references import Reference, is_reference
 
 TEMPLATE = """# A search space: which networks there are, and what is to be good about them.
-# rapid-moo run {file} --measure "python measure.py" --budget 60 --out runs/{name}
+# {command}
 #
 # The measure gets one network as JSON on standard input, such as {{"depth": 4, "lr": 0.003, "op": "mlp"}}, trains and
 # measures it, and prints its objectives as JSON, such as {{"error": 7.9, "latency": 3.2}}.
@@ -40,6 +40,21 @@ latency = {{ direction = "min", unit = "ms" }}                # repeats = 3 call
 # repeats = "auto" measures again where noise makes that pay, see docs/study.md
 # cost = 3600 says what measuring an objective costs; --budget is an amount of cost then
 """
+MEASURE_TEMPLATE = '''"""Trains and measures one network: reads genes and prints objectives, both as JSON."""
+
+import json
+import sys
+
+genes = json.load(sys.stdin)
+print("training", genes, file=sys.stderr)  # standard output is for the result
+
+# Instead of these lines that pretend: build the network of the genes, train it, measure it.
+work = genes["depth"] * (genes.get("kernel", 1) if genes["op"] == "conv" else 2)
+error = 30 / work**0.5 + 100 * abs(genes["lr"] - 0.003)
+latency = 0.4 * work
+
+print(json.dumps({"error": error, "latency": latency}))
+'''
 _TOP = ("name", "constraints", "computed", "genes", "objectives")
 _GENE = ("choices", "when", "ordered", "labels", "weight")
 _OBJECTIVE = ("direction", "unit", "repeats", "cost")

@@ -110,7 +110,7 @@ class Status:
             lines.append(f"{self.imported} known beforehand, whole or in part, free of charge")
         lines += [f"failed {n} times: {reason}" for reason, n in list(self.reasons.items())[:SHOWN_REASONS]]
         if self.best:
-            lines.append("best: " + ", ".join(f"{name} {value:.6g}" for name, value in self.best.items()))
+            lines.append("best of each alone: " + ", ".join(f"{name} {value:.6g}" for name, value in self.best.items()))
         if self.front_size:
             box = ""
             if self.hypervolume is not None:

@@ -75,11 +75,11 @@ def test_a_whole_file(write):
 
 
 def test_the_template_is_a_space(write):
-    found = read_space_file(write(TEMPLATE.format(name="board", file="board.toml")))
+    found = read_space_file(write(TEMPLATE.format(name="board", command="rapid-moo run board.toml")))
     assert found.space.name == "board"
     assert found.space.size == 3 * 3 * (3 + 1)
     assert found.constraints == ()
-    assert len(tomllib.loads(TEMPLATE.format(name="board", file="board.toml"))) == 4
+    assert len(tomllib.loads(TEMPLATE.format(name="board", command="rapid-moo run board.toml"))) == 4
 
 
 def test_names_and_order_of_a_small_one(write):
