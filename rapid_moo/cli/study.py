@@ -27,7 +27,7 @@ from rapid_moo.cli.preferring import weights_of
 from rapid_moo.costs import affordable, cost_text, costs_stated, told_cost, with_costs
 from rapid_moo.errors import InputError, MeasureError, MissingExtraError, RapidMooError, StudyError
 from rapid_moo.frames import own_name
-from rapid_moo.measure import Command, is_users, user_trace
+from rapid_moo.measure import FIRST_RAISED, SAME_RAISED, Command, is_users, user_trace
 from rapid_moo.objectives import Objective, parse_objectives, with_repeats
 from rapid_moo.priors import Prior
 from rapid_moo.problems import get_space, space_names
@@ -50,6 +50,15 @@ from rapid_moo.study.study import Study, checked_budget
 LIVE = {"digits": "rapid_moo.problems.digits_live:measure_live"}
 QUIET_SECONDS = 10.0
 SHOWN = 20
+STATED: dict[str, Any] = {
+    **{name: [] for name in ("measure", "constraint", "known", "prior")},
+    **dict.fromkeys(("objectives", "costs", "repeats", "seed", "places", "dask", "timeout")),
+    "live": False,
+    "workers": "1",
+    "max_errors": f"{FIRST_RAISED},{SAME_RAISED}",
+    "same": "",
+}
+"""Options of ``run`` that say what a study is and how it is made, and their values where nothing is stated."""
 TRIED = 12
 """Evaluations of the first run of a template: of its pretended trainings few are enough to see how it works."""
 
@@ -104,7 +113,7 @@ def _run(study: Study, options: Namespace, weights: list[float] | None) -> int:
         told = f"a cost of {cost_text(study.spent)} is" if status.by_cost else f"{study.spent} evaluations are"
         complain(f"note: {told} spent already; for more give a larger --budget")
     go_on = f"{_run_again(study)}{' --confirm' if options.confirm else ''}"
-    page = Renewal(study, weights, _run_again(study))
+    page = Renewal(study, weights)
     try:
         with _Shown(study, options.budget) as shown:
 
@@ -196,6 +205,7 @@ def _study(options: Namespace, executor: Any) -> Study:
         "first_raised": first,
         "same_raised": same,
         "priors": [Prior.parse(text, names_of(options.same, "--same")) for text in options.prior],
+        "command": _stated(options, target),
     }
     if options.same and not options.prior:
         raise InputError(f"--same: expected a --prior whose values hold, got {options.same!r} alone")
@@ -244,6 +254,14 @@ def _as_folder(name: str) -> str:
     """A space's name as that of one folder below ``runs``, whatever is in it."""
     kept = re.sub(r"[^\w .,+@=()-]+", "-", name).strip(" .-")
     return kept or "study"
+
+
+def _stated(options: Namespace, target: Path) -> dict[str, Any]:
+    """What the command line says of a study, for the one that makes it again: what is not stated is left out."""
+    given = {name: value for name, none in STATED.items() if (value := getattr(options, name)) != none}
+    plain = {name: list(map(str, value)) if isinstance(value, list) else value for name, value in given.items()}
+    # Bounds that neither the space's file nor the command states hold no more.
+    return plain if target.is_dir() else {"constraint": [], **plain, "target": options.target}
 
 
 def _with_measurements(

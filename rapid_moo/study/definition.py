@@ -96,6 +96,7 @@ class Definition:
         seed: int | None = None,
         options: Mapping[str, Any] | None = None,
         reference: Reference | None = None,
+        command: Mapping[str, Any] | None = None,
     ) -> Definition:
         """The definition that a folder holds, with what is given anew, or that of a new study; nothing is written yet.
 
@@ -107,6 +108,8 @@ class Definition:
             As for :class:`~rapid_moo.Study`; what is left out is what the study was begun with.
         reference : Reference, optional
             Where the space of a new study was found.
+        command : mapping, optional
+            What ``rapid-moo run`` was given: ``target``, the space, and options by name.
 
         Raises
         ------
@@ -117,8 +120,10 @@ class Definition:
         """
         if (folder / DEFINITION).exists():
             known = _without_head(read_definition(folder))
+            known = with_command(known, command)
             return cls._opened(folder, known, space, measure, objectives, constraints, seed, dict(options or {}))
-        return cls._begun(folder, space, measure, objectives, constraints, seed, dict(options or {}), reference)
+        found = cls._begun(folder, space, measure, objectives, constraints, seed, dict(options or {}), reference)
+        return replace(found, content=with_command(found.content, command))
 
     @classmethod
     def _begun(
@@ -273,6 +278,21 @@ def _without_head(content: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in content.items() if key not in ("application", "format")}
 
 
+def with_command(content: dict[str, Any], command: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A definition's content with what a command line says; what an earlier one said and this one does not stays.
+
+    A study that was begun in Python has no command that makes it again.
+    """
+    known = content.get("command", {})
+    if not command or "target" not in {**known, **command}:
+        return content
+    # What was known beforehand stays known.
+    both = {
+        name: [*dict.fromkeys([*known.get(name, []), *command[name]])] for name in ("known", "prior") if name in command
+    }
+    return {**content, "command": {**known, **command, **both}}
+
+
 def _listed(constraints: Any) -> list[Any]:
     return [constraints] if isinstance(constraints, str) or callable(constraints) else list(constraints)
 
@@ -368,6 +388,9 @@ def _check_definition(content: Mapping[str, Any]) -> None:
         raise InputError(f"expected a budget, got {shown(budget)}")
     if not isinstance(options, dict | None):
         raise InputError(f"expected options, got {shown(options)}")
+    command = content.get("command", {"target": ""})
+    if not isinstance(command, dict) or not isinstance(command.get("target"), str):
+        raise InputError(f"expected the command that began it, got {shown(command)}")
     if not all(isinstance(item, str) for item in content["constraints"]):
         raise InputError(f"expected constraints as texts, got {shown(content['constraints'])}")
     for item in content["objectives"]:

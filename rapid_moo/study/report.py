@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shlex
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rapid_moo._util import FloatArray, IntArray
+from rapid_moo.costs import told_cost
 from rapid_moo.errors import RapidMooError
 from rapid_moo.objectives import signs
 from rapid_moo.predictors import PredictorSet, members_of
@@ -72,7 +74,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         kind="study",
         name=study.space.name,
         created=now(),
-        command=command or f"rapid-moo run {study.folder}",
+        command=command or _command(study),
         objectives=objective_facts(objectives),
         space=space_facts(study.space),
         bill={
@@ -106,6 +108,20 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         versions=environment(),
         running=status.holder,
     )
+
+
+def _command(study: Any) -> str:
+    """The command line that makes the study again, in a new folder; empty where none began it."""
+    given = dict(study.definition.content.get("command", {}))
+    target, budget = given.pop("target", ""), study.definition.budget
+    if not target or budget is None:
+        return ""
+    words = ["rapid-moo", "run", target]
+    for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
+        for item in value if isinstance(value, list) else [value]:
+            words += [option] if item is True else [option, str(item)]
+    return shlex.join([*words, "--budget", f"{told_cost(budget):.12g}", "--out", f"{study.folder}-again"])
 
 
 def _costs(study: Any) -> dict[str, Any]:
@@ -153,7 +169,7 @@ class Renewal:
     weights : sequence of float, optional
         Of the network to name.
     command : str
-        What runs it.
+        What makes it again, see :meth:`rapid_moo.Study.report`.
     """
 
     def __init__(self, study: Any, weights: Sequence[float] | None = None, command: str = "") -> None:

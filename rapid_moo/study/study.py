@@ -139,6 +139,7 @@ class Study(Shown):
         options: Mapping[str, Any] | None = None,
         priors: Sequence[Any] = (),
         space_reference: Reference | None = None,
+        command: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = Path(folder)
         self.workers, self.places, self.timeout = workers, dict(places or {}), timeout
@@ -154,6 +155,7 @@ class Study(Shown):
             seed=seed,
             options=options,
             reference=space_reference,
+            command=command,
         )
         self.space, self.objectives = self.definition.space, self.definition.objectives
         self.measure, self.constraints = self.definition.measure, self.definition.constraints
@@ -547,7 +549,7 @@ class Study(Shown):
         weights : sequence of float, optional
             One per objective: also name the architecture of the front that they prefer.
         command : str
-            What goes on with it; ``rapid-moo run FOLDER`` by default.
+            What makes it again; by default the command line that began it, with all that later ones have stated.
         """
         return study_report(self, weights, command)
 

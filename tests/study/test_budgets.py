@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from rapid_moo import Objective, Study
 from rapid_moo.cli.main import main
 from rapid_moo.errors import InputError
+from rapid_moo.report import read_report
 
 _spec = importlib.util.spec_from_file_location("_shared", Path(__file__).with_name("conftest.py"))
 _shared = importlib.util.module_from_spec(_spec)
@@ -159,6 +161,46 @@ def test_a_bound_and_a_name_that_are_not_as_they_were_are_told(command, space_fi
     assert main([*command, "--budget", "4"]) == 0
     # The file states no bound, and holds.
     assert caplog.messages == [f"{tmp_path / 's'}: changed: name from toy to tower; bounds from latency <= 1 to none"]
+
+
+def test_the_report_names_the_command_that_makes_the_same_again(command, space_file, tmp_path):
+    folder, again = tmp_path / "s", tmp_path / "s-again"
+    known = tmp_path / "known.csv"
+    known.write_text("depth,op,kernel,error,latency\n1,mlp,,10,1\n")
+    begin = [*command, "--seed", "3", "--constraint", "latency <= 5", "--costs", "error:1,latency:0.5"]
+    assert main([*begin, "--known", str(known), "--budget", "6"]) == 0
+    assert main(["run", str(folder), "--constraint", "latency <= 4", "--budget", "+6"]) == 0
+    told = read_report(folder).command
+    options = ["--costs", "error:1,latency:0.5", "--seed", "3", "--budget", "12", "--out", str(again)]
+    bound = ["--constraint", "latency <= 4"]
+    wanted = ["rapid-moo", "run", str(space_file), *bound, *command[2:4], "--known", str(known), *options]
+    assert sorted(shlex.split(told)) == sorted(wanted)
+    assert shlex.split(told)[:3] == wanted[:3]
+    assert main(["report", str(folder)]) == 0
+    assert read_report(folder).command == told
+    assert main(shlex.split(told)[1:]) == 0
+    made, first = (json.loads((where / "study.json").read_text()) for where in (again, folder))
+    assert all(
+        made[key] == first[key] for key in ("space", "objectives", "constraints", "measure", "settings", "command")
+    )
+    assert Study(again).spent == Study(folder).spent
+    # A file that states no bound takes it away, from the command as well.
+    assert main([*command, "--budget", "12"]) == 0
+    assert "--constraint" not in read_report(folder).command
+
+
+def test_a_study_that_was_begun_in_python_has_no_such_command(tmp_path, command):
+    Study(tmp_path / "s", toy(), good, objectives=PRICED).run(3.0)
+    assert main(["run", str(tmp_path / "s"), *command[2:4], "--budget", "4.5"]) == 0
+    assert read_report(tmp_path / "s").command == ""
+
+
+def test_a_command_line_that_is_damaged_is_refused(command, tmp_path, capsys):
+    assert main([*command, "--budget", "3"]) == 0
+    path = tmp_path / "s" / "study.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "command": ["run"]}))
+    assert main(["status", str(tmp_path / "s")]) == 2
+    assert "expected the command that began it, got ['run']" in capsys.readouterr().err
 
 
 def test_an_objective_that_is_listed_no_more_is_kept_and_told(command, space_file, capsys):
