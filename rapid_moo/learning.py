@@ -16,6 +16,8 @@ from rapid_moo._util import BoolArray, FloatArray, IntArray, Stopwatch, copied
 from rapid_moo.design import FIRST_SAMPLE
 from rapid_moo.predictors import PredictorSet, Spec, spec_from_dict
 from rapid_moo.priors import Priors
+from rapid_moo.report.facts import Choice
+from rapid_moo.report.making import choice_facts
 from rapid_moo.stopping import extrapolated
 from rapid_moo.success import SuccessModel
 from rapid_moo.table import ArchitectureTable
@@ -29,7 +31,7 @@ FIRST_TUNING = 48
 EARLY_GROWTH = 1.4
 TEACHING = 800
 """So many architectures that are known in part teach the predictors: more say little more, and cost their cube."""
-MADE_ANEW = frozenset(("tuned", "predictors", "success", "limits", "_chosen"))
+MADE_ANEW = frozenset(("tuned", "predictors", "success", "limits", "_choice", "_chosen"))
 
 
 class Learner:
@@ -84,6 +86,7 @@ class Learner:
         self.predictors: PredictorSet | None = None
         self.success: SuccessModel | None = None
         self.limits: PredictorSet | None = None
+        self._choice: Choice | None = None
         self._chosen: Sequence[Spec | None] = ()
         self._chosen_at = self._tuned_at = self._limits_chosen_at = 0
 
@@ -112,10 +115,7 @@ class Learner:
                 self.predictors = PredictorSet(sample.space, sample.objectives, specs, seed=seed, priors=self.priors)
             else:
                 self.predictors = self.predictors.successor()
-            done = whole(known, taught)
-            some = _teaching(done)
-            uncertain = np.vstack([noise[done], noise[some]])
-            self.predictors.fit(sample, warm_start=True, partial=(known.X[some], taught[some]), noise=uncertain)
+            _fit(self.predictors, sample, known, taught, noise)
             self._learn_success(known)
             self._learn_constraints(known, seed)
 
@@ -123,7 +123,7 @@ class Learner:
         """Tune where it is time to; before the first tuning, choose among a few processes."""
         n = len(sample)
         if self._time_to_tune(n):
-            self.tuned = self.tuner.with_seed(seed).tune(sample, priors=self.priors)
+            self.tuned, self._choice = self.tuner.with_seed(seed).tune(sample, priors=self.priors), None
             self._chosen, self._chosen_at, self._tuned_at = self.tuned.specs, n, n
             logger.info("tuned on %d architectures: %s", n, "/".join(self.tuned.families))
         elif not self._tuned_at and n >= EARLY_GROWTH * self._chosen_at:
@@ -154,6 +154,17 @@ class Learner:
             self.limits = self.limits.successor()
         self.limits.fit(values, warm_start=True)
 
+    @property
+    def choice(self) -> Choice:
+        """Why these predictors, also where an earlier process tuned them."""
+        if self.specs is not None:
+            return Choice("given")
+        if self._choice is None:
+            if self.tuned is None:
+                return Choice("early")
+            self._choice = choice_facts(self.tuned)
+        return self._choice
+
     # -------------------------------------------------------------------- state
     def state(self) -> dict[str, Any]:
         """What a later process needs beside the store to go on as this one would, in JSON's types."""
@@ -161,6 +172,7 @@ class Learner:
             "chosen": [spec.to_dict() if spec is not None else None for spec in self._chosen],
             "chosen_at": self._chosen_at,
             "tuned_at": self._tuned_at,
+            "choice": self.choice.to_dict(),
             "prior_columns": self._prior_columns(),
             "predictors": self.predictors.warm_state() if self.predictors is not None else None,
         }
@@ -184,8 +196,49 @@ class Learner:
             return  # So are they where priors were added: those that were chosen know nothing of them.
         self._chosen = [spec_from_dict(item) if item is not None else None for item in state["chosen"]]
         self._chosen_at, self._tuned_at = int(state["chosen_at"]), int(state["tuned_at"])
+        if self._tuned_at and "choice" in state:
+            self._choice = Choice.from_dict(state["choice"])
         if state["predictors"] is not None:
             self.predictors = PredictorSet.warm(self.view.space, self.view.objectives, state["predictors"], self.priors)
+
+
+def refitted(view: SpaceView, known: Knowledge, state: Mapping[str, Any], priors: Priors | None) -> PredictorSet | None:
+    """Predictors that a :meth:`Learner.state` tells of, fitted to everything known; None where it tells of none.
+
+    Who asks does not matter: a process that chose them and one that reads the state get the same.
+
+    Parameters
+    ----------
+    view : SpaceView
+        The problem's space and objectives.
+    known : Knowledge
+        What they learn from.
+    state : mapping
+        Of a learner on the same problem.
+    priors : Priors or None
+        What is known from elsewhere.
+    """
+    saved = state.get("predictors")
+    columns = [priors.count(o.name) if priors is not None else 0 for o in view.objectives]
+    # Those that were chosen before an objective or priors were added: the next run chooses anew.
+    if saved is None or len(saved["specs"]) != len(view.objectives) or state.get("prior_columns", columns) != columns:
+        return None
+    if known.complete.sum() < 2:
+        return None
+    taught, noise = foreseen(known)
+    found = PredictorSet.warm(view.space, view.objectives, saved, priors)
+    _fit(found, view.sample_table(known, taught), known, taught, noise)
+    return found
+
+
+def _fit(
+    predictors: PredictorSet, sample: ArchitectureTable, known: Knowledge, taught: FloatArray, noise: FloatArray
+) -> None:
+    """Fit predictors to the sample, and to what is known in part."""
+    done = whole(known, taught)
+    some = _teaching(done)
+    uncertain = np.vstack([noise[done], noise[some]])
+    predictors.fit(sample, warm_start=True, partial=(known.X[some], taught[some]), noise=uncertain)
 
 
 def foreseen(known: Knowledge) -> tuple[FloatArray, FloatArray]:

@@ -36,6 +36,7 @@ from rapid_moo.space import Gene, GridSpace, SearchSpace
 from rapid_moo.store import Store
 from rapid_moo.study import Study
 from rapid_moo.study.folder import DEFINITION
+from rapid_moo.study.report import kept_weights
 from rapid_moo.table import ArchitectureTable
 
 logger = logging.getLogger(__name__)
@@ -100,14 +101,7 @@ def report_of_folder(folder: Path) -> Report:
         # Its space lives in code that is not here: what was last known can be shown all the same.
         logger.warning("the last facts that were written, since %s", error)
         return read_report(folder)
-    known = last_report(folder)
-    weights = next((pick.weights for pick in known.picks if pick.weights is not None), None) if known else None
-    found = study.report(weights)
-    if known is not None and known.choice is not None and found.choice is not None and found.choice.how != "tuned":
-        # What the tuner compared is known to the process that tuned.
-        same = [p.members for p in known.predictors] == [p.members for p in found.predictors]
-        found = found.replace(choice=known.choice) if same else found
-    return found
+    return study.report(kept_weights(folder))
 
 
 def _evaluated(store: Store) -> IntArray:

@@ -198,6 +198,19 @@ class Choice:
     ranking: tuple[Mapping[str, Any], ...] = ()
     unlearnable: tuple[str, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON form."""
+        found = _plain(asdict(self))
+        assert isinstance(found, dict)
+        return found
+
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Choice:
+        """Inverse of :meth:`to_dict`."""
+        interval = tuple(content["interval"]) if content["interval"] else None
+        several = {key: tuple(content[key]) for key in ("ranking", "unlearnable")}
+        return cls(**{**content, "interval": interval, **several})
+
 
 @dataclass(frozen=True)
 class Pick:
@@ -345,9 +358,7 @@ class Report:
                 PredictorFacts(**{**item, "members": tuple(item["members"])}) for item in content.get("predictors", ())
             )
             if (choice := content.get("choice")) is not None:
-                interval = tuple(choice["interval"]) if choice["interval"] else None
-                several = {key: tuple(choice[key]) for key in ("ranking", "unlearnable")}
-                values["choice"] = Choice(**{**choice, "interval": interval, **several})
+                values["choice"] = Choice.from_dict(choice)
             if (compared := content.get("comparison")) is not None:
                 lists = {key: tuple(value) for key, value in compared.items() if isinstance(value, list)}
                 values["comparison"] = ComparisonFacts(**{**compared, **lists})

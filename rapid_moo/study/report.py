@@ -5,21 +5,23 @@ from __future__ import annotations
 import logging
 import shlex
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rapid_moo._util import FloatArray, IntArray
+from rapid_moo.bill import Bill
 from rapid_moo.costs import told_cost
 from rapid_moo.errors import RapidMooError
+from rapid_moo.learning import refitted
 from rapid_moo.objectives import signs
 from rapid_moo.predictors import PredictorSet, members_of
-from rapid_moo.report import Report, write_page
+from rapid_moo.report import Report, last_report, write_page
+from rapid_moo.report.facts import Choice
 from rapid_moo.report.making import (
     architecture_facts,
-    choice_facts,
     environment,
     now,
     objective_facts,
@@ -30,7 +32,7 @@ from rapid_moo.report.making import (
     space_facts,
 )
 from rapid_moo.study.engine import STATE
-from rapid_moo.table import ArchitectureTable
+from rapid_moo.view import SpaceView
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +50,9 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
     feasible[: len(known)] = known
     # What lacks a value breaks no bound that is known.
     allowed = feasible[rows] | np.isnan(raw).any(axis=1)
-    predictors = _predictors(study)
+    state = store.notes.get(STATE) or {}
+    predictors = _predictors(study, state)
+    chosen = Choice.from_dict(state["choice"]) if predictors is not None and "choice" in state else None
     facts, _ = architecture_facts(
         study.space,
         objectives,
@@ -69,7 +73,6 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         order = np.searchsorted(rows, store.in_order_told(rows[order]))
     progress = progress_facts(F[order], None, "found", _prices(study, rows[order])) if billed.any() else None
     front = facts.front(objectives)
-    algorithm = study._algorithm
     return Report(
         kind="study",
         name=study.space.name,
@@ -92,7 +95,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         reference=reference_facts("found", front, objectives) if len(front) else None,
         progress=progress,
         predictors=predictor_facts(predictors, members_of) if predictors is not None else (),
-        choice=choice_facts(algorithm.tuned if algorithm is not None else None) if predictors is not None else None,
+        choice=chosen,
         picks=picks_of(facts, objectives, weights),
         failures=dict(status.reasons),
         settings={
@@ -138,25 +141,18 @@ def _prices(study: Any, rows: IntArray) -> FloatArray | None:
     return np.asarray((study.store.paid[rows] * study.problem.prices).sum(axis=1), dtype=np.float64)
 
 
-def _predictors(study: Any) -> PredictorSet | None:
-    """The predictors of the run under way as they are, else those that the folder tells of, fitted to what is known."""
-    algorithm = study._algorithm
-    if algorithm is not None and hasattr(algorithm.predictors, "sample_"):
-        found: PredictorSet = algorithm.predictors
-        return found
-    noted = study.store.notes.get(STATE) or {}
-    state = noted.get("predictors")
-    if state is None or len(state["specs"]) != len(study.objectives):
-        return None
-    columns = [study.priors.count(objective.name) for objective in study.objectives]
-    if noted.get("prior_columns", columns) != columns:
-        return None  # Chosen before priors were added: the next run chooses anew.
-    complete = np.flatnonzero(study.store.complete)
-    if len(complete) < 2:
-        return None
-    X, raw = study.store.X[complete], study.store.raw_of(complete)
-    table = ArchitectureTable.build(study.space, study.objectives, X, raw, study.space.name)
-    return PredictorSet.warm(study.space, study.objectives, state, study.priors).fit(table, warm_start=True)
+def _predictors(study: Any, state: Mapping[str, Any]) -> PredictorSet | None:
+    """The predictors that the folder tells of, fitted to all that it holds: the same whoever asks, and when."""
+    bill = Bill(study.store)
+    bill.add(np.flatnonzero(study.store.tried))
+    view = SpaceView(study.problem)
+    return refitted(view, view.knowledge(bill, study.store.X[:0]), state, study.priors)
+
+
+def kept_weights(folder: Path) -> tuple[float, ...] | None:
+    """The weights of the network that the last report of a folder names; None where it names none."""
+    known = last_report(folder)
+    return next((pick.weights for pick in known.picks if pick.weights is not None), None) if known else None
 
 
 class Renewal:
@@ -167,13 +163,14 @@ class Renewal:
     study : Study
         Whose folder the page is in.
     weights : sequence of float, optional
-        Of the network to name.
+        Of the network to name; those of the last report by default.
     command : str
         What makes it again, see :meth:`rapid_moo.Study.report`.
     """
 
     def __init__(self, study: Any, weights: Sequence[float] | None = None, command: str = "") -> None:
-        self.study, self.weights, self.command = study, weights, command
+        self.study, self.command = study, command
+        self.weights = kept_weights(study.folder) if weights is None else weights
         self._last, self._took = time.monotonic(), 0.0
         self._failed = False
 

@@ -139,6 +139,27 @@ def test_a_run_leaves_and_renews_its_page(tmp_path, capsys):
     assert [p.members for p in again.predictors] == [p.members for p in report.predictors]
 
 
+@pytest.mark.parametrize("tuned_from", [20, 48])
+def test_a_report_is_the_same_whoever_makes_it_of_the_same_folder(tmp_path, monkeypatch, tuned_from):
+    """At the end of the run, in a new process, and after a run with nothing left to do."""
+    monkeypatch.setattr("rapid_moo.learning.FIRST_TUNING", tuned_from)
+    (tmp_path / "space.toml").write_text(SPACE)
+    (tmp_path / "measure.py").write_text(MEASURE)
+    out, measure_at = tmp_path / "out", f"{tmp_path / 'measure.py'}:measure"
+    given = ["run", tmp_path / "space.toml", "--measure", measure_at, "--budget", 26, "--out", out, "--prefer", "3,1"]
+    assert run(*given) == 0
+    first = read_report(out)
+    assert first.choice.how == ("tuned" if tuned_from == 20 else "early")
+    assert (first.choice.compared > 0) == (first.choice.adrs is not None) == (tuned_from == 20)
+    assert [pick.weights for pick in first.picks] == [None, (3.0, 1.0)]
+    for again in (["report", out], ["run", out], ["report", out]):
+        assert run(*again) == 0
+        assert read_report(out).replace(created="") == first.replace(created="")
+    (out / REPORT_FILE).unlink()
+    assert run("report", out) == 0
+    assert read_report(out).choice == first.choice
+
+
 def test_a_study_whose_code_is_gone_shows_its_last_facts(tmp_path, caplog):
     study = Study(tmp_path / "s", own_space(), measure)
     study.run(budget=6)
