@@ -359,10 +359,14 @@ def importance(
 ) -> Any:
     """Which genes drive which objective: total effects, see :func:`rapid_moo.report.making.gene_effects`.
 
-    Parameters and returns as in :func:`calibration`; objectives that the space computes are included.
+    Parameters and returns as in :func:`calibration`; objectives that the space computes are included, those whose
+    predictor explains too little of what it has not seen are not.
     """
     report = report_of(subject, predict=True)
-    known = _predicted(report, [p for p in report.predictors if p.importance])
+    known = [p for p in report.predictors if p.importance]
+    if report.predictors and not known:
+        raise InputError("importance: expected a predictor that explains half of what it has not seen, found none")
+    known = _predicted(report, known)
     several = [known[k] for k in _chosen((p.objective for p in known), objective, "objective")]
     most = max(min(len(p.importance), SHOWN_GENES) for p in several)
     axes = _panels(ax, len(several), (4.4, 1.2 + 0.27 * most))

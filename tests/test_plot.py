@@ -54,7 +54,7 @@ def measure(architecture: dict[str, Any]) -> dict[str, float]:
 @pytest.fixture(scope="module")
 def result():
     problem = ArchitectureProblem(own_space(), measure=measure)
-    return minimize(problem, RAPID(n_initial=8), ("n_eval", 15), seed=1)
+    return minimize(problem, RAPID(n_initial=8), ("n_eval", 20), seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_the_front_of_ones_own_problem(result):
     assert {tuple(p) for p in drawn.round(9)} == {tuple(p) for p in raw[:, ::-1].round(9)}
     assert axis.get_xlabel() == "speed (higher is better)"
     assert axis.get_ylabel() == "error [%] (lower is better)"
-    assert points(axis, "evaluated").shape == (15, 2)
+    assert points(axis, "evaluated").shape == (20, 2)
 
 
 @pytest.mark.parametrize("most", [21, 50, 1000, 1e7])
@@ -160,6 +160,13 @@ def test_the_effect_of_a_gene_is_told(result):
     assert effects["width"] > 0.4
     assert effects["depth"] > 0.1
     assert sum(effects.values()) > 1.0
+
+
+def test_effects_that_nobody_can_tell_are_not_drawn():
+    space, rng = own_space(), np.random.default_rng(0)
+    table = ArchitectureTable.build(space, GOALS, space.enumerate(), rng.normal(size=(24, 2)))
+    with pytest.raises(InputError, match="expected a predictor that explains half of what it has not seen, found none"):
+        plot.importance(table)
 
 
 def test_foreign_problems_and_algorithms():

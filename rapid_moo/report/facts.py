@@ -154,8 +154,13 @@ class PredictorFacts:
         Of rows that were not used for training, where a table knows them.
     measured, predicted, std : list of float
         Training rows, each as predicted by predictors that had not seen it, with the calibrated standard deviation.
+    logarithmic : bool
+        Whether the next two compare logarithms of the values.
+    explained : float or None
+        Share of the variance of those rows that these predictions explain; None where they are too few.
     importance : mapping of str to float
-        Share of the predictions' variance that vanishes if a gene were known (total effect), by gene.
+        Share of the predictions' variance that a gene has a hand in (total effect), by gene; empty where the predictor
+        explains too little to tell.
     told : int
         Values of priors that they learnt from beside the training rows.
     """
@@ -167,6 +172,8 @@ class PredictorFacts:
     measured: list[float] = field(default_factory=list)
     predicted: list[float] = field(default_factory=list)
     std: list[float] = field(default_factory=list)
+    logarithmic: bool = False
+    explained: float | None = None
     importance: Mapping[str, float] = field(default_factory=dict)
     told: int = 0
 

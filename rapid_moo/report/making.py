@@ -6,6 +6,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -36,7 +37,11 @@ MOST_LISTED = 10_000
 MOST_REFERENCE = 2_000
 MOST_DRAWN, MOST_DRAWN_CHARACTERS = 600, 6_000_000
 MOST_CALIBRATED = 1_000
-N_EFFECT = 192
+N_EFFECT = 400
+SPANS = 10.0
+"""Positive values that span such a factor are compared by their logarithms."""
+FEWEST_HELD_OUT, FEWEST_EXPLAINED = 8, 0.5
+"""Which genes matter is told of predictors that explain half of what they have not seen, of so many rows at least."""
 SHOWN_TRIPLETS = 5
 PACKAGES = ("rapid-moo", "numpy", "pandas", "pymoo", "scikit-learn", "xgboost", "nevergrad")
 
@@ -238,14 +243,20 @@ def predictor_facts(
     metrics : sequence of mapping, optional
         Errors on rows that were not used for training.
     """
-    effects = gene_effects(predictors)
+    parts = [() if spec is None else members(spec) for spec in predictors.specs]
+    scales = [
+        Scale.of(column, not some or sum(share for m, share in some if m.transform == "log") >= 0.5)
+        for column, some in zip(predictors.sample_.raw.T, parts, strict=True)
+    ]
+    effects = gene_effects(predictors, scales)
     found = []
     for k, (objective, spec, held) in enumerate(
         zip(predictors.objectives, predictors.specs, predictors.held_out(), strict=True)
     ):
-        several = () if spec is None else tuple({**m.to_dict(), "share": share} for m, share in members(spec))
+        several = tuple({**m.to_dict(), "share": share} for m, share in parts[k])
         measured, mean, std = held if held is not None else (np.empty(0),) * 3
         rows = _evenly(np.arange(len(measured)), MOST_CALIBRATED) if len(measured) else np.empty(0, dtype=np.int64)
+        explained = 1.0 if spec is None else scales[k].explained(measured, mean)
         found.append(
             PredictorFacts(
                 objective=objective.name,
@@ -255,24 +266,81 @@ def predictor_facts(
                 measured=measured[rows].tolist(),
                 predicted=mean[rows].tolist(),
                 std=std[rows].tolist(),
-                importance=effects[k],
+                logarithmic=scales[k].logarithmic,
+                explained=explained,
+                importance=effects[k] if explained is not None and explained >= FEWEST_EXPLAINED else {},
                 told=predictors.told_[k],
             )
         )
     return tuple(found)
 
 
-def gene_effects(predictors: Any, n: int = N_EFFECT, seed: int = 0) -> list[dict[str, float]]:
+@dataclass(frozen=True)
+class Scale:
+    """On which scale differences of an objective's values are compared, and how far predictions are believed.
+
+    Attributes
+    ----------
+    logarithmic : bool
+        Whether by their logarithms: of positive values that span a factor of 10 or more, where the predictor learns
+        the logarithm too. A predictor of the values themselves may say less than 0 of small ones.
+    low, high : float
+        Ends of what is plausible on that scale: what was measured, widened by its range both ways.
+    """
+
+    logarithmic: bool
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, measured: FloatArray, by_logarithm: bool = True) -> Scale:
+        """The scale of measured values of shape (n,), of which some may be unknown.
+
+        Parameters
+        ----------
+        measured : ndarray of shape (n,)
+            Raw values.
+        by_logarithm : bool
+            Whether what is to be compared was learnt by its logarithm, or is exact.
+        """
+        values = measured[np.isfinite(measured)]
+        if not len(values):
+            return cls(False, -np.inf, np.inf)
+        logarithmic = bool(by_logarithm and values.min() > 0.0 and values.max() >= SPANS * values.min())
+        ends = np.array([values.min(), values.max()])
+        low, high = np.log(ends) if logarithmic else ends
+        return cls(logarithmic, float(2.0 * low - high), float(2.0 * high - low))
+
+    def __call__(self, values: FloatArray) -> FloatArray:
+        """Values on the scale; what is beyond the plausible is at its end."""
+        if self.logarithmic:
+            values = np.log(np.maximum(values, np.finfo(np.float64).tiny))
+        return np.clip(values, self.low, self.high)
+
+    def explained(self, measured: FloatArray, predicted: FloatArray) -> float | None:
+        """Share of the variance of measured values that predictions explain; None where that cannot be told."""
+        if len(measured) < FEWEST_HELD_OUT:
+            return None
+        truth = self(measured)
+        variance = float(truth.var())
+        return 1.0 - float(np.mean((truth - self(predicted)) ** 2)) / variance if variance > 0.0 else None
+
+
+def gene_effects(predictors: Any, scales: Sequence[Scale], n: int = N_EFFECT, seed: int = 0) -> list[dict[str, float]]:
     """Total effect of each gene on each prediction: the share of its variance that the gene has a hand in.
 
-    Jansen's estimator (M. Jansen, Comput. Phys. Commun. 117, 1999): half the mean squared change of the prediction when
-    the gene alone is taken from another random architecture, over the variance. Shares of genes that act together add
-    up to more than 1; what is below 0 by chance is 0.
+    Half the mean squared change of the prediction when the gene alone is taken from another random architecture, over
+    the variance (M. Jansen, Comput. Phys. Commun. 117, 1999). The variance is that of both samples together, so that
+    the share is 1 minus their correlation: a rare large prediction counts above and below the line, and no share
+    exceeds 1 by more than the error of the sample. It is cut off there, and what is within two standard errors of 0 is
+    0. Shares of genes that act together add up to more than 1.
 
     Parameters
     ----------
     predictors : PredictorSet
         Fitted.
+    scales : sequence of Scale
+        On which the changes of each objective are compared.
     n : int
         Architectures that are changed.
     seed : int
@@ -294,10 +362,22 @@ def gene_effects(predictors: Any, n: int = N_EFFECT, seed: int = 0) -> list[dict
         changed[:, k] = B[:, k]
         several.append(space.repair(changed))
     predicted = predictors.predict(np.vstack(several)).reshape(len(several), len(A), -1)
-    variance = predicted[0].var(axis=0)
-    effect = 0.5 * ((predicted[1:] - predicted[0]) ** 2).mean(axis=1) / np.where(variance > 0, variance, 1.0)
     names = [gene.name for gene in space.genes]
-    return [dict(zip(names, column.tolist(), strict=True)) for column in effect.T]
+    return [
+        dict(zip(names, _total_effects(scale(predicted[:, :, k])).tolist(), strict=True))
+        for k, scale in enumerate(scales)
+    ]
+
+
+def _total_effects(values: FloatArray) -> FloatArray:
+    """Total effects of shape (n_genes,) from values of shape (1 + n_genes, n): a sample, and with each gene changed."""
+    first, changed = values[0], values[1:]
+    middle = 0.5 * (first.mean() + changed.mean(axis=1))[:, None]
+    variance = 0.5 * ((first - middle) ** 2 + (changed - middle) ** 2).mean(axis=1)
+    parts = 0.5 * (first - changed) ** 2
+    safe = np.where(variance > 0.0, variance, 1.0)
+    effect, error = parts.mean(axis=1) / safe, parts.std(axis=1) / np.sqrt(len(first)) / safe
+    return np.where(effect > 2.0 * error, np.minimum(effect, 1.0), 0.0)
 
 
 def _random(space: SearchSpace, n: int, rng: np.random.Generator) -> IntArray:

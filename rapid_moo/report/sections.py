@@ -250,18 +250,26 @@ def _why(report: Report) -> Section | None:
 
 def _importance(report: Report) -> Section | None:
     blocks: list[Block] = []
+    unsure = []
     for p in report.predictors:
         top = sorted(p.importance.items(), key=lambda item: -item[1])[:SHOWN_GENES]
         shares = tuple((name, float(share)) for name, share in top if share >= 0.005)
         if shares:
-            blocks.append(Bars(p.objective, shares))
-    if not blocks:
+            blocks.append(Bars(f"{p.objective}, by its logarithm" if p.logarithmic else p.objective, shares))
+        elif not p.importance and p.family != "exact":
+            known = "" if p.explained is None else f" ({max(0.0, p.explained):.0%} of the variance)"
+            unsure.append(f"{p.objective}{known}")
+    if not blocks and not unsure:
         return None
     told = (
         "Share of the variance of an objective, as it is predicted over the space, that a gene has a hand in (total"
         " effect). Genes that act together share theirs, so the sum may exceed 100 %."
     )
-    return Section("importance", "Which genes drive which objective", (Paragraph(told), *blocks))
+    if unsure:
+        why = f"Of unseen architectures too little is explained to tell which genes matter: {', '.join(unsure)}."
+        blocks.append(Paragraph(why))
+    shown = (Paragraph(told), *blocks) if len(blocks) > bool(unsure) else blocks
+    return Section("importance", "Which genes drive which objective", tuple(shown))
 
 
 def _failures(report: Report) -> Section | None:

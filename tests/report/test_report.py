@@ -13,9 +13,18 @@ from rapid_moo.drawing import graph, stack
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.indicators import adrs, hypervolume
 from rapid_moo.objectives import to_minimised
+from rapid_moo.predictors import members_of
 from rapid_moo.report import REPORT_FILE, Report, read_report, to_html, to_markdown, to_text, write_page
 from rapid_moo.report.facts import FORMAT
-from rapid_moo.report.making import MOST_LISTED, architecture_facts, gene_effects, progress_facts
+from rapid_moo.report.making import (
+    MOST_LISTED,
+    Scale,
+    architecture_facts,
+    gene_effects,
+    objective_facts,
+    predictor_facts,
+    progress_facts,
+)
 from rapid_moo.report.rendering import escaped
 from rapid_moo.table import ArchitectureTable
 
@@ -142,22 +151,76 @@ def test_progress_without_a_known_front_ends_at_its_own():
     assert progress_facts(np.full((3, 2), np.inf), None, "") is None
 
 
+class Function:
+    """What predicts as a function of the codes says."""
+
+    def __init__(self, function, names="f"):
+        self.objectives = tuple(Objective(name, "min") for name in names)
+        self.space = GridSpace("f", [Gene(name, tuple(range(5))) for name in "abcd"], self.objectives)
+        self.function = function
+
+    def predict(self, X):
+        return np.column_stack(self.function(np.asarray(X, dtype=float)))
+
+    def effects(self, **options):
+        scales = [Scale.of(column) for column in self.predict(self.space.enumerate()).T]
+        return gene_effects(self, scales, **options)
+
+
 def test_effects_of_genes_are_those_of_the_function():
-    goals = (Objective("sum", "min"), Objective("product", "min"), Objective("third", "min"))
-    space = GridSpace("f", [Gene(name, tuple(range(5))) for name in "abcd"], goals)
+    def function(Y):
+        return 3 * Y[:, 0] + 4 * Y[:, 1], (Y[:, 0] - 2) * (Y[:, 1] - 2), Y[:, 2] * (Y[:, 3] - 1)
 
-    class Exact:
-        def __init__(self):
-            self.space, self.objectives = space, goals
-
-        def predict(self, Y):
-            return np.column_stack([3.0 * Y[:, 0] + 4.0 * Y[:, 1], (Y[:, 0] - 2.0) * (Y[:, 1] - 2.0), Y[:, 2]])
-
-    total, product, third = gene_effects(Exact(), n=10_000)
+    total, product, third = Function(function, "fgh").effects(n=10_000)
     # Variances of 9 and 16 parts; a pure interaction belongs to both genes whole.
-    assert total == pytest.approx({"a": 9 / 25, "b": 16 / 25, "c": 0, "d": 0}, abs=0.05)
-    assert product == pytest.approx({"a": 1, "b": 1, "c": 0, "d": 0}, abs=0.05)
-    assert third == pytest.approx({"a": 0, "b": 0, "c": 1, "d": 0}, abs=0.05)
+    assert total == pytest.approx({"a": 9 / 25, "b": 16 / 25, "c": 0, "d": 0}, abs=0.03)
+    assert product == pytest.approx({"a": 1, "b": 1, "c": 0, "d": 0}, abs=0.03)
+    # Of c (d - 1) with means 2 and 1, variances 2 and 2: 2 of c alone, 8 of d alone, 4 of both.
+    assert third == pytest.approx({"a": 0, "b": 0, "c": 6 / 14, "d": 12 / 14}, abs=0.03)
+
+
+def test_effects_on_what_grows_by_factors_are_those_on_its_logarithm():
+    [found] = Function(lambda Y: (0.05 * np.exp(0.6 * Y[:, 0] + 0.8 * Y[:, 1]),)).effects(n=10_000)
+    assert found == pytest.approx({"a": 9 / 25, "b": 16 / 25, "c": 0, "d": 0}, abs=0.03)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_rare_explosion_is_no_share_above_one(seed):
+    """The variance of a sample without the explosion once made 251 % of the share of a variance."""
+
+    def function(Y):
+        return (Y[:, 0] - 5 + 1e4 * ((Y[:, 1] == 4) & (Y[:, 2] == 4) & (Y[:, 3] == 4)),)
+
+    predictors = Function(function)
+    free = [Scale(False, -np.inf, np.inf)]
+    [found] = gene_effects(predictors, free, n=192, seed=seed)
+    assert max(found.values()) <= 1.0
+    # What is far beyond anything measured is not believed.
+    [found] = gene_effects(predictors, [Scale.of(np.array([-5.0, -1.0]))], n=2_000, seed=seed)
+    assert max(found, key=found.get) == "a"
+
+
+def test_effects_are_told_of_predictors_that_can_tell():
+    rng, space = np.random.default_rng(0), own_space()
+    X = space.sample(60, 0)
+    raw = np.column_stack([measured(X, rng)[:, 2], rng.normal(size=60), X[:, 1] + rng.normal(0, 0.3, 60)])
+    predictors = PredictorSet(space, GOALS, [PredictorSpec(transform="log"), PredictorSpec(), PredictorSpec()])
+    predictors.fit(ArchitectureTable.build(space, GOALS, X, raw))
+    facts = predictor_facts(predictors, members_of)
+    size, noise, depth = facts
+    assert [p.logarithmic for p in facts] == [True, False, False]
+    assert size.explained > 0.9
+    assert noise.explained < 0.3
+    assert noise.importance == {}
+    assert depth.importance["depth"] > 0.9
+    # Depth times the width's square: their logarithms add up.
+    by_depth, by_width = np.log(np.arange(1, 9)).var(), np.log(4.0 ** np.arange(4)).var()
+    assert size.importance["depth"] == pytest.approx(by_depth / (by_depth + by_width), abs=0.08)
+    page = to_text(Report(kind="run", name="r", objectives=objective_facts(GOALS), predictors=facts))
+    told = (
+        f"too little is explained to tell which genes matter: speed ({max(0.0, noise.explained):.0%} of the variance)"
+    )
+    assert told in page
 
 
 def test_predictions_of_known_rows_have_not_seen_them():
