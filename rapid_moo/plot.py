@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["audit", "calibration", "curves", "front", "front_figure", "importance", "progress", "ranks"]
 
 # Okabe and Ito's colours: told apart by colour-blind readers and, by lightness, in print.
-ORANGE, BLUE, GREY, BLACK = "#D55E00", "#0072B2", "#BBBBBB", "#000000"
+ORANGE, BLUE, PURPLE, GREY, BLACK = "#D55E00", "#0072B2", "#B0508A", "#BBBBBB", "#000000"
 BAND = 1.645
 """Standard deviations of a 90 % band."""
 SHOWN_GENES = 12
@@ -91,6 +91,8 @@ def _chosen(names: Iterable[str], wanted: str | Sequence[str] | None, what: str)
 def front(subject: Any, ax: Axes | Sequence[Axes] | None = None, *, objectives: Sequence[str] | None = None) -> Any:
     """The front found, among everything evaluated and beside the front that judges where one is known.
 
+    What breaks a bound is crossed, and bounds on objectives are dashed lines.
+
     Parameters
     ----------
     subject : result, problem, study, table, folder or Report
@@ -128,15 +130,32 @@ def front(subject: Any, ax: Axes | Sequence[Axes] | None = None, *, objectives: 
     sample = state == "sample"
     # What is known in part from elsewhere is no evaluation.
     evaluated = ~sample & ((state != "known") | np.isfinite(raw).all(axis=1))
-    several = {"evaluated": raw[evaluated], **({"trained on": raw[sample]} if sample.any() else {})}
+    broken = ~np.array(facts.feasible, dtype=np.bool_) & np.isfinite(raw).all(axis=1)
+    several = {"evaluated": raw[evaluated & ~broken]}
+    if sample.any():
+        several["trained on"] = raw[sample & ~broken]
     if report.kind == "table":
         several = {"architectures": raw}
     pairs = [(b, a) for a, b in combinations(chosen, 2)] or [(-1, chosen[0])]
     axes = _panels(ax, len(pairs))
     for axis, pair in zip(axes, pairs, strict=True):
-        _draw_front(axis, report.objectives, pair, several, raw[on], points, kind)
+        _draw_front(axis, report.objectives, pair, several, raw[on], points, kind, raw[broken])
+        _draw_bounds(axis, report, pair, raw)
     axes[0].legend(frameon=False, fontsize="small")
     return _returned(axes)
+
+
+def _draw_bounds(axis: Any, report: Report, pair: tuple[int, int], raw: FloatArray) -> None:
+    """The bounds on two objectives, where something is on either side of them."""
+    x, y = pair
+    names = [objective.name for objective in report.objectives]
+    for bound in report.bounds:
+        if bound.objective is None or bound.edge is None:
+            continue
+        k = names.index(bound.objective)
+        if k in (x, y) and np.nanmin(raw[:, k]) <= bound.edge <= np.nanmax(raw[:, k]):
+            draw = axis.axvline if k == x else axis.axhline
+            draw(bound.edge, color=PURPLE, linewidth=1.0, linestyle=(0, (5, 4)), label=bound.text, zorder=1)
 
 
 def _logarithmic(ruler: Any) -> None:
@@ -158,12 +177,18 @@ def _draw_front(
     found: FloatArray,
     judge: FloatArray | None,
     kind: str,
+    broken: FloatArray | None = None,
 ) -> None:
     """One pair of objectives; of a single one its values in the order of evaluation."""
     x, y = pair
     for (name, values), colour in zip(several.items(), (GREY, BLUE), strict=False):
         at = np.arange(1, len(values) + 1) if x < 0 else values[:, x]
         axis.scatter(at, values[:, y], s=7, c=colour, label=f"{name} ({len(values):,})", rasterized=True)
+    if broken is not None and len(broken):
+        several = {**several, "break a bound": broken}
+        at = np.arange(1, len(broken) + 1) if x < 0 else broken[:, x]
+        label = f"break a bound ({len(broken):,})"
+        axis.scatter(at, broken[:, y], s=14, c=PURPLE, marker="x", linewidths=0.9, label=label)
     if judge is not None and x >= 0:
         axis.scatter(judge[:, x], judge[:, y], s=42, facecolors="none", edgecolors=BLACK, linewidths=0.9, label=kind)
     if x >= 0:
@@ -176,7 +201,7 @@ def _draw_front(
     for k, ruler in ((x, axis.xaxis), (y, axis.yaxis)):
         if k < 0:
             continue
-        values = np.concatenate([values[:, k] for values in several.values()])
+        values = np.concatenate([values[:, k] for values in (found, *several.values())])
         values = values[np.isfinite(values)]
         if objectives[k].direction == "min" and values.min() > 0 and values.max() > 20 * values.min():
             _logarithmic(ruler)

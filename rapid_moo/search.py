@@ -17,7 +17,7 @@ from rapid_moo._shown import Lines, Shown
 from rapid_moo._util import BoolArray, FloatArray, IntArray, atomic_path, write_text
 from rapid_moo.algorithm import RAPID
 from rapid_moo.candidates import SEARCHES
-from rapid_moo.constraints import Constraint
+from rapid_moo.constraints import Constraint, as_constraints
 from rapid_moo.costs import EPSILON, CostBudget, affordable, cost_text, prices, told_cost
 from rapid_moo.design import FIRST_SAMPLE
 from rapid_moo.errors import InputError
@@ -33,6 +33,7 @@ from rapid_moo.progress import Progress, ProgressCallback
 from rapid_moo.report import Report
 from rapid_moo.report.making import (
     architecture_facts,
+    bound_facts,
     choice_facts,
     environment,
     now,
@@ -42,6 +43,7 @@ from rapid_moo.report.making import (
     progress_facts,
     reference_facts,
     space_facts,
+    within_bounds,
 )
 from rapid_moo.table import ArchitectureTable
 from rapid_moo.tuning import ADRSTuner, Triplet, TunerResult
@@ -221,6 +223,7 @@ class SearchResult(Shown):
             created=now(),
             command=command,
             objectives=objective_facts(self.objectives),
+            bounds=bound_facts(as_constraints(self.settings.constraints), self.objectives),
             space=space_facts(table.space),
             bill={
                 "evaluations": n,
@@ -474,7 +477,7 @@ class Search:
         )
         feasible: Any = np.ones(len(X), dtype=np.bool_)
         if self.problem.constraints:
-            feasible = (self.problem.violations(X, raw) <= 0.0).all(axis=1)
+            feasible = within_bounds(self.problem.violations(X, raw))
         kept = np.flatnonzero(feasible & np.isfinite(raw).all(axis=1))
         F = to_minimised(raw, table.objectives)
         front_rows = kept[front_indices(F[kept])] if len(kept) else kept

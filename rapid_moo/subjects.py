@@ -22,6 +22,7 @@ from rapid_moo.report import Report, last_report, read_report
 from rapid_moo.report.facts import SpaceFacts
 from rapid_moo.report.making import (
     architecture_facts,
+    bound_facts,
     choice_facts,
     environment,
     now,
@@ -31,6 +32,7 @@ from rapid_moo.report.making import (
     progress_facts,
     reference_facts,
     space_facts,
+    within_bounds,
 )
 from rapid_moo.space import Gene, GridSpace, SearchSpace
 from rapid_moo.store import Store
@@ -162,10 +164,9 @@ def _of_store(store: Store, known: Any, rows: IntArray, algorithm: Any, predict:
     problem = known if isinstance(known, ArchitectureProblem) else known.problem
     whole: BoolArray = np.asarray(np.isfinite(raw).all(axis=1), dtype=np.bool_)
     feasible: BoolArray = np.ones(len(rows), dtype=np.bool_)
-    reference, kind, fingerprint = None, "found", ""
+    reference, kind, fingerprint, bounds = None, "found", "", ()
     if isinstance(problem, ArchitectureProblem):
-        if problem.constraints:
-            feasible = np.asarray((problem.violations(X, raw) <= 0.0).all(axis=1), dtype=np.bool_)
+        feasible, bounds = within_bounds(problem.violations(X, raw)), bound_facts(problem.constraints, objectives)
         reference = problem.reference_front()
         if problem.table is not None:
             kind, fingerprint = problem.front_kind, problem.table.fingerprint
@@ -196,6 +197,7 @@ def _of_store(store: Store, known: Any, rows: IntArray, algorithm: Any, predict:
         name=problem.name() if isinstance(problem, ArchitectureProblem) else type(problem).__name__,
         created=now(),
         objectives=objective_facts(objectives),
+        bounds=bounds,
         space=space_facts(store.space),
         bill={
             "evaluations": int(billed.sum()),

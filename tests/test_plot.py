@@ -88,6 +88,22 @@ def test_the_front_of_ones_own_problem(result):
     assert points(axis, "evaluated").shape == (20, 2)
 
 
+def test_what_breaks_a_bound_is_crossed_and_the_bound_drawn():
+    space = own_space()
+    problem = ArchitectureProblem(space, measure=measure, constraints=["speed >= 100", "depth <= 5"])
+    X = space.enumerate()[space.enumerate()[:, 1] < 5]
+    problem.evaluate(X)
+    axis = plot.front(problem)
+    speed = problem.store.raw[:, 1]
+    assert sorted(points(axis, "break a bound")[:, 0]) == sorted(speed[speed < 100])
+    assert sorted(points(axis, "evaluated")[:, 0]) == sorted(speed[speed >= 100])
+    [line] = [line for line in axis.lines if line.get_label() == "speed >= 100"]
+    assert set(line.get_xdata()) == {100.0}
+    labels = [text.get_text() for text in axis.get_legend().get_texts()]
+    assert f"break a bound ({(speed < 100).sum()})" in labels
+    assert report_of(problem).bounds[1].edge is None
+
+
 @pytest.mark.parametrize("most", [21, 50, 1000, 1e7])
 def test_labels_of_logarithmic_axes_do_not_overlap(most):
     space = GridSpace("own", [Gene("width", (16, 32, 64)), Gene("depth", (0, 1, 2, 3))], GOALS[::-1])

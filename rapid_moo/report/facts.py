@@ -60,13 +60,23 @@ class SpaceFacts:
 
 
 @dataclass(frozen=True)
+class BoundFacts:
+    """A bound: as it was written, and where it bounds an objective that one's name and the last allowed raw value."""
+
+    text: str
+    objective: str | None = None
+    edge: float | None = None
+
+
+@dataclass(frozen=True)
 class Architectures:
     """Architectures and what is known of them; every list has one entry per architecture.
 
     Attributes
     ----------
-    total : int
-        How many there are; of very many only the front and a part of the others are listed.
+    total, measured, broken : int
+        How many there are, how many of them with every objective or out of bounds, and how many of those break a bound;
+        of very many only the front and a part of the others are listed.
     number : list of int
         Evaluation number, from 1 up; 0 where it was not billed.
     codes : list of list of int
@@ -80,7 +90,7 @@ class Architectures:
     reason : list of str
         Why something failed; empty where nothing did.
     feasible, on_front : list of bool
-        Whether it meets all bounds, and whether it is on the front of what was measured.
+        Whether it breaks no bound that is known of it, and whether it is on the front of what was measured.
     drawings : mapping of str to str
         SVG of architectures by position in the lists, where the space draws them.
     """
@@ -95,6 +105,8 @@ class Architectures:
     reason: list[str]
     feasible: list[bool]
     on_front: list[bool]
+    measured: int = 0
+    broken: int = 0
     drawings: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -311,6 +323,7 @@ class Report:
     created: str = ""
     command: str = ""
     objectives: tuple[ObjectiveFacts, ...] = ()
+    bounds: tuple[BoundFacts, ...] = ()
     space: SpaceFacts | None = None
     bill: Mapping[str, Any] = field(default_factory=dict)
     quality: Mapping[str, float | None] = field(default_factory=dict)
@@ -355,6 +368,7 @@ class Report:
         try:
             values = {item.name: content[item.name] for item in fields(cls) if item.name in content}
             values["objectives"] = tuple(ObjectiveFacts(**item) for item in content.get("objectives", ()))
+            values["bounds"] = tuple(BoundFacts(**item) for item in content.get("bounds", ()))
             if (space := content.get("space")) is not None:
                 genes = tuple(GeneFacts(gene["name"], tuple(gene["labels"])) for gene in space["genes"])
                 values["space"] = SpaceFacts(space["name"], int(space["size"]), genes)

@@ -19,6 +19,7 @@ from rapid_moo.pareto import front_indices, front_points
 from rapid_moo.preferences import knee_point, preferred_point
 from rapid_moo.report.facts import (
     Architectures,
+    BoundFacts,
     Choice,
     GeneFacts,
     ObjectiveFacts,
@@ -72,6 +73,28 @@ def space_facts(space: SearchSpace) -> SpaceFacts:
     return SpaceFacts(space.name, int(space.size), tuple(GeneFacts(g.name, tuple(g.labels)) for g in space.genes))
 
 
+def bound_facts(constraints: Sequence[Any], objectives: Sequence[Objective]) -> tuple[BoundFacts, ...]:
+    """Bounds as they were written, with the edge of those on objectives; functions have none."""
+    names = {objective.name for objective in objectives}
+    return tuple(
+        BoundFacts(str(item), item.name, item.edge)
+        if hasattr(item, "edge") and item.name in names
+        else BoundFacts(str(item))
+        for item in constraints
+    )
+
+
+def within_bounds(violations: FloatArray) -> BoolArray:
+    """Which architectures break no bound that is known of them, shape (n,).
+
+    Parameters
+    ----------
+    violations : ndarray of shape (n, n_constraints)
+        Positive where a bound is broken, infinite where nobody knows.
+    """
+    return np.asarray(~((violations > 0.0) & np.isfinite(violations)).any(axis=1), dtype=np.bool_)
+
+
 def architecture_facts(
     space: SearchSpace,
     objectives: Sequence[Objective],
@@ -102,7 +125,7 @@ def architecture_facts(
     number, reason : sequence, optional
         Evaluation numbers (1 to n by default) and reasons of failures.
     feasible : ndarray of shape (n,), optional
-        Which may be on the front.
+        Which break no bound that is known of them, and so may be on the front.
     predictors : PredictorSet, optional
         Fitted; predicts all that is listed, each as if it had not been measured.
     draw : bool
@@ -139,6 +162,8 @@ def architecture_facts(
         reason=[reasons[row] for row in rows],
         feasible=allowed[rows].tolist(),
         on_front=front[rows].tolist(),
+        measured=int((whole | ~allowed).sum()),
+        broken=int((~allowed).sum()),
         drawings=_drawings(space, X[rows], front[rows]) if draw else {},
     )
     return found, rows

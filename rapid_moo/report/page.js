@@ -36,6 +36,7 @@
   const byFirst = (a, b) => valueOf(a, 0) - valueOf(b, 0) || a - b;
   const front = rows.filter((row) => table.front[row] === "1").sort(byFirst);
   const others = rows.filter((row) => table.front[row] !== "1" && complete(row));
+  const breaks = (row) => table.feasible[row] !== "1";
   const nameOf = (row) => (table.number[row] ? `Evaluation ${table.number[row]}` : "Known beforehand");
   let drawings = {};
   if (facts.drawings && typeof DecompressionStream !== "undefined") {
@@ -167,6 +168,8 @@
     const markSource = source(columns([])), pickSource = source(columns([]));
     const inside = new Bokeh.BooleanFilter({ booleans: front.map(() => true) });
     const view = new Bokeh.CDSView({ filter: inside });
+    const [meeting, breaking] = [false, true].map((on) =>
+      new Bokeh.CDSView({ filter: new Bokeh.BooleanFilter({ booleans: others.map((row) => breaks(row) === on) }) }));
     const outside = new Bokeh.BooleanFilter({ booleans: front.map(() => false) });
     const outsideView = new Bokeh.CDSView({ filter: outside });
 
@@ -189,8 +192,14 @@
     if (judged)
       entry(shape("M3 3H17V17H3z", "fill:none;stroke:var(--reference);stroke-width:1.4"),
         `${facts.reference.kind} front (${facts.reference.size})`);
-    if (others.length)
-      entry(shape("M10 7A3 3 0 1 1 9.9 7z", "fill:var(--other)"), `other architectures evaluated (${others.length})`);
+    const broken = others.filter(breaks).length;
+    if (others.length > broken)
+      entry(shape("M10 7A3 3 0 1 1 9.9 7z", "fill:var(--other)"), `other architectures evaluated (${others.length - broken})`);
+    if (broken)
+      entry(shape("M5 5L15 15M15 5L5 15", "fill:none;stroke:var(--broken);stroke-width:2"), `break a bound (${broken})`);
+    if (facts.bounds.length && m > 1)
+      entry(shape("M10 1V19", "fill:none;stroke:var(--broken);stroke-width:2;stroke-dasharray:4 3"),
+        `bound: ${facts.bounds.map((bound) => bound.text).join(", ")}`);
     entry(shape("M10 1L12.4 7.2L19 7.6L13.9 11.8L15.6 18.3L10 14.7L4.4 18.3L6.1 11.8L1 7.6L7.6 7.2z",
       "fill:var(--pick);stroke:var(--mark)"), "the sliders' pick");
     const plots = element("div", {}, legend, pairs, wide);
@@ -230,6 +239,11 @@
       made.add_tools(new Bokeh.HoverTool({ renderers: several, tooltips: null }));
     };
 
+    // A bound that nothing comes near would only be a line at the frame.
+    const seen = (edge, k) => {
+      const values = rows.filter(complete).map((row) => valueOf(row, k));
+      return values.some((value) => value <= edge) && values.some((value) => value >= edge) && (edge > 0 || !logarithmic(k));
+    };
     let couples = [];
     for (let a = 0; a < m; a++) for (let b = a + 1; b < m; b++) couples.push([`f${b}`, `f${a}`, b, a]);
     if (m === 1) couples = [["number", "f0", -1, 0]];
@@ -245,9 +259,21 @@
         x_axis_type: kx >= 0 && logarithmic(kx) ? "log" : "linear", y_axis_type: logarithmic(ky) ? "log" : "linear",
       });
       const dots = made.scatter({ field: x }, { field: y }, {
-        source: otherSource, size: others.length > 2000 ? 3 : 5, alpha: 0.55, nonselection_alpha: 0.3, line_color: null,
+        source: otherSource, view: meeting, size: others.length > 2000 ? 3 : 5, alpha: 0.55, nonselection_alpha: 0.3, line_color: null,
       });
       paint(dots, { fill_color: "other" });
+      const crosses = made.scatter({ field: x }, { field: y }, {
+        source: otherSource, view: breaking, marker: "x", size: others.length > 2000 ? 4 : 7, line_width: 1.3, alpha: 0.8, nonselection_alpha: 0.4,
+      });
+      paint(crosses, { line_color: "broken" });
+      for (const { objective, edge } of facts.bounds) {
+        for (const [k, dimension] of [[kx, "height"], [ky, "width"]]) {
+          if (objective !== k || !seen(edge, k)) continue;
+          const line = new Bokeh.Span({ location: edge, dimension, line_width: 1.4, line_dash: [5, 4] });
+          made.add_layout(line);
+          painted.push(() => (line.line_color = colour("broken")));
+        }
+      }
       if (kx >= 0 && judged) {
         const squares = made.scatter({ field: x }, { field: y }, {
           source: referenceSource, marker: "square", size: reference.length > 300 ? 5 : 10, fill_color: null, line_width: 1.1,
@@ -269,7 +295,7 @@
         source: markSource, marker: "circle", size: 22, fill_color: null, line_width: 2.5, level: "overlay",
       });
       paint(ring, { line_color: "mark" });
-      addHover(made, [dots, found]);
+      addHover(made, [dots, crosses, found]);
     }
 
     if (m > 1) {
@@ -483,7 +509,7 @@
       const kept = inside.booleans.filter(Boolean).length;
       const values = picked < 0 ? "" : goals.map((goal, k) => `${goal.name} ${number(valueOf(picked, k))} ${goal.unit}`.trim()).join(", ");
       const chosen = selected().length;
-      result.textContent = `${kept} of ${front.length} within the bounds. ` +
+      result.textContent = `${kept} of ${front.length} within the sliders' bounds. ` +
         (picked < 0 ? "None to pick." : `Pick: ${nameOf(picked).toLowerCase()} (${values}).`) + (chosen ? ` ${chosen} selected.` : "");
       document.body.dataset.pick = picked < 0 ? "" : table.number[picked];
       document.body.dataset.kept = kept;

@@ -111,12 +111,17 @@ def _in_script(content: Any) -> str:
 # ------------------------------------------------------------------------- facts
 def _facts(report: Report) -> dict[str, Any]:
     """What the script needs, short."""
-    plain = report.to_dict()
+    plain, names = report.to_dict(), [o.name for o in report.objectives]
     found: dict[str, Any] = {
         "name": report.name,
         "objectives": [
             {"name": o.name, "label": o.label, "unit": o.unit, "sign": 1 if o.direction == "min" else -1}
             for o in report.objectives
+        ],
+        "bounds": [
+            {"text": bound.text, "objective": names.index(bound.objective), "edge": bound.edge}
+            for bound in report.bounds
+            if bound.objective is not None
         ],
         "genes": plain["space"]["genes"] if report.space is not None else [],
         "reference": plain["reference"],

@@ -72,6 +72,8 @@ def _overview(report: Report) -> Section:
         items.append(("Table", f"{bill['rows']:,} architectures{share}"))
     if report.space is not None:
         items.append(("Space", f"{report.space.name}, {number(report.space.size)} architectures"))
+    if report.bounds:
+        items.append(("Bounds", _bounds(report)))
     counts = [f"{bill[key]:,} {text}" for key, text in _COUNTS if bill.get(key)]
     if counts:
         items.append(("Of these", ", ".join(counts)))
@@ -88,6 +90,20 @@ def _overview(report: Report) -> Section:
         parts = ", ".join(f"{name} {value:.1f}" for name, value in report.seconds.items() if value >= 0.05)
         items.append(("Seconds", f"{sum(report.seconds.values()):.1f}" + (f" ({parts})" if parts else "")))
     return Section("overview", "Overview", (Pairs(tuple(items)),) if items else ())
+
+
+def _bounds(report: Report) -> str:
+    """The bounds, and how many of what was measured break one."""
+    told, facts = ", ".join(bound.text for bound in report.bounds), report.architectures
+    if facts is None or not facts.measured:
+        return told
+    one = "it" if len(report.bounds) == 1 else "one"
+    broken = (
+        f"{facts.broken:,} of {facts.measured:,} break {one}"
+        if facts.broken
+        else f"none of {facts.measured:,} breaks {one}"
+    )
+    return f"{told}; {broken}"
 
 
 _COUNTS = (

@@ -22,6 +22,7 @@ from rapid_moo.report import Report, last_report, write_page
 from rapid_moo.report.facts import Choice
 from rapid_moo.report.making import (
     architecture_facts,
+    bound_facts,
     environment,
     now,
     objective_facts,
@@ -30,6 +31,7 @@ from rapid_moo.report.making import (
     progress_facts,
     reference_facts,
     space_facts,
+    within_bounds,
 )
 from rapid_moo.study.engine import STATE
 from rapid_moo.view import SpaceView
@@ -48,8 +50,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
     feasible = np.zeros(len(store), dtype=np.bool_)
     known = study.feasible
     feasible[: len(known)] = known
-    # What lacks a value breaks no bound that is known.
-    allowed = feasible[rows] | np.isnan(raw).any(axis=1)
+    allowed = within_bounds(study.problem.violations(X, raw))
     state = store.notes.get(STATE) or {}
     predictors = _predictors(study, state)
     chosen = Choice.from_dict(state["choice"]) if predictors is not None and "choice" in state else None
@@ -79,6 +80,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         created=now(),
         command=command or _command(study),
         objectives=objective_facts(objectives),
+        bounds=bound_facts(study.problem.constraints, objectives),
         space=space_facts(study.space),
         bill={
             "evaluations": status.begun,

@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from rapid_moo import Comparison, Gene, GridSpace, Objective, get_problem, prefe
 from rapid_moo.comparison.report import comparison_report
 from rapid_moo.objectives import to_minimised
 from rapid_moo.report import Report, to_html, write_page
+from rapid_moo.report.facts import BoundFacts
 from rapid_moo.report.making import architecture_facts, objective_facts, progress_facts, space_facts
 
 from .conftest import EVIL, GOALS, Drawn, make_report
@@ -31,6 +33,12 @@ WHERE = """([plot, index]) => {
   const x = frame.x_scale.compute(data[glyph.x.field][index]), y = frame.y_scale.compute(data[glyph.y.field][index]);
   return [box.x + x, box.y + y];
 }"""
+
+# In each plot of a pair: how many crosses, how many bounds.
+CROSSES = """() => Bokeh.index.roots.slice(0, 3).map(({ model }) => [
+  model.renderers.find((r) => r.glyph?.marker?.value === "x").view.filter.booleans.filter(Boolean).length,
+  [...model.center, ...model.renderers].filter((r) => r.type === "Span").length,
+])"""
 
 
 class Page:
@@ -312,6 +320,27 @@ def test_without_a_front_to_judge_by(browser, tmp_path):
     page = Page(browser, path)
     assert page.errors == []
     assert page.tab.get_by_text("the front that is known now").count() >= 1
+    page.context.close()
+
+
+@pytest.mark.parametrize(("width", "scheme"), SIZES)
+def test_what_breaks_a_bound_is_seen(browser, report, tmp_path, width, scheme):
+    facts = report.architectures
+    others = [row for row in range(len(facts)) if not facts.on_front[row]]
+    out = others[: len(others) // 2]
+    feasible = [row not in out for row in range(len(facts))]
+    size = sorted(values[2] for values in facts.raw)
+    bounds = (BoundFacts("size <= 9", "size", size[len(size) // 2]), BoundFacts("depth <= 8"))
+    shown = report.replace(bounds=bounds, architectures=replace(facts, feasible=feasible, broken=len(out)))
+    page = Page(browser, write_page(shown, tmp_path), width, scheme)
+    legend = page.tab.locator(".legend").inner_text()
+    assert f"break a bound ({len(out)})" in legend
+    assert f"other architectures evaluated ({len(others) - len(out)})" in legend
+    assert "bound: size <= 9" in legend
+    drawn = page.tab.evaluate(CROSSES)
+    assert drawn == [[len(out), 0], [len(out), 1], [len(out), 1]]
+    assert page.tab.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.errors == []
     page.context.close()
 
 

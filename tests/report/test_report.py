@@ -9,21 +9,25 @@ import numpy as np
 import pytest
 
 from rapid_moo import Gene, GridSpace, Objective, PredictorSet, PredictorSpec, get_space
+from rapid_moo.constraints import as_constraints
 from rapid_moo.drawing import graph, stack
 from rapid_moo.errors import DataNotFoundError, InputError
 from rapid_moo.indicators import adrs, hypervolume
 from rapid_moo.objectives import to_minimised
 from rapid_moo.predictors import members_of
 from rapid_moo.report import REPORT_FILE, Report, read_report, to_html, to_markdown, to_text, write_page
-from rapid_moo.report.facts import FORMAT
+from rapid_moo.report.facts import FORMAT, BoundFacts
 from rapid_moo.report.making import (
     MOST_LISTED,
     Scale,
     architecture_facts,
+    bound_facts,
     gene_effects,
     objective_facts,
     predictor_facts,
     progress_facts,
+    space_facts,
+    within_bounds,
 )
 from rapid_moo.report.rendering import escaped
 from rapid_moo.table import ArchitectureTable
@@ -110,6 +114,32 @@ def test_without_a_front_it_is_said_why(report, bound, why):
     without = replace(facts, raw=raw, feasible=[False] * n, on_front=[False] * n)
     told = to_markdown(replace(report, architectures=without, picks=()))
     assert f"No front yet: of the architectures known, {why}." in " ".join(told.split())
+
+
+def test_bounds_are_told_with_how_many_break_them():
+    rng, space = np.random.default_rng(0), own_space()
+    X = space.sample(30, 0)
+    raw = measured(X, rng)
+    raw[0, 1:] = np.nan  # known in part, and nothing that is known breaks a bound
+    violations = np.column_stack([raw[:, 2] - 4.0, np.where(np.isnan(raw[:, 1]), np.inf, 50.0 - raw[:, 1])])
+    violations[:, 0] = np.where(np.isnan(raw[:, 2]), np.inf, violations[:, 0])
+    facts, _ = architecture_facts(space, GOALS, X, raw, ["chosen"] * 30, feasible=within_bounds(violations))
+    outside = (raw[:, 2] > 4.0) | (raw[:, 1] < 50.0)
+    assert facts.feasible == (~outside).tolist()
+    assert (facts.measured, facts.broken) == (29, outside.sum())
+    assert not any(on and out for on, out in zip(facts.on_front, outside, strict=True))
+    bounds = bound_facts(as_constraints(["size <= 4", "speed > 50", "depth <= 8"]), GOALS)
+    assert bounds[0] == BoundFacts("size <= 4", "size", 4.0)
+    assert bounds[1].edge == np.nextafter(50.0, np.inf)
+    assert bounds[2] == BoundFacts("depth <= 8")
+    report = Report(kind="run", name="r", objectives=objective_facts(GOALS), bounds=bounds[:1], architectures=facts)
+    report = report.replace(space=space_facts(space))
+    assert f"size <= 4; {outside.sum()} of 29 break it" in to_text(report)
+    assert f"size <= 4, speed > 50, depth <= 8; {outside.sum()} of 29 break one" in to_text(
+        report.replace(bounds=bounds)
+    )
+    assert "; none of 29 breaks it" in to_text(report.replace(architectures=replace(facts, broken=0)))
+    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))).bounds == bounds[:1]
 
 
 def test_of_very_many_the_front_stays():
