@@ -455,12 +455,12 @@ def _chosen(study: Study, weights: Sequence[float] | None) -> Iterator[Block]:
 
 def _noise(study: Study) -> Iterator[Block]:
     found = study.expected()
-    noisy = [f"{o.name} {noise:.3g}" for o, noise in zip(study.objectives, found.noise, strict=True) if noise > 0]
+    noisy = [f"{o.name} {n.to_text(o.unit)}" for o, n in zip(study.objectives, found.noises, strict=True) if n.std]
     if noisy:
         count, price = study.price_of_confirming(found)
         both = len(set(found.front_rows.tolist()) & set(found.expected_front_rows.tolist()))
         yield Paragraph(
-            f"One measurement is as uncertain as: {', '.join(noisy)}. Of the {len(found.front_rows)} architectures"
+            f"One measurement is as uncertain as: {'; '.join(noisy)}. Of the {len(found.front_rows)} architectures"
             f" above {both} are on the expected front of {len(found.expected_front_rows)} ({EXPECTED}),"
             f" and {count} are worth measuring again{f': {_confirm_all(study, price)}' if count else ''}"
         )

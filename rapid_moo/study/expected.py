@@ -16,6 +16,7 @@ import pandas as pd
 
 from rapid_moo._util import BoolArray, FloatArray, IntArray, one_blas_thread
 from rapid_moo.acquisition import draw_truths, probability_nondominated
+from rapid_moo.noise import Noise, pooled
 from rapid_moo.objectives import Objective, signs, to_minimised
 from rapid_moo.pareto import front_indices, front_range
 from rapid_moo.predictors import GaussianProcess
@@ -32,6 +33,9 @@ NEGLIGIBLE = 0.005
 """Noise below this share of an objective's range among the measured ones is none worth speaking of."""
 UNSURE = 0.01
 """Of a front, what is less sure than this share of the front's range is worth measuring again."""
+OPEN = 0.1
+"""Worth measuring again is what belongs to the front with a probability between this and 1 less this: of what is surer
+ten would have to be measured again to mend one mistake."""
 MOST_REPEATS, N_DRAWS = 5, 256
 
 
@@ -48,11 +52,17 @@ class Expected:
     mean, std : ndarray of shape (n, n_objectives)
         Expected raw values and how sure they are.
     noise : ndarray of shape (n_objectives,)
-        Standard deviation of a single measurement, raw; 0 where none was found.
+        Standard deviation of a single measurement, raw (where it grows with the value, of the median); 0 where none was
+        found.
+    noises : tuple of Noise
+        The same as it was estimated, and how sure that is.
+    chance : ndarray of shape (n,)
+        Probability of being on the front of the true values.
     front_rows, expected_front_rows : ndarray
         Positions among ``rows`` of the front of the measured and of the expected values.
     again : ndarray
-        Positions worth measuring again, the most open question first: does it belong to the front?
+        Positions worth measuring again, the most open question first: does it belong to the front? Those of which
+        either answer is wrong at least once in ten times.
     doubtful : ndarray of shape (n, n_objectives)
         Objectives that are less sure than the front needs.
     """
@@ -62,6 +72,8 @@ class Expected:
     mean: FloatArray
     std: FloatArray
     noise: FloatArray
+    noises: tuple[Noise, ...]
+    chance: FloatArray
     front_rows: IntArray
     expected_front_rows: IntArray
     again: IntArray
@@ -107,19 +119,24 @@ def expected_values(store: Store, objectives: Sequence[Objective], feasible: Boo
     """
     rows = np.flatnonzero(store.complete)
     measured = store.raw_of(rows)
-    mean, std, noise = measured.copy(), np.zeros_like(measured), np.zeros(len(objectives))
+    mean, std = measured.copy(), np.zeros_like(measured)
+    noises = [Noise(0.0, 0)] * len(objectives)
     computed = {objective.name for objective in store.space.computed}
     if len(rows) >= FEWEST_ROWS:
         features = features_of(store.space, store.X[rows], objectives, KINDS)
         for k, objective in enumerate(objectives):
             if objective.name not in computed and np.ptp(measured[:, k]) > 0:
-                mean[:, k], std[:, k], noise[k] = _posterior(store, rows, k, features[k])
+                mean[:, k], std[:, k], noises[k] = _posterior(store, rows, k, features[k])
+    noise = np.array([n.of(np.median(y)) if n.std else 0.0 for n, y in zip(noises, measured.T, strict=True)])
     allowed = np.arange(len(rows)) if feasible is None else np.flatnonzero(feasible[rows])
     front = _front(to_minimised(measured, objectives), allowed)
     expected_front = _front(to_minimised(mean, objectives), allowed)
     doubt = std / front_range(mean, expected_front) if len(rows) else std
-    again = _again(store, objectives, rows, mean, std, np.union1d(front, expected_front), doubt, allowed)
-    return Expected(rows, measured, mean, std, noise, front, expected_front, again, doubt > UNSURE)
+    chance = _chance(objectives, mean, std, allowed)
+    again = _again(store, rows, chance, doubt, np.union1d(front, expected_front))
+    return Expected(
+        rows, measured, mean, std, noise, tuple(noises), chance, front, expected_front, again, doubt > UNSURE
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,11 +151,11 @@ class _Guess:
 
 def _posterior(
     store: Store, rows: IntArray, k: int, features: Mapping[str, FloatArray]
-) -> tuple[FloatArray, FloatArray, float]:
+) -> tuple[FloatArray, FloatArray, Noise]:
     """Posterior mean and spread of the truths of one objective, and the noise of one measurement.
 
-    Where the logarithm makes unseen rows likelier, errors are taken to grow with the value; the noise is then that of
-    the median.
+    Where the logarithm makes unseen rows likelier, errors are taken to grow with the value, unless repeats say how they
+    do.
     """
     raw = y = store.raw_of(rows)[:, k]
     guess, logarithm = _foretold(y, features), False
@@ -147,16 +164,19 @@ def _posterior(
         # Densities of raw values, whatever the scale.
         logarithm = other.likelihood - np.log(raw).sum() > guess.likelihood
         guess, y = (other, np.log(raw)) if logarithm else (guess, y)
-    repeated = _repeat_noise(store, rows, k, logarithm)
-    noise = np.sqrt(guess.noise) if repeated is None else repeated
-    if noise < NEGLIGIBLE * np.ptp(y):
-        return raw, np.zeros_like(raw), 0.0
+    found = _repeat_noise(store, rows, k)
+    if found is None:
+        found = Noise(float(np.sqrt(guess.noise)), 0, bool(logarithm))
+    # On the scale of the process.
+    noise = found.of(raw) / raw if logarithm else found.of(raw)
+    if np.median(noise) < NEGLIGIBLE * np.ptp(y):
+        return raw, np.zeros_like(raw), Noise(0.0, found.freedom, found.relative)
     weight = 1.0 / np.maximum(guess.variance, 1e-4 * y.var())
-    own = store.repeats[rows, k] / noise**2
+    own = store.repeats[rows, k] / np.maximum(noise, np.finfo(np.float64).tiny) ** 2
     mean, std = (weight * guess.mean + own * y) / (weight + own), np.sqrt(1.0 / (weight + own))
     if logarithm:
-        return np.exp(mean), std * np.exp(mean), float(noise * np.median(raw))
-    return mean, std, float(noise)
+        return np.exp(mean), std * np.exp(mean), found
+    return mean, std, found
 
 
 def _foretold(y: FloatArray, features: Mapping[str, FloatArray]) -> _Guess:
@@ -189,47 +209,37 @@ def _average(guesses: Sequence[_Guess]) -> _Guess:
     )
 
 
-def _repeat_noise(store: Store, rows: IntArray, k: int, relative: bool = False) -> float | None:
-    """Pooled standard deviation between repeats, as a share of the mean if asked for; None where there are too few."""
+def _repeat_noise(store: Store, rows: IntArray, k: int) -> Noise | None:
+    """Pooled standard deviation between repeats; None where there are too few."""
     counts = store.repeats[rows, k] - 1
-    variance = store.repeat_variance[rows, k]
-    if relative:
-        variance = variance / store.raw_of(rows)[:, k] ** 2
     several = counts > 0
-    if counts[several].sum() < FEWEST_REPEATS:
+    if counts.sum() < FEWEST_REPEATS:
         return None
-    return float(np.sqrt((counts[several] * variance[several]).sum() / counts[several].sum()))
+    squares = counts[several] * store.repeat_variance[rows, k][several]
+    return pooled(squares, counts[several], store.raw_of(rows)[several, k])
 
 
 def _front(F: FloatArray, allowed: IntArray) -> IntArray:
     return allowed[front_indices(F[allowed])] if len(allowed) else allowed
 
 
-def _again(
-    store: Store,
-    objectives: Sequence[Objective],
-    rows: IntArray,
-    mean: FloatArray,
-    std: FloatArray,
-    either: IntArray,
-    doubts: FloatArray,
-    allowed: IntArray,
-) -> IntArray:
+def _chance(objectives: Sequence[Objective], mean: FloatArray, std: FloatArray, allowed: IntArray) -> FloatArray:
+    """Probability of being on the front of the truths, of those that may be there, shape (n,)."""
+    chance = np.zeros(len(mean))
+    if len(allowed):
+        draws = draw_truths(mean[allowed], std[allowed], N_DRAWS, np.random.default_rng(0)) * signs(objectives)
+        chance[allowed] = probability_nondominated(draws, np.empty((0, len(objectives))))
+    return chance
+
+
+def _again(store: Store, rows: IntArray, chance: FloatArray, doubts: FloatArray, either: IntArray) -> IntArray:
     """Which of the two fronts' architectures are worth another measurement, the most open question first.
 
     The question is whether an architecture belongs to the front: of a lucky one that surely does not, and of one that
-    surely does, another measurement changes nothing.
+    surely does, another measurement changes nothing. Nor does it of what was measured often, or is known as well as the
+    front needs.
     """
-    if not len(either):
-        return either
-    doubt = doubts[either].max(axis=1)
-    often = store.repeats[rows[either]].max(axis=1) >= MOST_REPEATS
-    candidates: IntArray = np.asarray(either[(doubt > UNSURE) & ~often])
-    if not len(candidates):
-        return candidates
-    rng = np.random.default_rng(0)
-    draws = draw_truths(mean[allowed], std[allowed], N_DRAWS, rng) * signs(objectives)
-    chance = np.zeros(len(rows))
-    chance[allowed] = probability_nondominated(draws, np.empty((0, len(objectives))))
-    question = (chance * (1.0 - chance))[candidates]
-    return np.asarray(candidates[np.argsort(-question, kind="stable")])
+    open_question = np.minimum(chance, 1.0 - chance)[either] >= OPEN
+    often = store.repeats[rows[either]].max(axis=1, initial=0) >= MOST_REPEATS
+    candidates = either[open_question & (doubts[either].max(axis=1, initial=0.0) > UNSURE) & ~often]
+    return np.asarray(candidates[np.argsort(np.abs(chance[candidates] - 0.5), kind="stable")])

@@ -8,6 +8,7 @@ import pytest
 from rapid_moo import Gene, GridSpace, Objective
 from rapid_moo._util import BoolArray, FloatArray, IntArray
 from rapid_moo.indicators import hypervolume
+from rapid_moo.noise import Noise
 from rapid_moo.pareto import front_points
 from rapid_moo.store import Store
 from rapid_moo.study.expected import Expected, expected_values
@@ -123,6 +124,39 @@ def test_what_is_unsure_and_near_the_front_is_worth_measuring_again() -> None:
     assert len(found.again)
     assert np.isin(found.again, either).all()
     assert len(set(found.again.tolist())) == len(found.again)
+
+
+def test_what_surely_is_on_the_front_or_off_it_is_not_measured_again() -> None:
+    named, of = 0, 0
+    for seed in range(3):
+        found = expected_values(measured(0.05, seed), GOALS)
+        either = np.union1d(found.front_rows, found.expected_front_rows)
+        chance = found.chance[found.again]
+        assert ((chance >= 0.1) & (chance <= 0.9)).all()
+        assert (np.diff(np.abs(chance - 0.5)) >= 0.0).all()
+        named, of = named + len(found.again), of + len(either)
+    assert 0 < named < 0.85 * of
+
+
+def test_how_sure_the_noise_is_follows_from_the_repeats() -> None:
+    once, thrice = expected_values(measured(0.05), GOALS), expected_values(measured(0.05, repeats=3), GOALS)
+    assert once.noises[0].freedom == 0
+    assert once.noises[0].interval == (0.0, np.inf)
+    assert once.noises[0].to_text("%").startswith("not known yet, as nothing was measured again (a predictor guesses ")
+    assert thrice.noises[0].freedom == 2 * len(ROWS)
+    low, high = thrice.noises[0].interval
+    assert low < 0.05 * SPAN[0] < high < 1.25 * low
+    grows = expected_values(measured(0.0, grows=0.05, repeats=3), GOALS).noises[1]
+    assert grows.relative
+    assert grows.std == pytest.approx(0.05, rel=0.15)
+    assert " % of its value (" in grows.to_text("ms")
+    assert grows.to_text().endswith(f"by {grows.freedom} repeats)")
+
+
+def test_the_interval_of_noise_holds_it_nine_times_in_ten() -> None:
+    rng = np.random.default_rng(0)
+    intervals = [Noise(float(rng.standard_normal(7).std(ddof=1)), 6).interval for _ in range(2_000)]
+    assert np.mean([low <= 1.0 <= high for low, high in intervals]) == pytest.approx(0.9, abs=0.02)
 
 
 def test_what_was_measured_often_is_not_measured_again() -> None:
