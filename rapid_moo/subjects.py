@@ -19,7 +19,7 @@ from rapid_moo.pareto import front_points
 from rapid_moo.predictors import PredictorSet, PredictorSpec, members_of
 from rapid_moo.problem import ArchitectureProblem
 from rapid_moo.report import Report, last_report, read_report
-from rapid_moo.report.facts import SpaceFacts
+from rapid_moo.report.facts import BoundFacts, SpaceFacts
 from rapid_moo.report.making import (
     architecture_facts,
     bound_facts,
@@ -164,7 +164,8 @@ def _of_store(store: Store, known: Any, rows: IntArray, algorithm: Any, predict:
     problem = known if isinstance(known, ArchitectureProblem) else known.problem
     whole: BoolArray = np.asarray(np.isfinite(raw).all(axis=1), dtype=np.bool_)
     feasible: BoolArray = np.ones(len(rows), dtype=np.bool_)
-    reference, kind, fingerprint, bounds = None, "found", "", ()
+    reference, kind, fingerprint = None, "found", ""
+    bounds: tuple[BoundFacts, ...] = ()
     if isinstance(problem, ArchitectureProblem):
         feasible, bounds = within_bounds(problem.violations(X, raw)), bound_facts(problem.constraints, objectives)
         reference = problem.reference_front()

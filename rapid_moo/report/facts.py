@@ -69,6 +69,32 @@ class BoundFacts:
 
 
 @dataclass(frozen=True)
+class ExpectedFacts:
+    """What is expected of noisy values; every list has one entry per architecture that is listed.
+
+    Attributes
+    ----------
+    noise : mapping of str to str
+        How uncertain one measurement of an objective is, in words, by the names of those that are noisy.
+    mean, std : list of list of float or None
+        Expected raw objectives and how unsure they are; None where nothing is known.
+    chance : list of float or None
+        Probability of being on the front of the true values.
+    on_front : list of bool
+        Whether it is on the front of the expected values.
+    again : list of int
+        Place among those that are worth measuring again, 1 for the most open question; 0 for all others.
+    """
+
+    noise: Mapping[str, str]
+    mean: list[list[float | None]]
+    std: list[list[float | None]]
+    chance: list[float | None]
+    on_front: list[bool]
+    again: list[int]
+
+
+@dataclass(frozen=True)
 class Architectures:
     """Architectures and what is known of them; every list has one entry per architecture.
 
@@ -329,6 +355,7 @@ class Report:
     quality: Mapping[str, float | None] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     architectures: Architectures | None = None
+    expected: ExpectedFacts | None = None
     reference: Reference | None = None
     progress: Progress | None = None
     predictors: tuple[PredictorFacts, ...] = ()
@@ -372,7 +399,12 @@ class Report:
             if (space := content.get("space")) is not None:
                 genes = tuple(GeneFacts(gene["name"], tuple(gene["labels"])) for gene in space["genes"])
                 values["space"] = SpaceFacts(space["name"], int(space["size"]), genes)
-            for name, kind in (("architectures", Architectures), ("reference", Reference), ("progress", Progress)):
+            for name, kind in (
+                ("architectures", Architectures),
+                ("expected", ExpectedFacts),
+                ("reference", Reference),
+                ("progress", Progress),
+            ):
                 if content.get(name) is not None:
                     values[name] = kind(**content[name])
             values["predictors"] = tuple(

@@ -37,6 +37,13 @@
   const front = rows.filter((row) => table.front[row] === "1").sort(byFirst);
   const others = rows.filter((row) => table.front[row] !== "1" && complete(row));
   const breaks = (row) => table.feasible[row] !== "1";
+  // What is expected of noisy values, where the folder knows of noise.
+  const hoped = table ? table.expected : null;
+  const noisy = goals.map((_, k) => k).filter((k) => hoped && hoped.noisy.includes(goals[k].name));
+  const expectedOf = (row, k) => {
+    const value = hoped.mean[k][row], std = hoped.std[k][row];
+    return value == null ? "" : number(value) + (std ? ` ± ${number(std, 2)}` : "");
+  };
   const nameOf = (row) => (table.number[row] ? `Evaluation ${table.number[row]}` : "Known beforehand");
   let drawings = {};
   if (facts.drawings && typeof DecompressionStream !== "undefined") {
@@ -408,16 +415,21 @@
       otherSource.selected.indices = [];
     };
 
+    // Of three columns the widest needs two lines.
+    const lined = (text) => text.split(" ± ").flatMap((part, i) => (i ? [element("br"), `± ${part}`] : [part]));
     function valueTable(row) {
       const some = goals.some((_, k) => table.predicted[k][row] != null);
+      const more = noisy.length > 0 && noisy.some((k) => hoped.mean[k][row] != null);
       const head = element("tr", {}, element("th", {}, ""), element("th", { class: "number" }, "measured"),
+        more ? element("th", { class: "number" }, "expected") : null,
         some ? element("th", { class: "number" }, "predicted") : null);
       const lines = goals.map((goal, k) => {
         const guess = table.predicted[k][row], std = table.std[k][row];
         const told = guess == null ? "" : number(guess) + (std ? ` ± ${number(std, 2)}` : "");
         return element("tr", {}, element("th", { scope: "row" }, goal.label),
           element("td", { class: "number" }, number(valueOf(row, k)) || "–"),
-          some ? element("td", { class: "number" }, told) : null);
+          more ? element("td", { class: "number" }, ...lined(noisy.includes(k) ? expectedOf(row, k) : "")) : null,
+          some ? element("td", { class: "number" }, ...(more ? lined(told) : [told])) : null);
       });
       return element("table", {}, head, ...lines);
     }
@@ -434,6 +446,10 @@
     function show(row) {
       const state = table.states[table.state[row]], reason = table.reasons[table.reason[row]];
       const notes = [state, table.front[row] === "1" ? "on the front" : "", table.feasible[row] === "1" ? "" : "breaks a bound"];
+      if (hoped && complete(row) && !breaks(row)) {
+        notes.push(`${hoped.front[row] === "1" ? "on" : "not on"} the expected front (truly on it with ${Math.round(100 * hoped.chance[row])}\u00a0%)`);
+        if (hoped.again[row]) notes.push(`worth measuring again (place ${hoped.again[row]})`);
+      }
       const original = table.row ? table.row[row] : row;
       const svg = drawings[original];
       details.dataset.row = row;
@@ -519,7 +535,9 @@
     function frontTable() {
       const most = Math.max(50, Math.min(1000, Math.floor(20000 / (genes.length + m)))); // cells that a page can hold
       const head = element("tr", {}, element("th", { class: "number" }, "evaluation"),
-        ...goals.map((goal) => element("th", { class: "number" }, goal.label)), ...genes.map((gene) => element("th", {}, gene.name)));
+        ...goals.map((goal) => element("th", { class: "number" }, goal.label)),
+        ...noisy.map((k) => element("th", { class: "number" }, `${goals[k].name} expected`)),
+        ...(noisy.length ? [element("th", { class: "number" }, "measure again")] : []), ...genes.map((gene) => element("th", {}, gene.name)));
       const lines = new Map();
       for (const row of front.slice(0, most)) {
         const line = element("tr", {
@@ -538,16 +556,20 @@
           },
         }, element("td", { class: "number" }, String(table.number[row])),
           ...goals.map((_, k) => element("td", { class: "number" }, number(valueOf(row, k)))),
+          ...noisy.map((k) => element("td", { class: "number" }, expectedOf(row, k))),
+          ...(noisy.length ? [element("td", { class: "number" }, hoped.again[row] ? String(hoped.again[row]) : "")] : []),
           ...genes.map((_, k) => element("td", {}, labelOf(row, k))));
         lines.set(row, line);
       }
       const body = element("tbody", {}, ...lines.values());
       const box = element("div", { class: "scroll" }, element("table", { class: "front-table", role: "grid", "aria-multiselectable": "true", "aria-label": "The front" },
         element("thead", {}, head), body));
+      const told = noisy.length ? element("p", { class: "note" }, "Expected: what the value itself and a predictor that has not seen it say together, " +
+        "with its standard deviation. Measure again: 1 is the most open question.") : null;
       const note = front.length > most ? element("p", { class: "note" }, `The first ${most} of ${front.length}; the file has all.`) : null;
       let last = null;
       return {
-        element: element("div", {}, box, ...(note ? [note] : [])),
+        element: element("div", {}, box, told, ...(note ? [note] : [])),
         hovered: (row) => {
           last?.classList.remove("hovered");
           last = lines.get(row);
@@ -566,9 +588,11 @@
       const several = chosen.length ? chosen : front.filter((_, i) => inside.booleans[i]);
       const some = goals.map((_, k) => several.some((row) => table.predicted[k][row] != null));
       const head = ["evaluation", ...genes.map((gene) => gene.name), ...goals.map((goal) => goal.name),
-        ...goals.filter((_, k) => some[k]).map((goal) => `predicted_${goal.name}`)];
+        ...goals.filter((_, k) => some[k]).map((goal) => `predicted_${goal.name}`),
+        ...noisy.flatMap((k) => [`expected_${goals[k].name}`, `unsure_${goals[k].name}`]), ...(noisy.length ? ["measure_again"] : [])];
       const lines = several.map((row) => [table.number[row], ...genes.map((_, k) => labelOf(row, k)),
-        ...goals.map((_, k) => valueOf(row, k)), ...goals.map((_, k) => table.predicted[k][row]).filter((_, k) => some[k])]);
+        ...goals.map((_, k) => valueOf(row, k)), ...goals.map((_, k) => table.predicted[k][row]).filter((_, k) => some[k]),
+        ...noisy.flatMap((k) => [hoped.mean[k][row], hoped.std[k][row]]), ...(noisy.length ? [hoped.again[row] || ""] : [])]);
       const text = [head, ...lines].map((line) => line.map(cell).join(",")).join("\n") + "\n";
       const link = element("a", { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: "selection.csv" });
       link.click();
@@ -583,7 +607,8 @@
     place("progress").append(grid);
     const cost = facts.progress.cost.length > 0;
     const x = cost ? facts.progress.cost : facts.progress.evaluations;
-    for (const [key, label] of [["hypervolume", "hypervolume (1 is that front's)"], ["adrs", "ADRS (0 is that front)"]]) {
+    const whose = facts.progress.reference === "found" ? "the last front's" : "that front's";
+    for (const [key, label] of [["hypervolume", `share of ${whose} hypervolume`], ["adrs", "ADRS (0 is that front)"]]) {
       const box = element("div", {});
       grid.append(box);
       const made = figure(box, `${label} over the bill`, {

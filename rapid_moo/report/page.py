@@ -25,7 +25,7 @@ from typing import Any
 from rapid_moo._util import write_text
 from rapid_moo.errors import MissingExtraError
 from rapid_moo.report.blocks import Paragraph, Section
-from rapid_moo.report.facts import PAGE_FILE, Architectures, Report
+from rapid_moo.report.facts import PAGE_FILE, Architectures, ExpectedFacts, Report
 from rapid_moo.report.rendering import html
 from rapid_moo.report.sections import sections, title_of
 
@@ -52,7 +52,7 @@ def to_html(report: Report) -> str:
         if report.progress.reference == "found":
             told = Paragraph(
                 "Over the evaluations billed so far, judged by the front that is known now: ADRS ends at 0 and"
-                " hypervolume at 1, and what counts is whether they still move."
+                " the share of its hypervolume at 1, and what counts is whether they still move."
             )
         found.insert(at, Section("progress", "Progress", (told,)))
     navigation = "".join(f'<a href="#{section.key}">{escape(section.title)}</a>' for section in found)
@@ -133,16 +133,16 @@ def _facts(report: Report) -> dict[str, Any]:
     }
     facts = report.architectures
     if facts is not None and report.space is not None:
-        found["architectures"] = _columns(facts, len(report.objectives), len(report.space.genes))
+        found["architectures"] = _columns(facts, len(report.objectives), len(report.space.genes), report.expected)
         if facts.drawings:
             packed = gzip.compress(json.dumps(dict(facts.drawings)).encode(), mtime=0)
             found["drawings"] = base64.b64encode(packed).decode()
     return found
 
 
-def _columns(facts: Architectures, n_objectives: int, n_genes: int) -> dict[str, Any]:
+def _columns(facts: Architectures, n_objectives: int, n_genes: int, expected: ExpectedFacts | None) -> dict[str, Any]:
     """Architectures by columns: a gene's codes are one text, numbers have six digits."""
-    each = n_genes + 27 * n_objectives + 14
+    each = n_genes + (27 if expected is None else 42) * n_objectives + 20
     rows = list(range(len(facts)))
     if each * len(rows) > MOST_CHARACTERS:
         # More than a page can hold: the front first, then evenly many of the others.
@@ -160,12 +160,25 @@ def _columns(facts: Architectures, n_objectives: int, n_genes: int) -> dict[str,
         "raw": [[_short(facts.raw[r][k]) for r in rows] for k in range(n_objectives)],
         "predicted": [[_short(facts.predicted[r][k]) for r in rows] for k in range(n_objectives)],
         "std": [[_short(facts.std[r][k], 2) for r in rows] for k in range(n_objectives)],
+        "expected": None if expected is None else _expected(expected, rows, n_objectives),
         "states": states,
         "state": [state_at[facts.state[r]] for r in rows],
         "reasons": reasons,
         "reason": [reason_at[facts.reason[r]] for r in rows],
         "front": "".join("1" if facts.on_front[r] else "0" for r in rows),
         "feasible": "".join("1" if facts.feasible[r] else "0" for r in rows),
+    }
+
+
+def _expected(expected: ExpectedFacts, rows: Sequence[int], n_objectives: int) -> dict[str, Any]:
+    """Expected values by columns."""
+    return {
+        "noisy": sorted(expected.noise),
+        "mean": [[_short(expected.mean[r][k]) for r in rows] for k in range(n_objectives)],
+        "std": [[_short(expected.std[r][k], 2) for r in rows] for k in range(n_objectives)],
+        "chance": [_short(expected.chance[r], 2) for r in rows],
+        "front": "".join("1" if expected.on_front[r] else "0" for r in rows),
+        "again": [expected.again[r] for r in rows],
     }
 
 

@@ -74,6 +74,7 @@ def _overview(report: Report) -> Section:
         items.append(("Space", f"{report.space.name}, {number(report.space.size)} architectures"))
     if report.bounds:
         items.append(("Bounds", _bounds(report)))
+    items += _noise(report)
     counts = [f"{bill[key]:,} {text}" for key, text in _COUNTS if bill.get(key)]
     if counts:
         items.append(("Of these", ", ".join(counts)))
@@ -90,6 +91,21 @@ def _overview(report: Report) -> Section:
         parts = ", ".join(f"{name} {value:.1f}" for name, value in report.seconds.items() if value >= 0.05)
         items.append(("Seconds", f"{sum(report.seconds.values()):.1f}" + (f" ({parts})" if parts else "")))
     return Section("overview", "Overview", (Pairs(tuple(items)),) if items else ())
+
+
+def _noise(report: Report) -> list[tuple[str, str]]:
+    """How uncertain one measurement is, and what that leaves open."""
+    if report.expected is None:
+        return []
+    told = "; ".join(f"{name} {text}" for name, text in report.expected.noise.items())
+    again = sum(place > 0 for place in report.expected.again)
+    either = sum(a or b for a, b in zip(_on_front(report), report.expected.on_front, strict=True))
+    what = f"{again} of {either} architectures of the measured and the expected front" if again else "none"
+    return [("Noise of one value", told), ("Worth measuring again", what)]
+
+
+def _on_front(report: Report) -> list[bool]:
+    return report.architectures.on_front if report.architectures is not None else []
 
 
 def _bounds(report: Report) -> str:
@@ -122,7 +138,11 @@ _QUALITIES = (
     ("adrs_search", "ADRS, search error", "what the search missed of that front, as predicted"),
     ("tuner_adrs", "ADRS, tuner's estimate", "out of fold, on the sample"),
     ("hypervolume", "Hypervolume", "1 is the whole front"),
-    ("hypervolume_box", "Hypervolume", "1 is the box of the first 16"),
+    (
+        "hypervolume_box",
+        "Hypervolume of the box",
+        "1 is the box of the first 16; Progress tells shares of the last front's",
+    ),
     ("igd_plus", "IGD+", "0 is the whole front"),
 )
 
@@ -149,16 +169,60 @@ def _front(report: Report) -> Section | None:
         )
     assert report.space is not None
     genes = [gene.name for gene in report.space.genes]
-    columns = ("evaluation", *genes, *(o.label for o in report.objectives))
+    noisy = noisy_columns(report)
+    further = (*(f"{report.objectives[k].name} expected" for k in noisy), *(("measure again",) if noisy else ()))
+    columns = ("evaluation", *genes, *(o.label for o in report.objectives), *further)
     cells = tuple(
-        (str(facts.number[row]), *gene_texts(report, row), *(number(v) for v in facts.raw[row]))
+        (
+            str(facts.number[row]),
+            *gene_texts(report, row),
+            *(number(v) for v in facts.raw[row]),
+            *_expected(report, row),
+        )
         for row in rows[:SHOWN_FRONT]
     )
     right = frozenset({0, *range(1 + len(genes), len(columns))})
     blocks.append(Table(columns, cells, right))
     if len(rows) > SHOWN_FRONT:
         blocks.append(Paragraph(f"and {len(rows) - SHOWN_FRONT:,} more"))
+    blocks += _expected_front(report)
     return Section("front", "Front", tuple(blocks))
+
+
+def noisy_columns(report: Report) -> list[int]:
+    """Positions of the objectives of which something else is expected than was measured."""
+    return [
+        k for k, o in enumerate(report.objectives) if report.expected is not None and o.name in report.expected.noise
+    ]
+
+
+def _expected(report: Report, row: int) -> tuple[str, ...]:
+    """Expected values of an architecture, and its place among those that are worth measuring again."""
+    found = report.expected
+    if found is None:
+        return ()
+    values = (uncertain(found.mean[row][k], found.std[row][k]) for k in noisy_columns(report))
+    return (*values, str(found.again[row] or ""))
+
+
+def _expected_front(report: Report) -> list[Block]:
+    """Which architectures luck has put on the front, or kept off it."""
+    found, facts = report.expected, report.architectures
+    if found is None or facts is None:
+        return []
+    both = sum(a and b for a, b in zip(facts.on_front, found.on_front, strict=True))
+    missing = [row for row, on in enumerate(found.on_front) if on and not facts.on_front[row]]
+    told = (
+        "Expected: what the value itself and a predictor that has not seen it say together, with a standard deviation."
+        f" {both} of these {sum(facts.on_front)} are on the front of the expected values"
+    )
+    names = ", ".join(str(facts.number[row]) for row in missing[:SHOWN_FRONT])
+    more = f" and {len(missing) - SHOWN_FRONT} more" if len(missing) > SHOWN_FRONT else ""
+    told += f", and so {'is evaluation' if len(missing) == 1 else 'are evaluations'} {names}{more}." if missing else "."
+    again = (
+        "Measure again: those that are on the front of the true values with a probability between 10 % and 90 %, the"
+    )
+    return [Paragraph(told), Paragraph(f"{again} most open question first.")]
 
 
 def front_rows(report: Report) -> list[int]:
@@ -422,6 +486,13 @@ def number(value: Any) -> str:
         return f"{value:,}"
     value = float(value)
     return f"{value:,.0f}" if abs(value) >= 1e6 and abs(value) < 1e15 and value == int(value) else f"{value:.6g}"
+
+
+def uncertain(value: float | None, std: float | None) -> str:
+    """A value with its standard deviation, for people."""
+    if value is None:
+        return ""
+    return f"{value:.5g} ± {std:.2g}" if std else f"{value:.5g}"
 
 
 def gene_texts(report: Report, row: int) -> list[str]:

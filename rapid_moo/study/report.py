@@ -19,7 +19,7 @@ from rapid_moo.learning import refitted
 from rapid_moo.objectives import signs
 from rapid_moo.predictors import PredictorSet, members_of
 from rapid_moo.report import Report, last_report, write_page
-from rapid_moo.report.facts import Choice
+from rapid_moo.report.facts import Choice, ExpectedFacts
 from rapid_moo.report.making import (
     architecture_facts,
     bound_facts,
@@ -38,6 +38,8 @@ from rapid_moo.view import SpaceView
 
 logger = logging.getLogger(__name__)
 
+MOST_WHILE_RUNNING = 500
+"""Of more architectures a running study's page does not say what is expected: that takes their cube."""
 EVERY, SHARE = 3.0, 50.0
 """A running study's page is renewed after so many seconds, and never takes more than one in so many of its time."""
 
@@ -54,7 +56,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
     state = store.notes.get(STATE) or {}
     predictors = _predictors(study, state)
     chosen = Choice.from_dict(state["choice"]) if predictors is not None and "choice" in state else None
-    facts, _ = architecture_facts(
+    facts, listed = architecture_facts(
         study.space,
         objectives,
         X,
@@ -94,6 +96,7 @@ def study_report(study: Any, weights: Sequence[float] | None = None, command: st
         },
         quality={"hypervolume_box": status.hypervolume},
         architectures=facts,
+        expected=_expected(study, rows[listed], bool(status.holder)),
         reference=reference_facts("found", front, objectives) if len(front) else None,
         progress=progress,
         predictors=predictor_facts(predictors, members_of) if predictors is not None else (),
@@ -127,6 +130,29 @@ def _command(study: Any) -> str:
         for item in value if isinstance(value, list) else [value]:
             words += [option] if item is True else [option, str(item)]
     return shlex.join([*words, "--budget", f"{told_cost(budget):.12g}", "--out", f"{study.folder}-again"])
+
+
+def _expected(study: Any, rows: IntArray, running: bool) -> ExpectedFacts | None:
+    """What is expected of rows of the store; None where no noise was found, or it would hold up a run for long."""
+    if running and study.store.complete.sum() > MOST_WHILE_RUNNING:
+        return None
+    found = study.expected()
+    noisy = {o.name: n.to_text(o.unit) for o, n in zip(study.objectives, found.noises, strict=True) if n.std}
+    if not noisy:
+        return None
+    places = {row: i for i, row in enumerate(found.rows.tolist())}
+    at = [places.get(row) for row in rows.tolist()]
+    front = set(found.expected_front_rows.tolist())
+    ranks = {position: i for i, position in enumerate(found.again.tolist(), start=1)}
+    nothing: list[float | None] = [None] * len(study.objectives)
+    return ExpectedFacts(
+        noise=noisy,
+        mean=[nothing if i is None else found.mean[i].tolist() for i in at],
+        std=[nothing if i is None else found.std[i].tolist() for i in at],
+        chance=[None if i is None else float(found.chance[i]) for i in at],
+        on_front=[i in front for i in at],
+        again=[0 if i is None else ranks.get(i, 0) for i in at],
+    )
 
 
 def _costs(study: Any) -> dict[str, Any]:

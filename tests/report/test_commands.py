@@ -14,7 +14,7 @@ import pytest
 from rapid_moo import Gene, GridSpace, Objective, Study, get_problem
 from rapid_moo.cli import main
 from rapid_moo.objectives import to_minimised
-from rapid_moo.report import PAGE_FILE, REPORT_FILE, Report, read_report, to_markdown
+from rapid_moo.report import PAGE_FILE, REPORT_FILE, Report, read_report, to_html, to_markdown
 from rapid_moo.study.report import Renewal
 from rapid_moo.tuning import load_triplet, pick_loss
 
@@ -158,6 +158,38 @@ def test_a_report_is_the_same_whoever_makes_it_of_the_same_folder(tmp_path, monk
     (out / REPORT_FILE).unlink()
     assert run("report", out) == 0
     assert read_report(out).choice == first.choice
+
+
+def test_what_is_known_of_noise_is_on_the_page(tmp_path):
+    """And nothing of it where there is none."""
+    rng = np.random.default_rng(0)
+
+    def noisy(architecture):
+        return {name: value * (1 + 0.1 * rng.standard_normal()) for name, value in measure(architecture).items()}
+
+    study = Study(tmp_path / "noisy", own_space(), noisy)
+    study.run(budget=24)
+    for row in range(6):  # repeats, so that the noise is known
+        study.tell(study.space.to_dict(study.store.X[row]), noisy(study.space.to_dict(study.store.X[row])))
+    report, found = study.report(), study.expected()
+    told = report.expected
+    assert set(told.noise) == {o.name for o, n in zip(study.objectives, found.noises, strict=True) if n.std} != set()
+    assert all("by 6 repeats" in text for text in told.noise.values())
+    rows = [number - 1 for number in report.architectures.number]
+    at = [found.rows.tolist().index(row) for row in rows]
+    np.testing.assert_array_equal(told.mean, found.mean[at])
+    assert told.on_front == np.isin(at, found.expected_front_rows).tolist()
+    assert [at[told.again.index(place)] for place in range(1, max(told.again) + 1)] == found.again.tolist()
+    page, text = to_html(report), to_markdown(report)
+    for shown in (page, text):
+        assert f"{len(found.again)} of " in shown
+        assert "measure again" in shown
+        assert "error expected" in shown
+    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))).expected.again == told.again
+    exact = Study(tmp_path / "exact", own_space(), measure)
+    exact.run(budget=24)
+    assert exact.report().expected is None
+    assert "measure again" not in to_markdown(exact.report())
 
 
 def test_a_study_whose_code_is_gone_shows_its_last_facts(tmp_path, caplog):
