@@ -126,16 +126,14 @@ def test_what_is_unsure_and_near_the_front_is_worth_measuring_again() -> None:
     assert len(set(found.again.tolist())) == len(found.again)
 
 
-def test_what_surely_is_on_the_front_or_off_it_is_not_measured_again() -> None:
-    named, of = 0, 0
+def test_the_most_open_question_is_measured_first() -> None:
     for seed in range(3):
         found = expected_values(measured(0.05, seed), GOALS)
         either = np.union1d(found.front_rows, found.expected_front_rows)
-        chance = found.chance[found.again]
-        assert ((chance >= 0.1) & (chance <= 0.9)).all()
-        assert (np.diff(np.abs(chance - 0.5)) >= 0.0).all()
-        named, of = named + len(found.again), of + len(either)
-    assert 0 < named < 0.85 * of
+        assert set(found.again.tolist()) <= set(either.tolist())
+        sureness = np.abs(found.chance[found.again] - 0.5)
+        assert len(sureness) > 5
+        assert (np.diff(sureness) >= 0.0).all()
 
 
 def test_how_sure_the_noise_is_follows_from_the_repeats() -> None:
