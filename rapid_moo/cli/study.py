@@ -460,7 +460,7 @@ def _noise(study: Study) -> Iterator[Block]:
         count, price = study.price_of_confirming(found)
         both = len(set(found.front_rows.tolist()) & set(found.expected_front_rows.tolist()))
         yield Paragraph(
-            f"One measurement is as uncertain as: {'; '.join(noisy)}. Of the {len(found.front_rows)} architectures"
+            f"How uncertain one measurement is: {'; '.join(noisy)}. Of the {len(found.front_rows)} architectures"
             f" above {both} are on the expected front of {len(found.expected_front_rows)} ({EXPECTED}),"
             f" and {count} are worth measuring again{f': {_confirm_all(study, price)}' if count else ''}"
         )

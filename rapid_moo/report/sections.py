@@ -219,10 +219,8 @@ def _expected_front(report: Report) -> list[Block]:
     names = ", ".join(str(facts.number[row]) for row in missing[:SHOWN_FRONT])
     more = f" and {len(missing) - SHOWN_FRONT} more" if len(missing) > SHOWN_FRONT else ""
     told += f", and so {'is evaluation' if len(missing) == 1 else 'are evaluations'} {names}{more}." if missing else "."
-    again = (
-        "Measure again: those that are on the front of the true values with a probability between 10 % and 90 %, the"
-    )
-    return [Paragraph(told), Paragraph(f"{again} most open question first.")]
+    again = "Measure again: what may be on the front of the true values or not, the most open question first."
+    return [Paragraph(told), Paragraph(again)]
 
 
 def front_rows(report: Report) -> list[int]:
