@@ -269,7 +269,8 @@ def test_a_comparison_leaves_its_page(tmp_path, capsys):
     told = capsys.readouterr().out
     assert "At a budget of 40" in told
     for method, part in results[results["budget"] == 40].groupby("method"):
-        [line] = [line for line in told[told.index("budget of 40") :].splitlines() if line.startswith(f"{method} ")]
+        # The first table; wins and losses follow.
+        line = next(line for line in told[told.index("budget of 40") :].splitlines() if line.startswith(f"{method} "))
         assert line.split()[2].strip("*") == f"{part['adrs'].median():.4f}"
     (tmp_path / REPORT_FILE).unlink()
     assert run("report", tmp_path) == 0
