@@ -17,7 +17,8 @@ The rule looks at costs and at what the predictors leave open, never at the tabl
   price is what is screened and not completed then, since nothing is measured twice. Of several numbers of architectures
   (those that cover most first) the one is taken by which most is left, none if nothing is.
 * A cheap objective that is bounded is also worth measuring where it may be beyond its bound: in a possible truth, what
-  is beyond covers nothing. Where no others may be within, the batch waits for its cheap values all the same, and what
+  is beyond covers nothing. Of a batch, what is more likely to be lost so than its cheap value is dear is never trained
+  before that is known. Where no others may be within, the batch waits for its cheap values all the same, and what
   turns out to be beyond is not paid for.
 * The batch itself is screened first: its dear objectives wait until the cheap ones are known, and it may be that others
   are chosen then. This costs nothing but a round, and of what was chosen for lucky guesses little is left.
