@@ -96,6 +96,15 @@ class TestWhenItIsSmall:
         algorithm = started([], ArchitectureProblem(SPACE, priced), CostBudget(cost), decoupled=False)
         assert len(algorithm.propose()) == size
 
+    @pytest.mark.parametrize(("same", "size"), [("error", 5), ((), 2)])
+    def test_but_what_was_taken_over_costs_little(self, same, size):
+        """A budget of one and a half trainings pays for five latencies; five trainings it does not pay for."""
+        priced = replace(table(1), objectives=with_costs(OBJECTIVES, "error:1,latency:0.01"))
+        problem = ArchitectureProblem(SPACE, priced)
+        algorithm = started([Prior(table(0, some(60)), same=same)], problem, CostBudget(1.5))
+        assert algorithm.first_sample == size
+        assert len(algorithm.propose()) == (5 if same else 1)
+
 
 class TestWhoIsInIt:
     @pytest.mark.parametrize("same", [(), ("error",)])
