@@ -283,10 +283,9 @@ class RAPID(Shown, Algorithm):  # type: ignore[misc]  # pymoo ships no types
         if self.n_initial is not None:
             return min(self.n_initial, self.view.n_members)
         size = INFORMED_SAMPLE if self._informed else FIRST_SAMPLE
-        store = self.view.store
-        begun = store.tried & ~(store.complete | store.failed | store.stopped)
         # What is known in part costs little to complete.
-        most = math.inf if self._priced and begun.sum() >= size else max(2.0, self._spending.most - 1.0)
+        cheap = self._priced and self.view.store.open.sum() >= size
+        most = math.inf if cheap else max(2.0, self._spending.most - 1.0)
         return int(min(size, most, self.view.n_members))
 
     def _make_learner(self, **settings: Any) -> Learner:

@@ -143,6 +143,11 @@ class Rows:
         """Rows of which an objective was stopped and has no value, shape (n,)."""
         return np.asarray(self.stopped_objectives.any(axis=1))
 
+    @property
+    def open(self) -> BoolArray:
+        """Rows that are known in part, and whose other objectives may be measured, shape (n,)."""
+        return np.asarray(self.tried & ~(self.complete | self.failed | self.stopped))
+
     def curve(self, row: int, objective: str) -> Curve:
         """Steps and raw values that the last measurement of an objective reported on its way; empty if it did not."""
         return self._curves[row].get(objective, ())

@@ -234,7 +234,7 @@ def _again(store: Store, rows: IntArray, chance: FloatArray, doubts: FloatArray,
     The question is whether an architecture belongs to the front: of a lucky one that surely does not, and of one that
     surely does, another measurement changes little. What was measured often, or is known as well as the front needs,
     is left out. No probability is too sure: with a limit of 0.1 ten made-up searches of 60 networks found the true
-    front with an F1 of 0.58 after 9.7 repeats each, without one 0.63 after 15.4 (0.56 before).
+    front with an F1 of 0.58 after 9.7 repeats each, without one 0.63 after 15.4 (0.56 before; runs not kept).
     """
     often = store.repeats[rows[either]].max(axis=1, initial=0) >= MOST_REPEATS
     candidates = either[(doubts[either].max(axis=1, initial=0.0) > UNSURE) & ~often]

@@ -422,7 +422,8 @@ class Study(Shown):
 
     def _first_sample_missing(self) -> bool:
         store = self.store
-        begun = store.complete | store.stopped | (store.failed & ~store.free) | store.pending
+        # What came known in part and cannot be measured is no part of it.
+        begun = (store.tried & ~store.open & ~(store.failed & store.free)) | store.pending
         return int(begun.sum()) < self.algorithm.first_sample
 
     def tell(self, trial: Trial | Mapping[str, Any] | int, values: Mapping[str, Any], reason: str = "") -> None:
